@@ -1,0 +1,85 @@
+"""Every error that a user can meet, each with the exit code that the command line owes it.
+
+The command line has one handler: it prints the message, the tip, and exits with ``exit_code``.
+Nothing else in placer decides an exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class PlacerError(Exception):
+    """Base of all errors that placer raises on purpose.
+
+    Attributes:
+        exit_code: what the process exits with when this error reaches the command line.
+        tip: one sentence that says what to do about it, or None.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, tip: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.tip = tip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input, addressed so that a person finds it.
+
+    Attributes:
+        message: what is, and what is allowed.
+        path: JSON path inside the file, ``$.devices[2].memory``; ``$`` is the whole file.
+        file: the file as the user named it, or None when the input is no file.
+        line: 1-based line in the file, or None when unknown.
+    """
+
+    message: str
+    path: str = "$"
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = self.file or "input"
+        if self.line is not None:
+            place += f":{self.line}"
+        return f"{place} {self.path}: {self.message}"
+
+
+class InputError(PlacerError):
+    """An input file or value is not acceptable. Carries every problem found, not the first one."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem] | str, *, tip: str | None = None) -> None:
+        if isinstance(problems, str):
+            problems = [Problem(problems)]
+            text = problems[0].message
+        else:
+            text = "\n".join(str(problem) for problem in problems)
+        super().__init__(text, tip=tip)
+        self.problems = tuple(problems)
+
+
+class MissingExtraError(PlacerError):
+    """A command needs a package that belongs to an extra which is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}'", tip=f"pip install 'placer[{extra}]'")
+
+
+class InfeasibleError(PlacerError):
+    """No plan can satisfy the instance: an answer, not a failure."""
+
+    exit_code = 1
+
+
+class UnansweredError(PlacerError):
+    """No answer within the limits given, or a solver that failed."""
+
+    exit_code = 3

@@ -1,0 +1,1 @@
+"""Real model files: profile them, cut them, check the parts."""

@@ -1,0 +1,1 @@
+"""Queueing theory of finite buffers: numpy in, numpy out; knows nothing of files and instances."""
