@@ -1,0 +1,1 @@
+"""What a plan does, and whether it is feasible: the one definition, for planners, files and CI alike."""

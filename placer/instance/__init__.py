@@ -1,0 +1,1 @@
+"""What is asked: models, devices, network, services; read from files, checked, compiled to arrays."""

@@ -1,0 +1,206 @@
+"""An instance compiled once into dense arrays: what every algorithm starts from.
+
+A *station* is one compute unit of one device: where layers are placed. A *variant* is one alternative of one service:
+its layers in topological order. All units SI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer.instance.device import Device, DeviceType, Reserve, Unit
+from placer.instance.instance import Instance
+from placer.instance.service import Service
+from placer.instance.timing import layer_time
+from placer.instance.topology import Topology, Zone, build_topology
+from placer.instance.variant import Variant, compile_variant
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Station:
+    """One compute unit of one device.
+
+    Attributes:
+        name: the device's name, or ``device/unit`` when the device has several units.
+        device: index of the device.
+        unit: the unit's name.
+    """
+
+    name: str
+    device: int
+    unit: str
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """Dense arrays of an instance: D devices, N stations, S services.
+
+    Attributes:
+        instance: what was compiled.
+        topology: arcs and routes between devices.
+        stations: the N compute units.
+        station_device: shape (N,), device of each station.
+        memory: shape (D,), bytes of RAM free for layers.
+        flash: shape (D,), bytes for weights apart from RAM; NaN where weights live in RAM.
+        unit_memory: shape (N,), bytes of the unit's own memory; NaN where it shares the device's.
+        max_layers: shape (D,), inf when there is no limit.
+        max_compute: shape (D,), multiply-accumulates per inference; inf when there is no limit.
+        max_utilisation: shape (N,), inf when there is no limit.
+        power: shape (N,), load minus idle power in W; NaN when unknown.
+        source, sink: shape (S,), devices.
+        rate: shape (S,), mean arrivals per second; NaN when the service has none.
+        weight: shape (S,), weight in sums over services.
+        variants: all alternatives of all services.
+        service_variants: per service the indices of its variants.
+    """
+
+    instance: Instance
+    topology: Topology
+    stations: tuple[Station, ...]
+    station_device: Ints
+    memory: Floats
+    flash: Floats
+    unit_memory: Floats
+    max_layers: Floats
+    max_compute: Floats
+    max_utilisation: Floats
+    power: Floats
+    source: Ints
+    sink: Ints
+    rate: Floats
+    weight: Floats
+    variants: tuple[Variant, ...]
+    service_variants: tuple[tuple[int, ...], ...]
+
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """Names of the devices."""
+        return self.topology.names
+
+    @cached_property
+    def station_index(self) -> dict[tuple[str, str], int]:
+        """Index of each station by (device name, unit name)."""
+        names = self.device_names
+        return {(names[s.device], s.unit): index for index, s in enumerate(self.stations)}
+
+    def transfer(self, size: float, zone: Zone | None = None) -> Floats:
+        """Return the seconds to move ``size`` bytes between stations, shape (N, N)."""
+        at = self.station_device
+        return self.topology.routes(size, zone).seconds[np.ix_(at, at)]
+
+    def tensor_zone(self, variant: Variant, tensor: int) -> Zone | None:
+        """Return the devices that a tensor may touch (None: all); ``tensor`` -1 is the input."""
+        return variant.zone if variant.private[tensor] else None
+
+    def fetch(self, variant: Variant) -> Floats:
+        """Return the seconds to bring the input of a variant from its source to each station, shape (N,)."""
+        routes = self.topology.routes(variant.input, self.tensor_zone(variant, -1))
+        return routes.seconds[self.source[variant.service], self.station_device]
+
+    def deliver(self, variant: Variant, layer: int) -> Floats:
+        """Return the seconds to bring the result of ``layer`` from each station to the sink, shape (N,)."""
+        size = variant.result_size(layer)
+        return self.topology.routes(size).seconds[self.station_device, self.sink[variant.service]]
+
+
+def compile_instance(instance: Instance) -> Compiled:
+    """Compile an instance. Figures that a device overrides win over those of its type."""
+    topology = build_topology(instance)
+    index = {name: position for position, name in enumerate(topology.names)}
+    stations: list[Station] = []
+    units: list[tuple[Device, DeviceType, Unit]] = []
+    for position, device in enumerate(instance.devices):
+        kind = instance.device_type(device)
+        for unit in kind.units if device.compute else ():
+            name = device.name if len(kind.units) == 1 else f"{device.name}/{unit.name}"
+            stations.append(Station(name, position, unit.name))
+            units.append((device, kind, unit))
+    variants, service_variants = _variants(instance, index, stations, units)
+    limits = instance.file.limits
+    return Compiled(
+        instance=instance,
+        topology=topology,
+        stations=tuple(stations),
+        station_device=np.array([station.device for station in stations], dtype=np.int64),
+        memory=np.array([_free_memory(device, instance.device_type(device)) for device in instance.devices]),
+        flash=np.array([_flash(device, instance.device_type(device)) for device in instance.devices]),
+        unit_memory=np.array([np.nan if unit.memory is None else unit.memory for _, _, unit in units], dtype=float),
+        max_layers=_limit([device.layers for device in instance.devices], limits.layers),
+        max_compute=_limit(
+            [
+                device.max_compute if device.max_compute is not None else instance.device_type(device).max_compute
+                for device in instance.devices
+            ],
+            None,
+        ),
+        max_utilisation=_limit([device.utilisation for device, _, _ in units], limits.utilisation),
+        power=np.array([_active_power(device, kind) for device, kind, _ in units], dtype=float),
+        source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
+        sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),
+        rate=np.array([_rate(service) for service in instance.services]),
+        weight=np.array([service.weight for service in instance.services]),
+        variants=tuple(variants),
+        service_variants=tuple(tuple(group) for group in service_variants),
+    )
+
+
+def _variants(
+    instance: Instance,
+    index: dict[str, int],
+    stations: list[Station],
+    units: list[tuple[Device, DeviceType, Unit]],
+) -> tuple[list[Variant], list[list[int]]]:
+    variants: list[Variant] = []
+    service_variants: list[list[int]] = []
+    for position, service in enumerate(instance.services):
+        model = instance.model(service)
+        zone = None
+        if service.privacy is not None:
+            zone = frozenset(index[name] for name in instance.zone(service.privacy.zone))
+        group = []
+        for graph in instance.alternatives(service):
+            times = np.empty((len(graph.layers), len(units)))
+            assumed = np.zeros(times.shape, dtype=bool)
+            for row, layer in enumerate(graph.layers):
+                for column, (device, kind, unit) in enumerate(units):
+                    times[row, column], assumed[row, column] = layer_time(layer, model, device, kind, unit)
+            placement = [(stations[i].device, instance.devices[stations[i].device].name, stations[i].unit)
+                         for i in range(len(stations))]  # fmt: skip
+            group.append(len(variants))
+            variants.append(compile_variant(position, service, graph, times, assumed, placement, zone, units))
+        service_variants.append(group)
+    return variants, service_variants
+
+
+def _free_memory(device: Device, kind: DeviceType) -> float:
+    reserve = device.reserve or kind.reserve
+    return (device.memory if device.memory is not None else kind.memory) - reserve.memory
+
+
+def _flash(device: Device, kind: DeviceType) -> float:
+    flash = device.flash if device.flash is not None else kind.flash
+    return np.nan if flash is None else flash
+
+
+def _limit(own: list[float | None] | list[int | None], common: float | None) -> Floats:
+    fallback = np.inf if common is None else common
+    return np.array([fallback if value is None else value for value in own], dtype=float)
+
+
+def _active_power(device: Device, kind: DeviceType) -> float:
+    power = device.power or kind.power
+    return np.nan if power is None else power.load - power.idle
+
+
+def _rate(service: Service) -> float:
+    return np.nan if service.arrivals is None else service.arrivals.mean_rate
+
+
+__all__ = ["Compiled", "Reserve", "Station", "compile_instance"]

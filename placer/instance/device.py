@@ -1,0 +1,150 @@
+"""Devices: the type (a library file) and the device of an instance, which may override what its type says."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from placer.instance.fields import Count, Facts, Label, Positive, Reference, Scv, Text, Truth
+from placer.instance.units import Bytes, Fraction, Macs, Metres, Seconds, Speed, Watts
+
+DEVICE_FORMAT = "placer/device-type/1"
+
+Architecture = Literal["amd64", "arm64", "arm", "mcu"]
+Tier = Literal["device", "edge", "cloud"]
+
+
+class Reserve(Facts):
+    """What the system and other work keep for themselves."""
+
+    memory: Bytes = 0.0
+    """Bytes of RAM that layers may not use."""
+    processor: Fraction = 0.0
+    """Fraction of every compute unit that layers may not use: times grow by 1/(1 - reserve)."""
+
+
+class Power(Facts):
+    """Electrical power; their difference times the busy time is the energy of a job."""
+
+    idle: Watts = 0.0
+    """Power when nothing runs."""
+    load: Watts
+    """Power while a layer runs."""
+
+
+class Outages(Facts):
+    """How often a device fails and for how long (exponential times)."""
+
+    up: Seconds
+    """Mean time from a repair to the next failure."""
+    down: Seconds
+    """Mean time to repair."""
+
+
+class Unit(Facts):
+    """A compute unit (CPU, accelerator): a station that serves one job at a time."""
+
+    name: Label = "cpu"
+    """Unique in the device."""
+    cores: Count = 1
+    """Cores that the speeds below were measured with."""
+    speed: Speed | None = None
+    """Multiply-accumulates per second for models without a figure of their own: the last resort."""
+    speeds: dict[str, Speed] = Field(default_factory=dict)
+    """Measured multiply-accumulates per second by model family."""
+    speedup: dict[int, Positive] = Field(default_factory=dict)
+    """Measured speed on n cores relative to one core, by n; not linear in general."""
+    scv: Scv = 0.0
+    """Squared coefficient of variation of service times on this unit; 0 is constant."""
+    memory: Bytes | None = None
+    """Memory of its own; None shares the device's."""
+
+
+class DeviceType(Facts):
+    """A kind of board or machine, from a library file."""
+
+    format: Literal["placer/device-type/1"]
+    """Version of this format."""
+    name: Label
+    """Name of the type."""
+    title: Text | None = None
+    """Name for people."""
+    source: Text
+    """Where the figures come from."""
+    memory: Bytes
+    """RAM in bytes."""
+    flash: Bytes | None = None
+    """Bytes of a separate store that holds the weights; without one the weights are in RAM."""
+    architecture: Architecture = "arm64"
+    """Processor architecture, for the choice of images."""
+    kubelet: Truth = True
+    """Whether it can run containers under Kubernetes."""
+    tier: Tier = "device"
+    """Where it stands; ``cloud`` marks candidates for the all-in-the-cloud baseline."""
+    reserve: Reserve = Reserve()
+    """What the system keeps."""
+    margin: Fraction = 0.0
+    """Added to times that were not measured for the model on this type."""
+    power: Power | None = None
+    """Idle and load power; without it energy is unknown."""
+    units: tuple[Unit, ...] = Field(max_length=16)
+    """Compute units; an empty list relays only."""
+    max_compute: Macs | None = None
+    """Largest work per inference, summed over all layers placed here."""
+
+    @model_validator(mode="after")
+    def _units_are_unique(self) -> DeviceType:
+        names = [unit.name for unit in self.units]
+        if len(set(names)) < len(names):
+            raise ValueError("two compute units have the same name")
+        return self
+
+
+def _buffer(value: Any) -> Any:
+    if isinstance(value, bool) or not (value == "memory" or isinstance(value, int)):
+        raise ValueError(f"expected a number of jobs (1 or more) or 'memory', got {value!r}"[:160])
+    return value
+
+
+Buffer = Annotated[
+    Literal["memory"] | Annotated[int, Field(ge=1, le=10**6)],
+    BeforeValidator(_buffer, json_schema_input_type=Literal["memory"] | int),
+]
+
+
+class Device(Facts):
+    """One device of the inventory."""
+
+    name: Label
+    """Unique in the instance; also the host name in manifests."""
+    type: Reference
+    """A shipped device type, or a file beside the instance."""
+    position: tuple[Metres, Metres] | tuple[Metres, Metres, Metres] | None = None
+    """Coordinates; needed for radios."""
+    buffer: Buffer | None = None
+    """K: jobs in the device including the one in service, or ``memory``. Unlimited when left out."""
+    cores: Count | None = None
+    """Cores of the first compute unit given to layers, when fewer (or more) than its type's."""
+    memory: Bytes | None = None
+    """RAM, when it differs from the type's."""
+    flash: Bytes | None = None
+    """Store for weights, when it differs from the type's."""
+    reserve: Reserve | None = None
+    """What the system keeps, when it differs from the type's."""
+    margin: Fraction | None = None
+    """Safety margin on times that were not measured, when it differs from the type's."""
+    power: Power | None = None
+    """Power, when it differs from the type's."""
+    tier: Tier | None = None
+    """Where it stands, when it differs from the type's."""
+    compute: Truth = True
+    """False for a device that relays only."""
+    layers: Count | None = None
+    """Largest number of layers here, over all services."""
+    max_compute: Macs | None = None
+    """Largest work per inference here, over all services."""
+    utilisation: Fraction | None = None
+    """Largest utilisation of each of its compute units."""
+    outages: Outages | None = None
+    """How often it fails, for the simulation."""

@@ -1,0 +1,260 @@
+"""The Instance: an instance file with every reference resolved and every name checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from placer.errors import InputError, Problem
+from placer.instance.device import Device, DeviceType
+from placer.instance.library import Library, locate
+from placer.instance.model import Alternative, Model
+from placer.instance.network import Link, Radio
+from placer.instance.reading import Document, PathParts, read_document, unknown, validate
+from placer.instance.schema import InstanceFile
+from placer.instance.service import ANY_LAYER, Service
+from placer.instance.service_checks import service_problems
+
+_DOCUMENTATION = {"title", "source", "accuracy_source", "assumed"}
+
+
+@dataclass(frozen=True)
+class RadioLink:
+    """A radio of the instance with its technology's figures filled in; SI units."""
+
+    name: str
+    rate: float
+    range: float
+    latency: float
+    transmit_energy: float | None
+    devices: tuple[str, ...]
+    channel: str | None
+    assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What is asked, complete and checked. Immutable; SI units.
+
+    Attributes:
+        name: name of the instance.
+        file: the instance as written.
+        models: the model of each service, by its reference.
+        types: the type of each device, by its reference.
+        radios: the radios, figures filled in.
+        path: the file that it was read from, or None.
+    """
+
+    name: str
+    file: InstanceFile
+    models: dict[str, Model]
+    types: dict[str, DeviceType]
+    radios: tuple[RadioLink, ...]
+    path: Path | None = None
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """The inventory."""
+        return self.file.devices
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The services."""
+        return self.file.services
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The explicit links."""
+        return self.file.network.links
+
+    def device_type(self, device: Device) -> DeviceType:
+        """Return the type of a device."""
+        return self.types[device.type]
+
+    def model(self, service: Service) -> Model:
+        """Return the model of a service."""
+        return self.models[service.model]
+
+    def alternatives(self, service: Service) -> list[Alternative]:
+        """Return the alternatives that a service may choose from."""
+        every = self.model(service).alternatives
+        return [a for a in every if service.alternatives is None or a.name in service.alternatives]
+
+    def zone(self, names: tuple[str, ...]) -> frozenset[str]:
+        """Return the devices that a list of zones and devices stands for."""
+        members: set[str] = set()
+        for name in names:
+            members.update(self.file.zones.get(name, (name,)))
+        return frozenset(members)
+
+    @cached_property
+    def meaning_hash(self) -> str:
+        """Hash of what the instance means: comments, order of keys, titles and sources do not matter."""
+        meaning = {
+            "instance": _meaning(self.file),
+            "models": {name: _meaning(model) for name, model in self.models.items()},
+            "types": {name: _meaning(kind) for name, kind in self.types.items()},
+            "radios": [_plain(vars(radio)) for radio in self.radios],
+        }
+        meaning["instance"].pop("name", None)
+        text = json.dumps(meaning, sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _meaning(model: BaseModel) -> dict[str, Any]:
+    plain = _plain(model.model_dump(mode="json"))
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key not in _DOCUMENTATION}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def read_instance(argument: str | Path) -> Instance:
+    """Read an instance from a path or by its shipped name.
+
+    Raises:
+        InputError: every problem of the file, with its line.
+    """
+    path = locate(str(argument), "instance")
+    document = read_document(path, str(argument) if Path(argument) == path else str(path))
+    return resolve(validate(InstanceFile, document), Library(path.parent), document, path)
+
+
+def resolve(
+    file: InstanceFile, library: Library, document: Document | None = None, path: Path | None = None
+) -> Instance:
+    """Return the instance of a file: references resolved, names checked.
+
+    Args:
+        file: the validated file.
+        library: where references are looked up.
+        document: the file's plain data, for the lines of messages; None for an instance made by code.
+        path: the file.
+
+    Raises:
+        InputError: all problems found.
+    """
+    origin = document or Document({}, {}, str(path or file.name or "instance"))
+    problems: list[Problem] = []
+
+    def lookup(find: Callable[[str], Any], reference: str, where: PathParts) -> Any:
+        try:
+            return find(reference)
+        except InputError as error:
+            for problem in error.problems:
+                problems.append(origin.problem(problem.message, where) if problem.file is None else problem)
+            return None
+
+    types, models = {}, {}
+    for position, device in enumerate(file.devices):
+        if device.type not in types:
+            types[device.type] = lookup(library.device_type, device.type, ("devices", position, "type"))
+    for position, service in enumerate(file.services):
+        if service.model not in models:
+            models[service.model] = lookup(library.model, service.model, ("services", position, "model"))
+    problems += [origin.problem(text, where) for text, where in _name_problems(file)]
+    radios = tuple(_radios(file, library, lookup))
+    if problems:
+        raise InputError(problems)
+    name = file.name or (path.stem if path is not None else "instance")
+    instance = Instance(name, file, models, types, radios, path)
+    problems = [origin.problem(text, where) for text, where in service_problems(instance)]
+    problems += [origin.problem(text, where) for text, where in _override_problems(instance)]
+    if problems:
+        raise InputError(problems)
+    return instance
+
+
+def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
+    for position, device in enumerate(instance.devices):
+        kind = instance.device_type(device)
+        where: PathParts = ("devices", position)
+        memory = device.memory if device.memory is not None else kind.memory
+        reserve = device.reserve or kind.reserve
+        if reserve.memory > memory:
+            yield (
+                f"the memory reserve ({reserve.memory:g} B) is larger than the memory ({memory:g} B)",
+                (*where, "reserve" if device.reserve else "memory"),
+            )
+        if reserve.processor >= 1 and device.compute and kind.units:
+            yield "the processor reserve leaves nothing for layers; set 'compute: false' instead", where
+        if device.cores is not None and not kind.units:
+            yield f"type '{kind.name}' has no compute unit whose cores could be set", (*where, "cores")
+
+
+def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
+    """Yield every device, zone or link name that is used twice or not known."""
+    names = [device.name for device in file.devices]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            yield f"the device name '{name}' is used twice", ("devices", position, "name")
+    placed = {device.name for device in file.devices if device.position is not None}
+    service_names = [service.name for service in file.services]
+    for position, name in enumerate(service_names):
+        if name in service_names[:position]:
+            yield f"the service name '{name}' is used twice", ("services", position, "name")
+    for position, link in enumerate(file.network.links):
+        for end, name in enumerate(link.between):
+            if name not in names:
+                yield unknown("device", name, names), ("network", "links", position, "between", end)
+    for position, radio in enumerate(file.network.radios):
+        for index, name in enumerate(radio.devices or ()):
+            where: PathParts = ("network", "radios", position, "devices", index)
+            if name not in names:
+                yield unknown("device", name, names), where
+            elif name not in placed:
+                yield f"device '{name}' has no position, so no radio can reach it", where
+    for zone, members in file.zones.items():
+        if zone in names:
+            yield f"the zone '{zone}' has the name of a device", ("zones", zone)
+        for index, name in enumerate(members):
+            if name not in names:
+                yield unknown("device", name, names), ("zones", zone, index)
+
+
+def _radios(file: InstanceFile, library: Library, lookup: Callable[..., Any]) -> Iterator[RadioLink]:
+    for position, radio in enumerate(file.network.radios):
+        base = None
+        if radio.technology is not None:
+            where: PathParts = ("network", "radios", position, "technology")
+            base = lookup(library.radio, radio.technology, where)
+            if base is None:
+                continue
+        yield _radio(file, position, radio, base)
+
+
+def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioLink:
+    def value(field: str, default: Any) -> Any:
+        own = getattr(radio, field)
+        if own is not None:
+            return own
+        return getattr(base, field) if base is not None else default
+
+    inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
+    placed = tuple(device.name for device in file.devices if device.position is not None)
+    return RadioLink(
+        name=base.name if base is not None else f"radio-{position + 1}",
+        rate=value("rate", None) * value("goodput", 1.0),
+        range=value("range", None),
+        latency=value("latency", 0.0),
+        transmit_energy=value("transmit_energy", None),
+        devices=radio.devices if radio.devices is not None else placed,
+        channel=radio.channel,
+        assumed=(*radio.assumed, *inherited),
+    )
+
+
+__all__ = ["ANY_LAYER", "Instance", "RadioLink", "read_instance", "resolve"]

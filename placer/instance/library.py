@@ -1,0 +1,154 @@
+"""Where named things come from: files beside the instance first, then what placer ships.
+
+A reference never leaves the folder of the file that holds it: no absolute path, no ``..``, no link that points out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal
+
+from placer.errors import InputError, Problem
+from placer.instance.device import DEVICE_FORMAT, DeviceType
+from placer.instance.model import MODEL_FORMAT, Model
+from placer.instance.network import RADIO_FORMAT, RadioType
+from placer.instance.reading import read_document, validate
+
+Kind = Literal["instance", "model", "device type", "radio"]
+Entry = Model | DeviceType | RadioType
+
+_FOLDERS: dict[Kind, str] = {
+    "instance": "instances",
+    "model": "models",
+    "device type": "models/devices",
+    "radio": "models/radios",
+}
+_SCHEMAS: dict[Kind, type[Entry]] = {"model": Model, "device type": DeviceType, "radio": RadioType}
+FORMATS: dict[Kind, str] = {"model": MODEL_FORMAT, "device type": DEVICE_FORMAT, "radio": RADIO_FORMAT}
+
+
+@cache
+def shipped_root() -> Path:
+    """Return the folder that holds the shipped ``models`` and ``instances``.
+
+    In a wheel they lie inside the package; in a checkout beside it.
+    """
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "_shipped"
+    return inside if inside.is_dir() else package.parent
+
+
+def shipped_names(kind: Kind) -> list[str]:
+    """Return the names of everything of a kind that placer ships, sorted."""
+    folder = shipped_root() / _FOLDERS[kind]
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def find(reference: str, kind: Kind, folder: Path | None) -> Path:
+    """Return the file that a reference names.
+
+    Args:
+        reference: a path relative to ``folder``, or a shipped name.
+        kind: what is looked for.
+        folder: folder of the file that holds the reference; None allows shipped names only.
+
+    Raises:
+        InputError: when it names nothing, or something outside the folder.
+    """
+    if folder is not None:
+        pure = PurePosixPath(reference)
+        windows = PureWindowsPath(reference)
+        if pure.is_absolute() or windows.drive or windows.root or ".." in pure.parts or "\\" in reference:
+            raise InputError(
+                f"'{reference}' leaves the folder of the file; a {kind} is a shipped name or a path below that folder"
+            )
+        try:
+            candidate = folder / reference
+            if candidate.is_file():
+                if not candidate.resolve().is_relative_to(folder.resolve()):
+                    raise InputError(f"'{reference}' is a link that leaves the folder of the file")
+                return candidate
+        except (OSError, ValueError) as error:
+            raise InputError(f"'{reference[:60]!s}' cannot be a file name") from error
+    shipped = find_shipped(reference, kind)
+    if shipped is None:
+        names = shipped_names(kind)
+        near = difflib.get_close_matches(reference, names, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise InputError(f"unknown {kind} '{reference}'{hint} (shipped: {', '.join(names)})")
+    return shipped
+
+
+def find_shipped(name: str, kind: Kind) -> Path | None:
+    """Return the shipped file of that name, or None."""
+    if name not in shipped_names(kind):
+        return None
+    return shipped_root() / _FOLDERS[kind] / f"{name}.yaml"
+
+
+@cache
+def _shipped_entry(path: Path, kind: Kind) -> Entry:
+    return validate(_SCHEMAS[kind], read_document(path))
+
+
+@dataclass
+class Library:
+    """Resolves the references of one instance, reading each file once.
+
+    Attributes:
+        folder: folder of the instance file, or None for an instance that is no file.
+        entries: what has been resolved so far, by kind and reference; may be filled beforehand by code.
+    """
+
+    folder: Path | None = None
+    entries: dict[tuple[Kind, str], Entry] = field(default_factory=dict)
+
+    def _get(self, kind: Kind, reference: str) -> Entry:
+        key = (kind, reference)
+        if key not in self.entries:
+            path = find(reference, kind, self.folder)
+            if path.is_relative_to(shipped_root()):
+                self.entries[key] = _shipped_entry(path, kind)
+            else:
+                self.entries[key] = validate(_SCHEMAS[kind], read_document(path))
+        return self.entries[key]
+
+    def model(self, reference: str) -> Model:
+        """Return the model that ``reference`` names."""
+        entry = self._get("model", reference)
+        assert isinstance(entry, Model)
+        return entry
+
+    def device_type(self, reference: str) -> DeviceType:
+        """Return the device type that ``reference`` names."""
+        entry = self._get("device type", reference)
+        assert isinstance(entry, DeviceType)
+        return entry
+
+    def radio(self, reference: str) -> RadioType:
+        """Return the radio technology that ``reference`` names."""
+        entry = self._get("radio", reference)
+        assert isinstance(entry, RadioType)
+        return entry
+
+
+def locate(argument: str, kind: Kind) -> Path:
+    """Return the file that a command-line argument names: an existing path wins over a shipped name.
+
+    Raises:
+        InputError: when it is neither.
+    """
+    try:
+        path = Path(argument)
+        if path.is_file():
+            return path
+        if path.is_dir() and find_shipped(argument, kind) is None:
+            raise InputError([Problem(f"is a folder, not a file of a {kind}", file=argument)])
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{argument[:60]}' cannot be a file name") from error
+    if ("/" in argument or argument.endswith((".yaml", ".yml", ".json"))) and not path.exists():
+        raise InputError([Problem("no such file", file=argument)])
+    return find(argument, kind, None)

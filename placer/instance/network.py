@@ -1,0 +1,95 @@
+"""The network as a person writes it: radios with a range, and explicit links."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from placer.instance.fields import Count, Facts, Label, Reference, Text
+from placer.instance.reading import Strict
+from placer.instance.units import DataRate, Distance, EnergyPerByte, Fraction, Seconds
+
+RADIO_FORMAT = "placer/radio/1"
+
+
+class RadioType(Facts):
+    """A radio technology, from a library file."""
+
+    format: Literal["placer/radio/1"]
+    """Version of this format."""
+    name: Label
+    """Name of the technology."""
+    title: Text | None = None
+    """Name for people."""
+    source: Text
+    """Where the figures come from."""
+    rate: DataRate
+    """Nominal (PHY) rate."""
+    goodput: Fraction = 1.0
+    """Fraction of the nominal rate that carries data."""
+    range: Distance
+    """Devices nearer than this hear each other."""
+    latency: Seconds = 0.0
+    """Delay per hop beside the transmission."""
+    transmit_energy: EnergyPerByte | None = None
+    """Energy of the sender per byte; unknown when left out."""
+
+
+class Radio(Facts):
+    """A radio that devices with a position carry."""
+
+    technology: Reference | None = None
+    """A shipped technology or a file beside the instance; the fields below override it."""
+    rate: DataRate | None = None
+    """Nominal rate, when it differs from the technology's."""
+    goodput: Fraction | None = None
+    """Fraction of the nominal rate that carries data, when it differs."""
+    range: Distance | None = None
+    """Range, when it differs."""
+    latency: Seconds | None = None
+    """Delay per hop, when it differs."""
+    transmit_energy: EnergyPerByte | None = None
+    """Energy of the sender per byte, when it differs."""
+    devices: tuple[Label, ...] | None = None
+    """The devices that carry it; every device with a position when left out."""
+    channel: Label | None = None
+    """Radios of one channel share airtime within range; without a channel every link has its rate to itself."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Radio:
+        if self.technology is None and (self.rate is None or self.range is None):
+            raise ValueError("a radio needs a technology, or a rate and a range")
+        return self
+
+
+class Link(Facts):
+    """A cable or an uplink between two devices, in both directions."""
+
+    between: tuple[Label, Label]
+    """The two devices."""
+    rate: DataRate
+    """Nominal rate in each direction."""
+    goodput: Fraction = 1.0
+    """Fraction of the nominal rate that carries data."""
+    latency: Seconds = 0.0
+    """Delay beside the transmission."""
+    transmit_energy: EnergyPerByte | None = None
+    """Energy of the sender per byte; unknown when left out."""
+    queue: Count | None = None
+    """Tensors that the link holds in each direction, for the simulation; a pure delay when left out."""
+
+    @model_validator(mode="after")
+    def _has_two_ends(self) -> Link:
+        if self.between[0] == self.between[1]:
+            raise ValueError(f"a link needs two different devices, got '{self.between[0]}' twice")
+        return self
+
+
+class Network(Strict):
+    """Who hears whom, and how fast."""
+
+    radios: Annotated[tuple[Radio, ...], Field(max_length=50)] = ()
+    """Radios with a range."""
+    links: Annotated[tuple[Link, ...], Field(max_length=20000)] = ()
+    """Explicit links."""

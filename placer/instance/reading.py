@@ -1,0 +1,333 @@
+"""YAML and JSON files as plain data that remembers its lines; and pydantic's errors told in the user's words.
+
+The reader is our own walk over the parser's events, because it must refuse what a constructor would accept silently
+(duplicate keys, YAML 1.1's ``yes`` as a truth value) and bound what a hostile file may cost (depth, size, aliases).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from placer.errors import InputError, Problem
+
+LARGEST_FILE = 8 * 2**20
+LARGEST_TREE = 400_000
+DEEPEST = 40
+_MOST_PROBLEMS = 50
+
+PathParts = tuple[str | int, ...]
+Model = TypeVar("Model", bound="Strict")
+
+_INT = re.compile(r"^[-+]?[0-9]{1,18}$")
+_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?$")
+_SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Strict(BaseModel):
+    """Base of everything read from a file: frozen, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data read from a file.
+
+    Attributes:
+        data: what the file says: dict, list, str, int, float, bool or None.
+        lines: 1-based line of each path in the data.
+        file: the file as the user named it.
+    """
+
+    data: Any
+    lines: Mapping[PathParts, int]
+    file: str
+
+    def problem(self, message: str, path: PathParts = ()) -> Problem:
+        """Return a problem addressed at ``path``, with the line of its nearest known ancestor."""
+        at = path
+        while at not in self.lines and at:
+            at = at[:-1]
+        return Problem(message, json_path(path), self.file, self.lines.get(at))
+
+
+def json_path(parts: PathParts) -> str:
+    """Return ``$.devices[2].memory`` for ``("devices", 2, "memory")``."""
+    text = "$"
+    for part in parts:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", part):
+            text += f".{part}"
+        else:
+            text += f"[{json.dumps(part)[:80]}]"
+    return text
+
+
+def read_text(path: Path, shown: str) -> str:
+    """Return the text of a file of bounded size.
+
+    Raises:
+        InputError: when it is missing, no regular file, too large, or not UTF-8.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError([Problem("is not a file", file=shown)])
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError([Problem(f"is larger than {LARGEST_FILE // 2**20} MiB", file=shown)])
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(f"is not UTF-8 text (byte {error.start})", file=shown)]) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError([Problem(f"cannot be read: {reason}", file=shown)]) from error
+
+
+def read_document(path: Path, shown: str | None = None) -> Document:
+    """Read a YAML (or JSON, its subset) file into plain data with line numbers.
+
+    Raises:
+        InputError: for anything that is not one plain YAML document.
+    """
+    shown = shown or str(path)
+    return parse_document(read_text(path, shown), shown)
+
+
+def parse_document(text: str, shown: str) -> Document:
+    """Like :func:`read_document`, from text; ``shown`` is the name used in messages."""
+    builder = _Builder(shown)
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        message = f"is not valid YAML: {error.problem or error.context}"
+        raise InputError([Problem(message, file=shown, line=line)]) from error
+    except (yaml.YAMLError, ValueError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError([Problem(f"is not valid YAML: {first_line}", file=shown)]) from error
+    return Document(builder.root, builder.lines, shown)
+
+
+@dataclass
+class _Builder:
+    """Builds plain data from parser events without recursion."""
+
+    file: str
+    root: Any = None
+    lines: dict[PathParts, int] = field(default_factory=dict)
+    documents: int = 0
+    nodes: int = 0
+    stack: list[tuple[Any, PathParts]] = field(default_factory=list)
+    key: list[str | None] = field(default_factory=list)
+
+    def fail(self, message: str, event: Any) -> InputError:
+        line = event.start_mark.line + 1
+        path = self.stack[-1][1] if self.stack else ()
+        return InputError([Problem(message, json_path(path), self.file, line)])
+
+    def take(self, event: Any) -> None:
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                raise self.fail("holds more than one YAML document; one is allowed", event)
+        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise self.fail("YAML anchors and aliases are not allowed here; write the value out", event)
+        elif isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self._open({} if isinstance(event, yaml.MappingStartEvent) else [], event)
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self.stack.pop()
+            self.key.pop()
+
+    def _count(self, event: Any) -> None:
+        self.nodes += 1
+        if self.nodes > LARGEST_TREE:
+            raise self.fail(f"holds more than {LARGEST_TREE} values", event)
+        if event.tag is not None and not event.tag.startswith("tag:yaml.org,2002:str"):
+            raise self.fail(f"YAML tags are not allowed: {event.tag[:60]}", event)
+
+    def _scalar(self, event: Any) -> None:
+        self._count(event)
+        if self.stack and isinstance(self.stack[-1][0], dict) and self.key[-1] is None:
+            container = self.stack[-1][0]
+            if event.value in container:
+                raise self.fail(f"duplicate key '{event.value[:60]}'", event)
+            self.key[-1] = event.value
+            return
+        self._attach(_plain(event.value) if event.implicit[0] else event.value, event)
+
+    def _open(self, container: Any, event: Any) -> None:
+        self._count(event)
+        if self.stack and isinstance(self.stack[-1][0], dict) and self.key[-1] is None:
+            raise self.fail("a key must be plain text", event)
+        if len(self.stack) >= DEEPEST:
+            raise self.fail(f"is nested more than {DEEPEST} levels deep", event)
+        path = self._attach(container, event)
+        self.stack.append((container, path))
+        self.key.append(None)
+
+    def _attach(self, value: Any, event: Any) -> PathParts:
+        if not self.stack:
+            self.root = value
+            path: PathParts = ()
+        else:
+            container, parent = self.stack[-1]
+            if isinstance(container, dict):
+                key = self.key[-1]
+                assert key is not None
+                container[key] = value
+                self.key[-1] = None
+                path = (*parent, key)
+            else:
+                container.append(value)
+                path = (*parent, len(container) - 1)
+        self.lines[path] = event.start_mark.line + 1
+        return path
+
+
+def _plain(text: str) -> Any:
+    """Resolve an unquoted scalar by the YAML 1.2 core schema (``yes`` stays text)."""
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if _INT.match(text):
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return _SPECIAL.get(text.lower(), text)
+
+
+def validate(model: type[Model], document: Document) -> Model:
+    """Return the document as ``model``, or raise every problem found in it.
+
+    Raises:
+        InputError: all problems, each with line, path, value and what is allowed.
+    """
+    if not isinstance(document.data, dict):
+        raise InputError([document.problem(f"expected a mapping, got {kind_of(document.data)}")])
+    try:
+        return model.model_validate(document.data, context={"from_file": True})
+    except ValidationError as error:
+        raise InputError(problems_of(error, model, document)) from error
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
+    """Translate pydantic's errors into problems with lines and suggestions."""
+    details = error.errors(include_url=False)
+    problems = [
+        document.problem(_message(detail, model), _data_path(detail["loc"], document))
+        for detail in details[:_MOST_PROBLEMS]
+    ]
+    if len(details) > _MOST_PROBLEMS:
+        problems.append(document.problem(f"and {len(details) - _MOST_PROBLEMS} more problems"))
+    return problems
+
+
+def _data_path(location: PathParts, document: Document) -> PathParts:
+    """Keep the parts of pydantic's location that exist in the data (it adds names of validators)."""
+    value: Any = document.data
+    path: list[str | int] = []
+    for position, part in enumerate(location):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        elif isinstance(value, dict) and position == len(location) - 1 and isinstance(part, str):
+            path.append(part)  # a missing key
+            break
+        else:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _message(detail: Any, model: type[BaseModel]) -> str:
+    kind, value = detail["type"], detail.get("input")
+    if kind == "extra_forbidden":
+        allowed = known_keys(model, detail["loc"][:-1])
+        return unknown("key", str(detail["loc"][-1]), allowed)
+    if kind == "missing":
+        return "is required"
+    if kind in ("quantity", "value_error", "reference"):
+        return str(detail["msg"]).removeprefix("Value error, ")
+    message = str(detail["msg"])
+    return f"{message[0].lower()}{message[1:]}, got {_brief(value)}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return kind_of(value)
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def kind_of(value: Any) -> str:
+    """Name the kind of a value as a person who writes YAML would."""
+    names: list[tuple[Any, str]] = [
+        (bool, "a truth value"),
+        (dict, "a mapping"),
+        (list, "a list"),
+        (str, "text"),
+        (int | float, "a number"),
+    ]
+    return next((name for kind, name in names if isinstance(value, kind)), "nothing")
+
+
+def unknown(what: str, name: str, allowed: Sequence[str]) -> str:
+    """Say that ``name`` is not known, with the nearest known name or all that are allowed."""
+    shown = name if len(name) <= 60 else name[:57] + "..."
+    near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
+    text = f"unknown {what} '{shown}'"
+    if near:
+        text += f"; did you mean '{near[0]}'?"
+    listed = ", ".join(sorted(allowed)[:30]) + (", …" if len(allowed) > 30 else "")
+    return text + (f" (allowed: {listed})" if allowed else " (none is allowed here)")
+
+
+def known_keys(model: type[BaseModel], location: PathParts) -> list[str]:
+    """Return the keys that the model allows at a location in the data."""
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            info = current.model_fields.get(str(part))
+            if info is None:
+                continue
+            current = _inner(info.annotation)
+        elif isinstance(part, int) or current is not None:
+            current = _inner(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [info.alias or name for name, info in current.model_fields.items()]
+    return []
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the model class inside an annotation such as ``tuple[Device, ...] | None``."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation
+    for argument in typing.get_args(annotation):
+        found = _inner(argument)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return None

@@ -1,0 +1,122 @@
+"""Services: the streams of requests, what each promises, and where its layers may run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from placer.instance.fields import Facts, Label, LayerName, Positive, Reference
+from placer.instance.reading import Strict
+from placer.instance.units import Fraction, Rate, Seconds
+
+ANY_LAYER = "*"
+Target = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}(/[a-z0-9-]{1,63})?$")]
+"""A device, or one compute unit of it as ``device/unit``."""
+
+
+class MmppState(Strict):
+    """One state of a Markov-modulated Poisson process."""
+
+    rate: Rate
+    """Arrivals per second in this state."""
+    mean: Seconds
+    """Mean time that the state lasts; the next state is the next of the list."""
+
+
+class Arrivals(Facts):
+    """The arrival process of a service."""
+
+    process: Literal["poisson", "periodic", "mmpp", "trace"] = "poisson"
+    """Poisson and periodic arrivals have a rate, mmpp has states, a trace has times."""
+    rate: Rate | None = None
+    """Mean arrivals per second."""
+    states: tuple[MmppState, ...] = Field(default=(), max_length=50)
+    """States of the mmpp, visited in turn."""
+    times: tuple[Seconds, ...] = Field(default=(), max_length=200_000)
+    """Arrival instants of the trace, increasing; replayed in a cycle."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Arrivals:
+        needs = {"poisson": "rate", "periodic": "rate", "mmpp": "states", "trace": "times"}[self.process]
+        for name in ("rate", "states", "times"):
+            given = bool(getattr(self, name))
+            if given != (name == needs):
+                verb = "needs" if name == needs else "takes no"
+                raise ValueError(f"process '{self.process}' {verb} '{name}'")
+        if self.process == "trace" and (
+            len(self.times) < 2 or any(b <= a for a, b in zip(self.times, self.times[1:], strict=False))
+        ):
+            raise ValueError("'times' must hold two or more increasing instants")
+        return self
+
+    @property
+    def mean_rate(self) -> float:
+        """Mean arrivals per second in the long run."""
+        if self.process == "mmpp":
+            duration = sum(state.mean for state in self.states)
+            return sum(state.rate * state.mean for state in self.states) / duration
+        if self.process == "trace":
+            return (len(self.times) - 1) / (self.times[-1] - self.times[0])
+        assert self.rate is not None
+        return self.rate
+
+
+def _arrivals(value: Any) -> Any:
+    return {"rate": value} if isinstance(value, str | int | float) else value
+
+
+def _names(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Target, ...], BeforeValidator(_names), Field(min_length=1)]
+
+
+class Privacy(Strict):
+    """Tensors of the service up to a layer stay within a zone, relays included."""
+
+    until: LayerName
+    """The last layer whose input must not leave the zone; what it hands on may."""
+    zone: Annotated[tuple[Label, ...], BeforeValidator(_names), Field(min_length=1)]
+    """A zone of the instance, or the devices."""
+
+
+class Service(Facts):
+    """A stream of requests for one model."""
+
+    name: Label
+    """Unique in the instance."""
+    model: Reference
+    """A shipped model, or a file beside the instance."""
+    source: Label
+    """The device where inputs arise."""
+    sink: Label | None = None
+    """The device that wants the result; the source when left out."""
+    arrivals: Annotated[Arrivals, BeforeValidator(_arrivals)] | None = None
+    """How requests arrive; without it only the latency of one request is planned."""
+    weight: Positive = 1.0
+    """Weight of the service in a sum over services."""
+    deadline: Seconds | None = None
+    """Largest mean response time."""
+    deadline_p95: Seconds | None = None
+    """Largest 95th percentile of the response time; judged by simulation only."""
+    max_loss: Fraction | None = None
+    """Largest fraction of requests lost."""
+    min_accuracy: Fraction | None = None
+    """Smallest accuracy per completed job."""
+    pins: dict[str, Names] = Field(default_factory=dict)
+    """Layers (or ``*``) that must run on one of the devices listed."""
+    forbid: dict[str, Names] = Field(default_factory=dict)
+    """Layers (or ``*``) that must not run on the devices listed."""
+    privacy: Privacy | None = None
+    """Which tensors stay in which zone."""
+    exits: dict[str, Fraction] = Field(default_factory=dict)
+    """Shares of the early exits by gate, when they differ from the model's."""
+    alternatives: tuple[Label, ...] | None = None
+    """The alternatives of the model to choose from; all when left out."""
+
+    @property
+    def result_device(self) -> str:
+        """The device that wants the result."""
+        return self.sink or self.source

@@ -1,0 +1,205 @@
+"""Who reaches whom: the radio graph with explicit links, hop counts, and routes of least transfer time.
+
+An *arc* is one direction of one hop over one technology. A route for a tensor of b bytes minimises
+Σ over its arcs of (b / rate + latency): store-and-forward, as in Disabato et al. (IEEE TC 70(8), 2021), whose d[i,k] is
+the special case of identical links. Routes therefore depend on the size of the tensor when links differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra, shortest_path
+
+from placer.instance.instance import Instance
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Zone = frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Arc:
+    """One direction of one hop; compared by identity. Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown)."""
+
+    tail: int
+    head: int
+    rate: float
+    latency: float
+    energy: float
+    technology: str
+    channel: str | None = None
+    queue: int | None = None
+
+    def seconds(self, size: float) -> float:
+        """Time that a tensor of ``size`` bytes takes."""
+        return size / self.rate + self.latency
+
+
+@dataclass(frozen=True, eq=False)
+class Routes:
+    """Best routes for tensors of one size between all pairs of D devices.
+
+    Attributes:
+        size: bytes of the tensor.
+        seconds: shape (D, D), time from row to column; inf when unreachable; 0 on the diagonal.
+        previous: shape (D, D), the device before the column on the way from the row; negative when there is none.
+        best_arc: shape (D, D), index of the fastest arc of each hop; -1 when there is none.
+        arcs: all arcs of the topology.
+    """
+
+    size: float
+    seconds: Floats
+    previous: Ints
+    best_arc: Ints
+    arcs: tuple[Arc, ...]
+
+    def path(self, tail: int, head: int) -> list[int]:
+        """Return the devices from ``tail`` to ``head``, both included."""
+        path = [head]
+        while path[-1] != tail:
+            before = int(self.previous[tail, path[-1]])
+            if before < 0:
+                raise ValueError(f"device {head} cannot be reached from device {tail}")
+            path.append(before)
+        return path[::-1]
+
+    def arcs_of(self, tail: int, head: int) -> list[int]:
+        """Return the indices of the arcs from ``tail`` to ``head``."""
+        path = self.path(tail, head)
+        return [int(self.best_arc[a, b]) for a, b in zip(path, path[1:], strict=False)]
+
+    @cached_property
+    def joules(self) -> Floats:
+        """Energy of the senders along each route, shape (D, D); NaN where a hop's figure is unknown."""
+        devices = len(self.seconds)
+        if not self.arcs:
+            return np.zeros((devices, devices))
+        per_byte = np.array([arc.energy for arc in self.arcs])
+        rows = np.arange(devices)[:, None]
+        at = np.broadcast_to(np.arange(devices), (devices, devices)).copy()
+        total = np.zeros((devices, devices))
+        while True:
+            before = self.previous[rows, at]
+            moving = before >= 0
+            if not moving.any():
+                return total
+            step = np.where(moving, self.best_arc[before, at], 0)
+            total += np.where(moving, per_byte[step] * self.size, 0.0)
+            at = np.where(moving, before, at)
+
+
+@dataclass(eq=False)
+class Topology:
+    """The devices and the arcs between them.
+
+    Attributes:
+        names: device names, length D.
+        arcs: all arcs, several between two devices when technologies overlap.
+        hears: per channel, shape (D, D): whether two devices of that channel are in range of each other.
+    """
+
+    names: tuple[str, ...]
+    arcs: tuple[Arc, ...]
+    hears: dict[str, NDArray[np.bool_]]
+    _cache: dict[tuple[float, Zone | None], Routes] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def hop_counts(self) -> Floats:
+        """Fewest hops between devices by breadth-first search, shape (D, D); inf when unreachable."""
+        graph = self._graph(np.ones(len(self.arcs)))
+        return np.asarray(shortest_path(graph, method="D", unweighted=True))
+
+    def routes(self, size: float, zone: Zone | None = None) -> Routes:
+        """Return the best routes for tensors of ``size`` bytes, relayed by devices of ``zone`` only when given."""
+        key = (size, zone)
+        if key not in self._cache:
+            self._cache[key] = self._solve(size, zone)
+        return self._cache[key]
+
+    def arcs_between(self, tail: int, head: int) -> list[Arc]:
+        """Return every arc of one hop."""
+        return [arc for arc in self.arcs if arc.tail == tail and arc.head == head]
+
+    def _graph(self, weights: Floats) -> csr_array:
+        count = len(self.names)
+        tails = [arc.tail for arc in self.arcs]
+        heads = [arc.head for arc in self.arcs]
+        best = np.full((count, count), np.inf)
+        np.minimum.at(best, (tails, heads), weights)
+        rows, columns = np.nonzero(np.isfinite(best))
+        return csr_array((best[rows, columns], (rows, columns)), shape=(count, count))
+
+    def _solve(self, size: float, zone: Zone | None) -> Routes:
+        count = len(self.names)
+        best_arc = np.full((count, count), -1, dtype=np.int64)
+        best = np.full((count, count), np.inf)
+        # an empty tensor takes the way of a small one: with all weights equal to zero every way would be best
+        weights = [arc.seconds(size or 1.0) for arc in self.arcs]
+        for index in np.argsort(weights, kind="stable")[::-1]:
+            arc = self.arcs[index]
+            if zone is None or (arc.tail in zone and arc.head in zone):
+                best_arc[arc.tail, arc.head] = index
+                best[arc.tail, arc.head] = weights[index]
+        rows, columns = np.nonzero(best_arc >= 0)
+        graph = csr_array((best[rows, columns], (rows, columns)), shape=(count, count))
+        seconds, previous = dijkstra(graph, directed=True, return_predecessors=True)
+        if size == 0:
+            seconds = _along(previous, best_arc, np.array([arc.latency for arc in self.arcs]))
+        return Routes(size, np.asarray(seconds), np.asarray(previous, dtype=np.int64), best_arc, self.arcs)
+
+
+def _along(previous: NDArray[np.int32], best_arc: Ints, weights: Floats) -> Floats:
+    """Sum the weights of the arcs along each route, shape (D, D)."""
+    devices = len(previous)
+    rows = np.arange(devices)[:, None]
+    at = np.broadcast_to(np.arange(devices), (devices, devices)).copy()
+    unreachable = (previous < 0) & ~np.eye(devices, dtype=bool)
+    total = np.where(unreachable, np.inf, 0.0)
+    while len(weights):
+        before = previous[rows, at]
+        moving = before >= 0
+        if not moving.any():
+            break
+        total += np.where(moving, weights[np.where(moving, best_arc[before, at], 0)], 0.0)
+        at = np.where(moving, before, at)
+    return total
+
+
+def build_topology(instance: Instance) -> Topology:
+    """Return the arcs of an instance: radios in range of each other (strictly nearer than the range), then links."""
+    names = tuple(device.name for device in instance.devices)
+    index = {name: position for position, name in enumerate(names)}
+    points = np.full((len(names), 3), np.nan)
+    for position, device in enumerate(instance.devices):
+        if device.position is not None:
+            coordinates = list(device.position)
+            points[position] = coordinates + [0.0] * (3 - len(coordinates))
+    distance = np.linalg.norm(points[:, None, :] - points[None, :, :], axis=2)
+    arcs: list[Arc] = []
+    hears: dict[str, NDArray[np.bool_]] = {}
+    for radio in instance.radios:
+        carries = np.zeros(len(names), dtype=bool)
+        carries[[index[name] for name in radio.devices]] = True
+        with np.errstate(invalid="ignore"):
+            near = (distance < radio.range) & carries[:, None] & carries[None, :]
+        if radio.channel is not None:
+            hears[radio.channel] = hears.get(radio.channel, np.zeros_like(near)) | near
+        np.fill_diagonal(near, False)
+        energy = np.nan if radio.transmit_energy is None else radio.transmit_energy
+        arcs += [
+            Arc(int(tail), int(head), radio.rate, radio.latency, energy, radio.name, radio.channel)
+            for tail, head in zip(*np.nonzero(near), strict=True)
+        ]
+    for link in instance.links:
+        a, b = (index[name] for name in link.between)
+        energy = np.nan if link.transmit_energy is None else link.transmit_energy
+        for tail, head in ((a, b), (b, a)):
+            arcs.append(
+                Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", queue=link.queue)
+            )
+    return Topology(names, tuple(arcs), hears)

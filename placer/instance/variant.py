@@ -1,0 +1,201 @@
+"""One alternative of one service as arrays: layers, edges, exits, and where each layer may run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer.instance.device import Device, DeviceType, Unit
+from placer.instance.model import Alternative, gate_layers
+from placer.instance.service import ANY_LAYER, Service
+from placer.instance.topology import Zone
+
+Floats = NDArray[np.float64]
+Truths = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """M layers of one alternative of one service, in topological order, on N stations.
+
+    Attributes:
+        service: index of the service.
+        name: name of the alternative.
+        layers: layer names, length M.
+        predecessors: per layer the layers that it reads; -1 is the input.
+        macs, weights, activations, output: shape (M,), work and bytes.
+        input: bytes of the input tensor.
+        runtime_memory: bytes on each device that runs a part.
+        time: shape (M, N), seconds of one inference; inf where the layer cannot run.
+        assumed: shape (M, N), whether that time rests on an assumption.
+        scv: shape (M, N), squared coefficient of variation of that time.
+        run: shape (M,), probability p_j that a job reaches the layer.
+        leave: shape (M,), probability g_j that a job leaves after the layer (1 over all for gates and the end).
+        leaves: indices of the layers that nobody reads: the outputs.
+        allowed: shape (M, N), pins, forbidden pairs and privacy.
+        private: shape (M+1,), whether a tensor must stay in the zone; the last entry is the input.
+        zone: devices of the privacy zone, or None.
+        exits: (layer, share, accuracy or NaN) of each early exit.
+        accuracy: expected accuracy per completed job over the exits; NaN when unknown.
+    """
+
+    service: int
+    name: str
+    layers: tuple[str, ...]
+    predecessors: tuple[tuple[int, ...], ...]
+    macs: Floats
+    weights: Floats
+    activations: Floats
+    output: Floats
+    input: float
+    runtime_memory: float
+    time: Floats
+    assumed: Truths
+    scv: Floats
+    run: Floats
+    leave: Floats
+    leaves: tuple[int, ...]
+    allowed: Truths
+    private: Truths
+    zone: Zone | None
+    exits: tuple[tuple[int, float, float], ...]
+    accuracy: float
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (maker, reader) of layers, without the input."""
+        return tuple((u, v) for v, sources in enumerate(self.predecessors) for u in sources if u >= 0)
+
+    @cached_property
+    def roots(self) -> tuple[int, ...]:
+        """Layers that read the input."""
+        return tuple(v for v, sources in enumerate(self.predecessors) if -1 in sources)
+
+    @cached_property
+    def is_chain(self) -> bool:
+        """Whether each layer reads just the one before it."""
+        return all(sources == (layer - 1,) for layer, sources in enumerate(self.predecessors))
+
+    @cached_property
+    def gates(self) -> tuple[int, ...]:
+        """Layers on every path from the input to every output."""
+        return tuple(gate_layers([list(sources) for sources in self.predecessors]))
+
+    def result_size(self, layer: int) -> float:
+        """Bytes of the result that ``layer`` sends to the sink: an exit's result is as large as the last output."""
+        return float(self.output[layer if layer in self.leaves else self.leaves[-1]])
+
+    def tensor_size(self, tensor: int) -> float:
+        """Bytes of the tensor that layer ``tensor`` makes; -1 is the input."""
+        return self.input if tensor < 0 else float(self.output[tensor])
+
+
+def compile_variant(
+    position: int,
+    service: Service,
+    graph: Alternative,
+    times: Floats,
+    assumed: Truths,
+    stations: list[tuple[int, str, str]],
+    zone: Zone | None,
+    units: list[tuple[Device, DeviceType, Unit]],
+) -> Variant:
+    """Build the arrays of one alternative of the service at index ``position``.
+
+    Args:
+        position: index of the service.
+        service: the service.
+        graph: the alternative.
+        times: seconds per layer and station.
+        assumed: which of them rest on assumptions.
+        stations: (device index, device name, unit name) of each station.
+        zone: device indices of the privacy zone.
+        units: device, type and unit of each station.
+    """
+    predecessors = tuple(tuple(sources) for sources in graph.predecessors())
+    names = tuple(layer.name for layer in graph.layers)
+    leaves = tuple(sorted(set(range(len(names))) - {u for sources in predecessors for u in sources}))
+    shares = [(names.index(e.after), service.exits.get(e.after, e.share), e.accuracy) for e in graph.exits]
+    exits = tuple((layer, share, np.nan if accuracy is None else accuracy) for layer, share, accuracy in shares)
+    run = np.ones(len(names))
+    leave = np.zeros(len(names))
+    for layer, share, _ in exits:
+        run[layer + 1 :] -= share  # everything listed after a gate depends on it
+        leave[layer] = share
+    run = np.maximum(run, 0.0)
+    leave[list(leaves)] = run[-1]
+    private = _private_tensors(service, names, predecessors)
+    return Variant(
+        service=position,
+        name=graph.name,
+        layers=names,
+        predecessors=predecessors,
+        macs=np.array([layer.compute or 0.0 for layer in graph.layers]),
+        weights=np.array([layer.weights for layer in graph.layers]),
+        activations=np.array([layer.activations for layer in graph.layers]),
+        output=np.array([layer.output for layer in graph.layers]),
+        input=graph.input,
+        runtime_memory=graph.runtime_memory,
+        time=times,
+        assumed=assumed,
+        scv=np.array([[max(layer.scv, unit.scv) for _, _, unit in units] for layer in graph.layers]).reshape(times.shape),
+        run=run,
+        leave=leave,
+        leaves=leaves,
+        allowed=_allowed(service, names, predecessors, stations, private, zone),
+        private=private,
+        zone=zone,
+        exits=exits,
+        accuracy=_expected_accuracy(graph.accuracy, exits, float(run[-1])),
+    )
+
+
+def _expected_accuracy(final: float | None, exits: tuple[tuple[int, float, float], ...], rest: float) -> float:
+    total = rest * (np.nan if final is None else final) if rest > 0 else 0.0
+    return float(total + sum(share * accuracy for _, share, accuracy in exits if share > 0))
+
+
+def _private_tensors(service: Service, names: tuple[str, ...], predecessors: tuple[tuple[int, ...], ...]) -> Truths:
+    """Tensors made before the privacy layer: its ancestors' and the input's; the last entry is the input."""
+    private = np.zeros(len(names) + 1, dtype=bool)
+    if service.privacy is None or service.privacy.until not in names:
+        return private
+    private[-1] = True
+    frontier = [names.index(service.privacy.until)]
+    while frontier:
+        for source in predecessors[frontier.pop()]:
+            if source >= 0 and not private[source]:
+                private[source] = True
+                frontier.append(source)
+    return private
+
+
+def _allowed(
+    service: Service,
+    names: tuple[str, ...],
+    predecessors: tuple[tuple[int, ...], ...],
+    stations: list[tuple[int, str, str]],
+    private: Truths,
+    zone: Zone | None,
+) -> Truths:
+    allowed = np.ones((len(names), len(stations)), dtype=bool)
+    matches = {
+        target: np.array([target in (device, f"{device}/{unit}") for _, device, unit in stations], dtype=bool)
+        for targets in (*service.pins.values(), *service.forbid.values())
+        for target in targets
+    }
+    for row, layer in enumerate(names):
+        for key in (ANY_LAYER, layer):
+            if key in service.pins:
+                allowed[row] &= np.any([matches[target] for target in service.pins[key]], axis=0)
+            for target in service.forbid.get(key, ()):
+                allowed[row] &= ~matches[target]
+        if zone is not None and any(private[source] for source in predecessors[row]):
+            allowed[row] &= np.array([device in zone for device, _, _ in stations], dtype=bool)
+    return allowed
