@@ -1,0 +1,1 @@
+"""Exact and heuristic placement: Pyomo formulations, the bridge to HiGHS, warm starts, explanations."""

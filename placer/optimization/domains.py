@@ -1,0 +1,103 @@
+"""Where each layer may run at all, after everything that concerns one layer alone has been taken into account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer.instance.compiled import Compiled
+from placer.instance.topology import Zone
+from placer.instance.variant import Variant
+
+Truths = NDArray[np.bool_]
+Group = tuple[str, str]
+"""A constraint family as the user knows it: (kind, device or service or layer)."""
+
+Active = Callable[[str, str], bool]
+
+
+def always(kind: str, subject: str) -> bool:
+    """Every constraint holds."""
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """Stations that a variant's layers may use.
+
+    Attributes:
+        variant: the variant.
+        usable: shape (M, N), whether the layer may run on the station.
+        possible: whether every layer has a station.
+    """
+
+    variant: Variant
+    usable: Truths
+
+    @property
+    def possible(self) -> bool:
+        """Whether every layer has a station."""
+        return bool(self.usable.any(axis=1).all())
+
+    def stations(self, layer: int) -> list[int]:
+        """Stations of a layer."""
+        return [int(station) for station in np.flatnonzero(self.usable[layer])]
+
+
+def reachable(compiled: Compiled, device: int, zone: Zone | None) -> Truths:
+    """Devices that a tensor can get to from ``device`` (or back: arcs come in pairs), shape (D,)."""
+    return np.isfinite(compiled.topology.routes(1.0, zone).seconds[device])
+
+
+def domain_of(compiled: Compiled, variant: Variant, active: Active = always) -> Domain:
+    """Return the stations of each layer that pins, privacy, times, range and the layer's own size leave.
+
+    Range needs nothing more than this: radio and link arcs come in pairs, so devices reach each other exactly when
+    they are in one component, and every tensor of a service starts at its source.
+
+    Args:
+        compiled: the instance.
+        variant: the variant.
+        active: whether a constraint family holds; the families that do not are left out.
+    """
+    service = compiled.instance.services[variant.service]
+    at = compiled.station_device
+    usable = np.isfinite(variant.time)
+    if active("allowed", service.name):
+        usable &= variant.allowed
+    if active("range", service.name):
+        source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
+        near = reachable(compiled, source, None)
+        usable &= near[at] & near[sink]
+        if variant.zone is not None and active("allowed", service.name):
+            inside = reachable(compiled, source, variant.zone)[at]
+            for layer, sources in enumerate(variant.predecessors):
+                if any(variant.private[tensor] for tensor in sources):
+                    usable[layer] &= inside
+    for station in range(len(at)):
+        usable[:, station] &= _fits_alone(compiled, variant, station, active)
+    return Domain(variant, usable)
+
+
+def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Active) -> Truths:
+    """Which layers fit a station that holds nothing else, shape (M,)."""
+    device = int(compiled.station_device[station])
+    name = compiled.device_names[device]
+    own, flash = compiled.unit_memory[station], compiled.flash[device]
+    fits = np.ones(len(variant), dtype=bool)
+    if active("memory", name):
+        in_ram = variant.activations + variant.runtime_memory
+        if not np.isnan(own):
+            fits &= variant.weights + variant.activations <= own * (1 + 1e-12)
+            in_ram = np.full(len(variant), variant.runtime_memory)
+        elif np.isnan(flash):
+            in_ram = in_ram + variant.weights
+        fits &= in_ram <= compiled.memory[device] * (1 + 1e-12)
+    if active("flash", name) and not np.isnan(flash) and np.isnan(own):
+        fits &= variant.weights <= flash * (1 + 1e-12)
+    if active("compute", name):
+        fits &= variant.macs <= compiled.max_compute[device] * (1 + 1e-12)
+    return fits
