@@ -1,0 +1,280 @@
+"""The planner: instance in, plan out, with what is proven about it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from placer.errors import InfeasibleError, InputError, UnansweredError
+from placer.evaluation.evaluate import Evaluation, evaluate_placement
+from placer.evaluation.objectives import OBJECTIVES
+from placer.instance.compiled import Compiled
+from placer.optimization.bridge import Limits, Listener, Progress, Result, Solver, relative_gap
+from placer.optimization.formulation import Formulation, build, forbid_splitting, limit_moves
+from placer.optimization.goals import add_goal_limits, add_objective, settle
+from placer.optimization.warmstart import relaxed_optimum, warm_start
+from placer.placement import Placement
+from placer.plan import Certificate, ObjectiveResult, Plan, Termination, make_plan
+
+METHODS = ("ilp", "warm-start")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to plan.
+
+    Attributes:
+        objectives: in lexicographic order; those of the instance when empty.
+        method: ``ilp`` (proven) or ``warm-start`` (the heuristic alone).
+        limits: when to stop.
+        keep: what is deployed, with ``max_moves`` layers at most that may move.
+        write_model: file to write the formulation to before it is solved (.mps or .lp).
+        path: how the plan names the instance file.
+        shortcut: whether chains that nothing couples are solved by shortest path instead of the ILP.
+    """
+
+    objectives: tuple[str, ...] = ()
+    method: str = "ilp"
+    limits: Limits = field(default_factory=Limits)
+    keep: Placement | None = None
+    max_moves: int | None = None
+    write_model: Path | None = None
+    path: str | None = None
+    shortcut: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A plan with its placement and evaluation."""
+
+    plan: Plan
+    placement: Placement
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What one objective's run found. Value and bound in SI units."""
+
+    placement: Placement
+    bound: float
+    termination: Termination
+    method: str
+
+
+def plan(compiled: Compiled, options: Options | None = None, listener: Listener | None = None) -> Outcome:
+    """Return the best placement found within the limits.
+
+    Raises:
+        InfeasibleError: when no placement satisfies the instance (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+        InputError: for an unknown method or an objective that the instance's figures cannot give.
+    """
+    options = options or Options()
+    objectives = options.objectives or compiled.instance.file.objective
+    _check_request(compiled, options, objectives)
+    begin = time.monotonic()
+    stage, values = _lexicographic(compiled, options, objectives, listener, begin)
+    evaluation = evaluate_placement(compiled, stage[-1].placement)
+    if not evaluation.feasible:
+        raise UnansweredError(
+            "internal error: the solver's placement fails the evaluator: " + evaluation.violations[0].message
+        )
+    results = tuple(
+        _objective_result(name, evaluation.objectives[name], s.bound) for name, s in zip(objectives, stage, strict=True)
+    )
+    certificate = Certificate(
+        method="+".join(dict.fromkeys(s.method for s in stage)),
+        termination=_overall([s.termination for s in stage]),
+        objectives=results,
+        seconds=time.monotonic() - begin,
+        seed=options.limits.seed,
+        options={"time_limit": options.limits.seconds, "gap": options.limits.gap, "threads": options.limits.threads},
+    )
+    made = make_plan(compiled, stage[-1].placement, certificate, options.path)
+    return Outcome(made, stage[-1].placement, evaluation)
+
+
+def _check_request(compiled: Compiled, options: Options, objectives: Sequence[str]) -> None:
+    if options.method not in METHODS:
+        raise InputError(f"unknown method '{options.method}' (allowed: {', '.join(METHODS)})")
+    for name in objectives:
+        if name not in OBJECTIVES:
+            raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
+    if "energy" in objectives:
+        missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
+        missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})
+        if missing:
+            raise InputError(
+                f"objective energy needs power figures; missing for: {', '.join(missing[:12])}",
+                tip="give 'power' to the devices and 'transmit_energy' to radios and links",
+            )
+
+
+def _objective_result(name: str, value: float, bound: float) -> ObjectiveResult:
+    proven = math.isfinite(bound)
+    lower = min(bound, value) if proven else None
+    return ObjectiveResult(
+        name=name,
+        value=value,
+        bound=lower,
+        gap=relative_gap(value, lower) if lower is not None else None,
+        unit=OBJECTIVES[name].unit,
+    )
+
+
+_ORDER: tuple[Termination, ...] = (
+    "interrupted",
+    "time-limit",
+    "iteration-limit",
+    "heuristic",
+    "gap-reached",
+    "optimal",
+)
+
+
+def _overall(terminations: list[Termination]) -> Termination:
+    return min(terminations, key=_ORDER.index)
+
+
+def _lexicographic(
+    compiled: Compiled, options: Options, objectives: Sequence[str], listener: Listener | None, begin: float
+) -> tuple[list[_Stage], list[float]]:
+    stages: list[_Stage] = []
+    values: list[float] = []
+    for position, name in enumerate(objectives):
+        spent = time.monotonic() - begin
+        limits = replace(options.limits, seconds=max(options.limits.seconds - spent, 0.1))
+        stage = _solve_stage(compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener)
+        stages.append(stage)
+        values.append(evaluate_placement(compiled, stage.placement).objectives[name])
+        if stage.termination == "interrupted":
+            stages += [replace(stage, bound=-math.inf) for _ in objectives[position + 1 :]]
+            break
+    return stages, values
+
+
+def _solve_stage(
+    compiled: Compiled,
+    options: Options,
+    objectives: Sequence[str],
+    earlier: list[_Stage],
+    listener: Listener | None,
+) -> _Stage:
+    name = objectives[-1]
+    coupled = options.keep is not None or bool(earlier) or options.write_model is not None
+    relaxed = None if coupled else relaxed_optimum(compiled, name)
+    if relaxed is not None and options.shortcut and evaluate_placement(compiled, relaxed[1]).feasible:
+        return _Stage(relaxed[1], relaxed[0], "optimal", "shortest-path")
+    start = earlier[-1].placement if earlier else _start(compiled, options, name)
+    floor = relaxed[0] if relaxed is not None else -math.inf
+    if options.method == "warm-start":
+        if start is None:
+            raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
+        return _Stage(start, floor, "heuristic", "warm-start")
+    if listener is not None and start is not None:
+        value = evaluate_placement(compiled, start).objectives[name]
+        listener(Progress(0.0, value, floor, "warm start"))
+    return _solve_ilp(compiled, options, objectives, earlier, start, floor, listener)
+
+
+def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
+    if options.keep is not None and options.max_moves is not None:
+        return options.keep if evaluate_placement(compiled, options.keep).feasible else None
+    return warm_start(compiled, name)
+
+
+def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
+    """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
+    formulation = build(compiled)
+    add_goal_limits(formulation)
+    if options.keep is not None and options.max_moves is not None:
+        limit_moves(formulation, options.keep, options.max_moves)
+    for position, (name, value) in enumerate(zip(objectives, settled, strict=False)):
+        expression = add_objective(formulation, name)
+        settle(formulation, position, expression, value * formulation.scale)
+    add_objective(formulation, objectives[-1])
+    return formulation
+
+
+def _solve_ilp(
+    compiled: Compiled,
+    options: Options,
+    objectives: Sequence[str],
+    earlier: list[_Stage],
+    start: Placement | None,
+    floor: float,
+    listener: Listener | None,
+) -> _Stage:
+    settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
+    formulation = formulate(compiled, options, objectives, settled)
+    solver = Solver.of(formulation.model)
+    if options.write_model is not None:
+        solver.write(options.write_model)
+    if start is not None:
+        solver.start_from(formulation.start(start))
+    result = solver.solve(options.limits, listener, 1.0 / formulation.scale)
+    if result.status == "infeasible" and start is None:
+        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
+    placement = formulation.placement(result.values) if result.has_incumbent else start
+    if placement is None:
+        raise UnansweredError(f"no placement was found within the limits ({result.status})")
+    if start is not None:
+        placement = _better(compiled, objectives[-1], placement, start)
+    bound = max(result.bound / formulation.scale, floor)
+    return _Stage(placement, bound, _termination(result, options), "ilp")
+
+
+def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -> Placement:
+    """Keep the start solution where the solver was stopped before it had anything as good."""
+    one, other = evaluate_placement(compiled, found), evaluate_placement(compiled, start)
+    if other.feasible and (not one.feasible or other.objectives[name] < one.objectives[name]):
+        return start
+    return found
+
+
+def _termination(result: Result, options: Options) -> Termination:
+    if result.status == "optimal":
+        return "optimal" if relative_gap(result.objective, result.bound) <= 1e-9 else "gap-reached"
+    if result.status in ("time-limit", "iteration-limit", "interrupted"):
+        return result.status  # type: ignore[return-value]
+    raise UnansweredError(f"HiGHS stopped with status '{result.status}'")
+
+
+def best_whole(compiled: Compiled, objective: str, limits: Limits) -> Outcome | None:
+    """The single-node baseline: every service on one node of its own choice; None when nothing fits.
+
+    Limits on layers per device are left out, so that the comparison says what splitting costs.
+    """
+    formulation = build(compiled, lambda kind, subject: kind not in ("layers", "deadline"))
+    add_goal_limits(formulation)
+    forbid_splitting(formulation)
+    add_objective(formulation, objective)
+    result = Solver.of(formulation.model).solve(limits)
+    if not result.has_incumbent:
+        return None
+    placement = formulation.placement(result.values)
+    return _baseline(compiled, placement, "single-node")
+
+
+def all_in_the_cloud(compiled: Compiled, objective: str) -> Outcome | None:
+    """Everything on the best device of the cloud tier; None without one."""
+    best: Outcome | None = None
+    for station, place in enumerate(compiled.stations):
+        device = compiled.instance.devices[place.device]
+        if (device.tier or compiled.instance.device_type(device).tier) != "cloud":
+            continue
+        choice = tuple(group[0] for group in compiled.service_variants)
+        stations = tuple((station,) * len(compiled.variants[index]) for index in choice)
+        outcome = _baseline(compiled, Placement(choice, stations), "cloud")
+        if best is None or outcome.evaluation.objectives[objective] < best.evaluation.objectives[objective]:
+            best = outcome
+    return best
+
+
+def _baseline(compiled: Compiled, placement: Placement, method: str) -> Outcome:
+    certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
+    return Outcome(make_plan(compiled, placement, certificate), placement, evaluate_placement(compiled, placement))
