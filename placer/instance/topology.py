@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,22 +76,9 @@ class Routes:
 
     @cached_property
     def joules(self) -> Floats:
-        """Energy of the senders along each route, shape (D, D); NaN where a hop's figure is unknown."""
-        devices = len(self.seconds)
-        if not self.arcs:
-            return np.zeros((devices, devices))
-        per_byte = np.array([arc.energy for arc in self.arcs])
-        rows = np.arange(devices)[:, None]
-        at = np.broadcast_to(np.arange(devices), (devices, devices)).copy()
-        total = np.zeros((devices, devices))
-        while True:
-            before = self.previous[rows, at]
-            moving = before >= 0
-            if not moving.any():
-                return total
-            step = np.where(moving, self.best_arc[before, at], 0)
-            total += np.where(moving, per_byte[step] * self.size, 0.0)
-            at = np.where(moving, before, at)
+        """Energy of the senders along each route, shape (D, D); NaN where a hop's figure is unknown, inf when
+        unreachable."""
+        return _along(self.previous, self.best_arc, np.array([arc.energy for arc in self.arcs]) * self.size)
 
 
 @dataclass(eq=False)
@@ -153,7 +141,7 @@ class Topology:
         return Routes(size, np.asarray(seconds), np.asarray(previous, dtype=np.int64), best_arc, self.arcs)
 
 
-def _along(previous: NDArray[np.int32], best_arc: Ints, weights: Floats) -> Floats:
+def _along(previous: NDArray[Any], best_arc: Ints, weights: Floats) -> Floats:
     """Sum the weights of the arcs along each route, shape (D, D)."""
     devices = len(previous)
     rows = np.arange(devices)[:, None]
@@ -165,7 +153,7 @@ def _along(previous: NDArray[np.int32], best_arc: Ints, weights: Floats) -> Floa
         moving = before >= 0
         if not moving.any():
             break
-        total += np.where(moving, weights[np.where(moving, best_arc[before, at], 0)], 0.0)
+        total += np.where(moving, weights[best_arc[np.where(moving, before, 0), at]], 0.0)
         at = np.where(moving, before, at)
     return total
 

@@ -20,9 +20,10 @@ from typing import Any, Literal
 
 import highspy
 import numpy as np
+from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
-from placer.errors import InputError, Problem, UnansweredError
+from placer.errors import InfeasibleError, InputError, Problem, UnansweredError
 
 Status = Literal[
     "optimal", "infeasible", "unbounded", "time-limit", "iteration-limit", "interrupted", "memory-limit", "unknown"
@@ -127,8 +128,18 @@ class Solver:
 
     @classmethod
     def of(cls, model: Any) -> Solver:
-        """Compile ``model`` and hand it to a new HiGHS."""
-        form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+        """Compile ``model`` and hand it to a new HiGHS.
+
+        Raises:
+            InfeasibleError: when a constraint without variables does not hold.
+        """
+        try:
+            form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+        except InfeasibleConstraintException as error:
+            # a constraint without variables that does not hold: Pyomo stops before HiGHS is asked
+            raise InfeasibleError(
+                "no placement satisfies the instance (proven)", tip="placer explain says what clashes"
+            ) from error
         highs = highspy.Highs()
         highs.setOptionValue("output_flag", False)
         _expect_ok(highs.passModel(_arrays(form)), "HiGHS refused the model")

@@ -250,10 +250,13 @@ def best_whole(compiled: Compiled, objective: str, limits: Limits) -> Outcome | 
     Limits on layers per device are left out, so that the comparison says what splitting costs.
     """
     formulation = build(compiled, lambda kind, subject: kind not in ("layers", "deadline"))
-    add_goal_limits(formulation)
-    forbid_splitting(formulation)
-    add_objective(formulation, objective)
-    result = Solver.of(formulation.model).solve(limits)
+    try:
+        add_goal_limits(formulation)
+        forbid_splitting(formulation)
+        add_objective(formulation, objective)
+        result = Solver.of(formulation.model).solve(limits)
+    except InfeasibleError:
+        return None
     if not result.has_incumbent:
         return None
     placement = formulation.placement(result.values)

@@ -1,0 +1,157 @@
+"""Small random instances for oracles: chains and DAGs, exits, several services, alternatives, limits, pins, zones."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from placer.instance.compiled import Compiled, compile_instance
+from placer.instance.device import DeviceType
+from placer.instance.instance import resolve
+from placer.instance.library import Library
+from placer.instance.model import Model, gate_layers
+from placer.instance.schema import InstanceFile
+from placer.placement import Placement
+
+Rng = np.random.Generator
+
+
+def random_graph(rng: Rng, layers: int, dag: bool) -> dict[str, Any]:
+    items: list[dict[str, Any]] = []
+    for index in range(layers):
+        item: dict[str, Any] = {
+            "name": f"l{index}",
+            "compute": float(rng.integers(1, 40)) * 1e6,
+            "weights": float(rng.integers(1, 60)) * 1e6,
+            "output": float(rng.integers(1, 200)) * 1e3,
+        }
+        if rng.random() < 0.4:
+            item["activations"] = float(rng.integers(1, 20)) * 1e6
+        if dag and index > 0:
+            pool = ["input", *(f"l{i}" for i in range(index))]
+            many = int(rng.integers(1, 3))
+            recent = [pool[-1]] if rng.random() < 0.5 else []
+            chosen = [*recent, *rng.choice(pool, size=min(many, len(pool)), replace=False)]
+            item["inputs"] = tuple(dict.fromkeys(str(name) for name in chosen))
+        items.append(item)
+    graph: dict[str, Any] = {"layers": tuple(items), "input": float(rng.integers(1, 400)) * 1e3}
+    if rng.random() < 0.4:
+        graph["runtime_memory"] = 5e6
+    return graph
+
+
+def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alternatives: int) -> Model:
+    graphs = []
+    for number in range(alternatives):
+        graph = random_graph(rng, layers - (number if layers > 2 else 0), dag)
+        probe = Model.model_validate({"format": "placer/model/1", "name": name, "source": "random", **graph})
+        gates = gate_layers(probe.alternatives[0].predecessors())
+        free = [gate for gate in gates if gate < len(graph["layers"]) - 1]
+        if exits and free:
+            count = int(rng.integers(1, min(2, len(free)) + 1))
+            picked = sorted(int(gate) for gate in rng.choice(free, size=count, replace=False))
+            graph["exits"] = tuple({"after": f"l{gate}", "share": float(rng.uniform(0.05, 0.45))} for gate in picked)
+        graphs.append({"name": f"a{number}", **graph})
+    return Model.model_validate(
+        {"format": "placer/model/1", "name": name, "source": "random", "alternatives": tuple(graphs)}
+    )
+
+
+def random_instance(seed: int, largest: int = 20_000) -> Compiled:
+    """A random instance with at most ``largest`` placements before limits."""
+    rng = np.random.default_rng(seed)
+    devices = int(rng.integers(2, 5))
+    services = int(rng.integers(1, 3))
+    budget = np.log(largest) / np.log(devices + 0.5)
+    layers = max(2, min(5, int(budget / services)))
+    library = Library(None)
+    kinds = []
+    for number in range(2):
+        units = [{"name": "cpu", "speed": float(rng.uniform(50e6, 900e6))}]
+        if number == 1 and rng.random() < 0.3 and devices < 4 and services == 1:
+            units.append({"name": "npu", "speed": float(rng.uniform(1e9, 4e9)), "memory": float(rng.integers(40, 120)) * 1e6})
+        kind: dict[str, Any] = {
+            "format": "placer/device-type/1",
+            "name": f"kind-{number}",
+            "source": "random",
+            "memory": float(rng.integers(60, 400)) * 1e6,
+            "units": tuple(units),
+            "power": {"idle": 1.0, "load": float(rng.uniform(1.5, 6.0))},
+        }
+        if rng.random() < 0.2:
+            kind["flash"] = float(rng.integers(80, 300)) * 1e6
+        library.entries["device type", f"kind-{number}"] = DeviceType.model_validate(kind)
+    names = [f"d{index}" for index in range(devices)]
+    inventory = [
+        {
+            "name": name,
+            "type": f"kind-{int(rng.integers(0, 2))}",
+            "position": (float(rng.uniform(0, 20)), float(rng.uniform(0, 20))),
+        }
+        for name in names
+    ]
+    radio: dict[str, Any] = {
+        "rate": float(rng.uniform(1e5, 9e6)),
+        "range": float(rng.uniform(8, 25)),
+        "transmit_energy": 4e-8,
+        "latency": float(rng.choice([0.0, 0.005])),
+    }
+    if rng.random() < 0.3:
+        radio["channel"] = "one"
+    links = [{"between": (names[0], names[-1]), "rate": 1e6, "latency": 0.01, "transmit_energy": 1e-8}]
+    stream: list[dict[str, Any]] = []
+    for index in range(services):
+        dag, exits = bool(rng.random() < 0.5), bool(rng.random() < 0.5)
+        library.entries["model", f"m{index}"] = random_model(
+            rng, f"m{index}", layers, dag, exits, 2 if rng.random() < 0.25 else 1
+        )
+        service: dict[str, Any] = {"name": f"s{index}", "model": f"m{index}", "source": str(rng.choice(names))}
+        if rng.random() < 0.5:
+            service["sink"] = str(rng.choice(names))
+        if rng.random() < 0.7:
+            service["arrivals"] = {"rate": float(rng.uniform(0.2, 4.0))}
+        if rng.random() < 0.3:
+            service["pins"] = {"l1": tuple(str(n) for n in rng.choice(names, size=2, replace=False))}
+        if rng.random() < 0.3:
+            service["forbid"] = {"l0": (str(rng.choice(names)),)}
+        if rng.random() < 0.25:
+            service["privacy"] = {"until": "l1", "zone": (service["source"], str(rng.choice(names)))}
+        if rng.random() < 0.3:
+            service["deadline"] = float(rng.uniform(0.2, 2.0))
+        if rng.random() < 0.3:
+            service["weight"] = 2.0
+        stream.append(service)
+    limits: dict[str, Any] = {}
+    if rng.random() < 0.5:
+        limits["layers"] = int(rng.integers(1, 4))
+    if rng.random() < 0.4:
+        limits["utilisation"] = 0.8
+    file = InstanceFile.model_validate(
+        {
+            "format": "placer/instance/1",
+            "name": f"random-{seed}",
+            "devices": tuple(inventory),
+            "network": {"radios": (radio,), "links": tuple(links)},
+            "services": tuple(stream),
+            "limits": limits,
+        }
+    )
+    return compile_instance(resolve(file, library))
+
+
+def every_placement(compiled: Compiled) -> Iterator[Placement]:
+    """All assignments of layers to stations, for every choice of alternatives."""
+    stations = range(len(compiled.stations))
+    per_service = [
+        [
+            (index, assignment)
+            for index in group
+            for assignment in itertools.product(stations, repeat=len(compiled.variants[index]))
+        ]
+        for group in compiled.service_variants
+    ]
+    for combination in itertools.product(*per_service):
+        yield Placement(tuple(c for c, _ in combination), tuple(s for _, s in combination))
