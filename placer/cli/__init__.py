@@ -1,0 +1,99 @@
+"""The command line: parses, calls one function, renders. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from placer._version import __version__
+from placer.errors import PlacerError
+
+COMMANDS = {
+    "init": "Write a commented starter instance.",
+    "plan": "Find the best placement and prove how good it is.",
+    "check": "Judge a plan; for CI.",
+    "evaluate": "Show what a plan does, per service and device.",
+    "explain": "Say why an instance is infeasible and what would repair it.",
+    "export": "Write what the nodes run.",
+    "show": "Show an instance, a model or a plan.",
+    "profile": "Make a model file from an ONNX graph.",
+    "bench": "Run a benchmark suite.",
+    "schema": "Print the JSON schema of a file format.",
+}
+
+
+class _Lazy(click.Group):
+    """Knows the commands' names and one-line helps without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"placer.cli.{cmd_name}_command")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="placer")
+def cli() -> None:
+    """Plan where the layers of neural networks run on edge devices.
+
+    \b
+    placer plan smart-parking -o plan.json   plan a shipped instance
+    placer check plan.json                   judge it, as CI would
+    placer export plan.json -o manifests     write what the nodes run
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; the one place that turns errors into messages and exit codes."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("placer: interrupted", err=True)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        click.echo("placer: interrupted", err=True)
+        sys.exit(3)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except PlacerError as error:
+        click.echo(f"placer: {error.message}", err=True)
+        if error.tip:
+            click.echo(f"  tip: {error.tip}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(3)
+    except Exception as error:
+        if os.environ.get("PLACER_DEBUG"):
+            raise
+        click.echo(f"placer: internal error: {type(error).__name__}: {error}", err=True)
+        click.echo("  tip: set PLACER_DEBUG=1 for the traceback and report it", err=True)
+        sys.exit(3)

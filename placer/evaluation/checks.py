@@ -7,9 +7,10 @@ from typing import Literal
 
 from placer.instance import units
 
-Status = Literal["ok", "violated", "skipped", "undecided"]
+Status = Literal["ok", "violated", "skipped", "undecided", "waived"]
 Kind = Literal[
     "placement",
+    "stale",
     "fragments",
     "runs",
     "allowed",

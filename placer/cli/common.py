@@ -1,0 +1,118 @@
+"""What commands share: finding a plan's instance, JSON output, the progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from placer.errors import InputError
+
+if TYPE_CHECKING:
+    from placer.evaluation.evaluate import Evaluation
+    from placer.instance.compiled import Compiled
+    from placer.optimization.bridge import Listener, Progress
+    from placer.plan import Plan
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
+instance_option = click.option("--instance", help="Instance to use instead of the one that the plan names.")
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses as dicts and numbers that JSON lacks as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(plain(value), indent=2, allow_nan=False))
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as plain data."""
+    return {**asdict(evaluation), "feasible": evaluation.feasible}
+
+
+def read_compiled(argument: str) -> Compiled:
+    """Read and compile an instance."""
+    from placer.instance.compiled import compile_instance
+    from placer.instance.instance import read_instance
+
+    return compile_instance(read_instance(argument))
+
+
+def instance_path(argument: str, output: Path | None) -> str:
+    """Return how a plan written to ``output`` names its instance: a shipped name, or a path relative to the plan."""
+    path = Path(argument)
+    if not path.is_file():
+        return argument
+    folder = (output.parent if output is not None else Path.cwd()).resolve()
+    return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+
+
+def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, bool]:
+    """Read a plan and its instance.
+
+    Returns:
+        (plan, compiled instance, whether the plan was made from just this instance).
+    """
+    from placer.plan import read_plan
+
+    plan = read_plan(Path(plan_file))
+    if instance is None:
+        if plan.instance.path is None:
+            raise InputError(f"{plan_file} names no instance file", tip="give one with --instance")
+        beside = Path(plan_file).parent / plan.instance.path
+        instance = str(beside) if beside.is_file() else plan.instance.path
+    compiled = read_compiled(instance)
+    return plan, compiled, plan.instance.hash == compiled.instance.meaning_hash
+
+
+def check_output(output: Path | None, force: bool) -> None:
+    """Refuse early to overwrite a file, or to write where nothing can be written."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise InputError(f"{output} is a folder")
+    if output.exists() and not force:
+        raise InputError(f"{output} exists", tip="--force overwrites it")
+    if not output.parent.is_dir():
+        raise InputError(f"{output.parent} is no folder")
+
+
+@contextmanager
+def progress_bar(title: str, show: bool) -> Iterator[Listener | None]:
+    """Show incumbent, bound and gap while a search runs; nothing when stderr or stdout is no terminal."""
+    if not show or not sys.stdout.isatty() or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, state="")
+
+        def tell(progress: Progress) -> None:
+            gap = "–" if math.isinf(progress.gap) else f"{100 * progress.gap:.2f} %"
+            state = f"best {progress.incumbent:.6g}  bound {progress.bound:.6g}  gap {gap}  {progress.stage}"
+            bar.update(task, state=state)
+
+        yield tell

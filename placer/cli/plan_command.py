@@ -1,0 +1,104 @@
+"""``placer plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from placer.cli.common import (
+    check_output,
+    evaluation_json,
+    instance_path,
+    json_option,
+    open_plan,
+    print_json,
+    progress_bar,
+    read_compiled,
+)
+
+
+@click.command("plan")
+@click.argument("instance")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
+@click.option("--force", is_flag=True, help="Overwrite an existing plan.")
+@click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
+@click.option("--method", default="ilp", show_default=True, help="ilp (proven) or warm-start (the heuristic alone).")
+@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds.")
+@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Solver seed.")
+@click.option("--keep", type=click.Path(), help="Plan that is deployed; its placement is the start.")
+@click.option("--max-moves", type=click.IntRange(min=0), help="With --keep: layers that may move at most.")
+@click.option("--write-model", type=click.Path(path_type=Path), help="Write the ILP as .mps or .lp.")
+@json_option
+def command(
+    instance: str,
+    output: Path | None,
+    force: bool,
+    objectives: tuple[str, ...],
+    method: str,
+    time_limit: float,
+    gap: float,
+    threads: int,
+    seed: int,
+    keep: str | None,
+    max_moves: int | None,
+    write_model: Path | None,
+    as_json: bool,
+) -> int:
+    """Find the best placement for INSTANCE (a file or a shipped name) and prove how good it is."""
+    from placer.evaluation.assumptions import assumptions
+    from placer.evaluation.objectives import OBJECTIVES
+    from placer.optimization.bridge import Limits
+    from placer.optimization.planner import Options, all_in_the_cloud, best_whole, plan
+    from placer.plan import dump_plan, to_placement, write_atomically
+
+    if max_moves is not None and keep is None:
+        raise click.UsageError("--max-moves needs --keep")
+    check_output(output, force)
+    check_output(write_model, force)
+    compiled = read_compiled(instance)
+    old = to_placement(open_plan(keep, instance)[0], compiled) if keep is not None else None
+    limits = Limits(time_limit, gap, threads, seed)
+    options = Options(
+        objectives=objectives,
+        method=method,
+        limits=limits,
+        keep=old,
+        max_moves=max_moves,
+        write_model=write_model,
+        path=instance_path(instance, output),
+    )
+    with progress_bar(f"planning {compiled.instance.name}", not as_json) as listener:
+        outcome = plan(compiled, options, listener)
+    if output is not None:
+        write_atomically(output, dump_plan(outcome.plan))
+    name = outcome.plan.certificate.objectives[0].name
+    whole, cloud = best_whole(compiled, name, limits), all_in_the_cloud(compiled, name)
+    assumed = assumptions(compiled, outcome.placement)
+    if as_json:
+        baselines = {
+            title: None if other is None else {"feasible": other.evaluation.feasible, **other.evaluation.objectives}
+            for title, other in (("single_node", whole), ("cloud", cloud))
+        }
+        print_json(
+            {
+                "plan": outcome.plan.model_dump(mode="json"),
+                "evaluation": evaluation_json(outcome.evaluation),
+                "baselines": baselines,
+                "assumed": assumed,
+            }
+        )
+        return 0
+    from placer.cli import report
+
+    out = report.console()
+    report.print_plan(outcome.plan, outcome.evaluation, out)
+    report.print_metrics(outcome.evaluation, out)
+    report.print_baselines(outcome, whole, cloud, name, OBJECTIVES[name].unit, out)
+    report.print_checks(outcome.evaluation, out)
+    report.print_assumptions(assumed, out)
+    if output is not None:
+        out.print(f"written to {output}", markup=False)
+    return 0

@@ -1,0 +1,142 @@
+"""Plans and evaluations as text for people."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from placer.evaluation.evaluate import Evaluation
+from placer.instance.units import show_bytes, show_fraction, show_joules, show_seconds
+
+if TYPE_CHECKING:
+    from placer.optimization.planner import Outcome
+    from placer.plan import ObjectiveResult, Plan
+
+_SHOW = {"s": show_seconds, "J": show_joules, "s/s": lambda value: f"{value:.4g}"}
+
+
+def console(err: bool = False) -> Console:
+    """A console of stable width where the output is no terminal."""
+    stream = sys.stderr if err else sys.stdout
+    return Console(stderr=err, width=None if stream.isatty() else 110, highlight=False)
+
+
+def value_text(value: float, unit: str) -> str:
+    """A number with its unit for people."""
+    return "unknown" if math.isnan(value) else _SHOW.get(unit, lambda v: f"{v:.6g}")(value)
+
+
+def objective_text(result: ObjectiveResult) -> str:
+    """One line on an objective: value, bound, gap."""
+    line = f"{result.name}: {value_text(result.value, result.unit)}"
+    if result.bound is None or result.gap is None:
+        return f"{line} (no bound is proven)"
+    if result.gap == 0:
+        return f"{line} (proven optimal)"
+    return f"{line}, bound {value_text(result.bound, result.unit)}, gap {show_fraction(result.gap)}"
+
+
+def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
+    """Print the fragments of every service and the objectives."""
+    table = Table(title=f"Plan of {plan.instance.name}", title_justify="left")
+    for column in ("service", "device", "layers", "sends to"):
+        table.add_column(column)
+    for service in plan.services:
+        name = service.service + (f" ({service.alternative})" if service.alternative != "default" else "")
+        for fragment in service.fragments:
+            device = fragment.device + ("" if fragment.unit == "cpu" else f"/{fragment.unit}")
+            first, last = fragment.layers[0], fragment.layers[-1]
+            layers = first if first == last else f"{first} … {last} ({len(fragment.layers)})"
+            ways = [
+                f"{t.path[-1]} ({show_bytes(t.size)})" + (f" via {', '.join(t.path[1:-1])}" if len(t.path) > 2 else "")
+                for t in service.transfers
+                if (t.after if t.tensor == "result" else t.tensor) in fragment.layers
+            ]
+            table.add_row(name, device, layers, "; ".join(ways))
+            name = ""
+    out.print(table)
+    certificate = plan.certificate
+    for result in certificate.objectives:
+        out.print(objective_text(result), markup=False)
+    out.print(f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False)
+    if certificate.termination in ("time-limit", "interrupted"):
+        out.print("cut by the clock: another run may end elsewhere", markup=False)
+
+
+def print_metrics(evaluation: Evaluation, out: Console) -> None:
+    """Print the metrics per service and per device."""
+    table = Table(title=f"Services ({evaluation.evaluator} evaluator)", title_justify="left")
+    for column in ("service", "latency", "processing", "transfer", "energy", "accuracy", "offered", "devices"):
+        table.add_column(column, justify="left" if column == "service" else "right")
+    for service in evaluation.services:
+        table.add_row(
+            service.name,
+            show_seconds(service.latency),
+            show_seconds(service.processing),
+            show_seconds(service.transfer),
+            "unknown" if math.isnan(service.energy) else show_joules(service.energy),
+            "unknown" if math.isnan(service.accuracy) else f"{service.accuracy:.4g}",
+            "–" if math.isnan(service.rate) else f"{service.rate:.4g} /s",
+            str(service.devices),
+        )
+    out.print(table)
+    table = Table(title="Devices", title_justify="left")
+    for column in ("device", "layers", "memory", "of", "utilisation"):
+        table.add_column(column, justify="left" if column == "device" else "right")
+    for device in evaluation.devices:
+        use = ", ".join(
+            show_fraction(value) if len(device.utilisation) == 1 else f"{unit} {show_fraction(value)}"
+            for unit, value in device.utilisation.items()
+        )
+        memory, free = show_bytes(device.memory), show_bytes(device.free_memory)
+        table.add_row(device.name, str(device.layers), memory, free, use)
+    out.print(table)
+
+
+def print_baselines(
+    outcome: Outcome, whole: Outcome | None, cloud: Outcome | None, name: str, unit: str, out: Console
+) -> None:
+    """Print the single-node and cloud baselines beside a plan, and say plainly when not splitting wins."""
+    value = outcome.evaluation.objectives[name]
+    table = Table(title=f"Beside it ({name})", title_justify="left")
+    for column in ("placement", name, "against the plan", "keeps all limits"):
+        table.add_column(column)
+    table.add_row("the plan", value_text(value, unit), "", "yes")
+    for title, other in (("each service whole on one node", whole), ("everything in the cloud", cloud)):
+        if other is None:
+            table.add_row(title, "–", "", "no node is large enough" if "node" in title else "no cloud device")
+            continue
+        theirs = other.evaluation.objectives[name]
+        ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
+        broken = other.evaluation.violations
+        table.add_row(title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}")
+    out.print(table)
+    split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
+    if not split:
+        out.print("Do not split: each service is best whole on one node.")
+    elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):
+        out.print("Do not split: whole networks on one node are as good as this plan.")
+
+
+def print_checks(evaluation: Evaluation, out: Console) -> None:
+    """Print violations and what was skipped, and the count of what was kept."""
+    for check in evaluation.violations:
+        out.print(f"VIOLATED {check.message}", markup=False)
+    for check in evaluation.skipped:
+        out.print(f"skipped  {check.message}", markup=False)
+    kept = sum(check.status == "ok" for check in evaluation.checks)
+    out.print(
+        f"{kept} limits kept, {len(evaluation.violations)} violated, {len(evaluation.skipped)} skipped", markup=False
+    )
+
+
+def print_assumptions(lines: list[str], out: Console) -> None:
+    """Print the assumed figures that a result rests on."""
+    if lines:
+        out.print(f"Assumed figures ({len(lines)}):", markup=False)
+        for line in lines:
+            out.print(f"  {line}", markup=False)

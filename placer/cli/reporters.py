@@ -1,0 +1,127 @@
+"""The result of ``placer check`` in the formats that CI systems read. Each reporter returns the whole text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
+
+from placer.cli.common import plain
+from placer.evaluation.checks import Check
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All checks of one plan file."""
+
+    file: str
+    evaluator: str
+    checks: tuple[Check, ...]
+
+    def count(self, status: str) -> int:
+        """How many checks have a status."""
+        return sum(check.status == status for check in self.checks)
+
+
+def exit_code(judgements: Sequence[Judgement]) -> int:
+    """0 when every plan keeps its limits, 1 when one does not, 3 when one is undecided."""
+    if any(judgement.count("violated") for judgement in judgements):
+        return 1
+    return 3 if any(judgement.count("undecided") for judgement in judgements) else 0
+
+
+def text(judgements: Sequence[Judgement]) -> str:
+    """For people: what is wrong, then the counts."""
+    lines = []
+    for judgement in judgements:
+        for check in judgement.checks:
+            if check.status != "ok":
+                lines.append(f"{judgement.file}: {check.status}: {check.message}")
+        counts = ", ".join(
+            f"{judgement.count(status)} {word}"
+            for status, word in (
+                ("ok", "kept"),
+                ("violated", "violated"),
+                ("undecided", "undecided"),
+                ("skipped", "skipped"),
+                ("waived", "waived"),
+            )
+            if status in ("ok", "violated") or judgement.count(status)
+        )
+        verdict = {0: "feasible", 1: "NOT feasible", 3: "undecided"}[exit_code([judgement])]
+        lines.append(f"{judgement.file}: {verdict} ({counts}; evaluator {judgement.evaluator})")
+    return "\n".join(lines) + "\n"
+
+
+def as_json(judgements: Sequence[Judgement]) -> str:
+    """One JSON document: every check with its figures."""
+    plans = [
+        {
+            "file": judgement.file,
+            "evaluator": judgement.evaluator,
+            "feasible": exit_code([judgement]) == 0,
+            "checks": [{**plain(check), "excess": plain(check.excess)} for check in judgement.checks],
+        }
+        for judgement in judgements
+    ]
+    return json.dumps({"format": "placer/check/1", "exit_code": exit_code(judgements), "plans": plans}, indent=2) + "\n"
+
+
+def junit(judgements: Sequence[Judgement]) -> str:
+    """JUnit XML: a suite a plan, a test case a check."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
+    for judgement in judgements:
+        skipped = judgement.count("skipped") + judgement.count("waived")
+        failures = judgement.count("violated") + judgement.count("undecided")
+        lines.append(
+            f'  <testsuite name={quoteattr(_clean(judgement.file))} tests="{len(judgement.checks)}" '
+            f'failures="{failures}" skipped="{skipped}">'
+        )
+        for check in judgement.checks:
+            name = quoteattr(_clean(f"{check.kind} {check.subject}"))
+            lines.append(f'    <testcase classname={quoteattr("placer." + check.kind)} name={name}>')
+            message = quoteattr(_clean(check.message))
+            if check.status in ("violated", "undecided"):
+                lines.append(f'      <failure type={quoteattr(check.status)} message={message}/>')
+            elif check.status in ("skipped", "waived"):
+                lines.append(f"      <skipped message={message}/>")
+            else:
+                lines.append(f"      <system-out>{escape(_clean(check.message))}</system-out>")
+            lines.append("    </testcase>")
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>"]) + "\n"
+
+
+def _clean(message: str) -> str:
+    """Leave out what XML 1.0 cannot hold."""
+    return "".join(c if c in "\t\n" or " " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff" else "?" for c in message)
+
+
+def github(judgements: Sequence[Judgement]) -> str:
+    """Workflow commands of GitHub Actions: annotations on the plan file."""
+    lines = []
+    for judgement in judgements:
+        for check in judgement.checks:
+            level = {"violated": "error", "undecided": "error", "skipped": "notice", "waived": "warning"}.get(check.status)
+            if level is not None:
+                file, title = _property(judgement.file), _property(f"placer: {check.kind} {check.subject}")
+                lines.append(f"::{level} file={file},title={title}::{_data(check.message)}")
+        lines.append(f"{judgement.file}: {judgement.count('ok')} kept, {judgement.count('violated')} violated")
+    return "\n".join(lines) + "\n"
+
+
+def _data(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")
+
+
+REPORTERS: dict[str, Callable[[Sequence[Judgement]], str]] = {
+    "text": text,
+    "json": as_json,
+    "junit": junit,
+    "github": github,
+}

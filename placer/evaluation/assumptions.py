@@ -1,0 +1,34 @@
+"""Which figures behind a plan are assumed: said in every report."""
+
+from __future__ import annotations
+
+from placer.instance.compiled import Compiled
+from placer.placement import Placement
+
+
+def assumptions(compiled: Compiled, placement: Placement) -> list[str]:
+    """Return one line per assumed figure that the placement rests on, without repeats."""
+    instance = compiled.instance
+    lines: list[str] = []
+    used: set[int] = set()
+    for choice, stations in zip(placement.choice, placement.stations, strict=True):
+        variant = compiled.variants[choice]
+        service = instance.services[variant.service]
+        model = instance.model(service)
+        assumed = [*model.assumed, *next(a for a in model.alternatives if a.name == variant.name).assumed]
+        lines += [f"model {model.name}: {name}" for name in assumed]
+        for layer, station in enumerate(stations):
+            device = int(compiled.station_device[station])
+            used.add(device)
+            if variant.assumed[layer, station]:
+                kind = instance.device_type(instance.devices[device])
+                lines.append(f"times of {model.name} on {kind.name}: work over a speed, not measured for this model")
+    for device in sorted(used):
+        spec = instance.devices[device]
+        kind = instance.device_type(spec)
+        lines += [f"device type {kind.name}: {name}" for name in kind.assumed]
+        lines += [f"device type {kind.name}, reserve: {name}" for name in kind.reserve.assumed]
+        lines += [f"device type {kind.name}, {unit.name}: {name}" for unit in kind.units for name in unit.assumed]
+        lines += [f"device {spec.name}: {name}" for name in spec.assumed]
+    lines += [f"radio {radio.name}: {name}" for radio in instance.radios for name in radio.assumed]
+    return list(dict.fromkeys(lines))

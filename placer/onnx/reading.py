@@ -1,0 +1,188 @@
+"""Open an ONNX file without trusting it: one file is read, nothing beside it, nothing of it is executed."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from placer.errors import InputError, MissingExtraError, Problem
+
+_CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
+_FIRST_IR_WITH_FREE_INITIALISERS = 4
+_IR_VERSION = 8
+
+
+def need_onnx() -> Any:
+    """Return the module ``onnx``.
+
+    Raises:
+        MissingExtraError: when it or onnx-tool is not installed.
+    """
+    try:
+        importlib.import_module("onnx_tool")
+        return importlib.import_module("onnx")
+    except ImportError as error:
+        raise MissingExtraError("profiling an ONNX file", "onnx") from error
+
+
+def read_model(path: Path) -> Any:
+    """Return the ModelProto in ``path``: functions inlined, outside weights not loaded.
+
+    Raises:
+        InputError: when it is no ONNX file, holds control flow, or refers to files outside its folder.
+    """
+    onnx = need_onnx()
+    file = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError([Problem(f"cannot be read: {error.strerror or error}", file=file)]) from error
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except Exception as error:  # protobuf's DecodeError, whose module has no types and moves between versions
+        raise InputError([Problem("is no ONNX file: its content is not a ModelProto", file=file)]) from error
+    if not model.graph.node or not model.opset_import:
+        raise InputError(
+            [Problem("is no ONNX file: it has no operators or names no operator set", file=file)]
+        )
+    if model.functions:
+        model = importlib.import_module("onnx.inliner").inline_local_functions(model)
+    problems = [
+        Problem(
+            f"operator '{node.name or node.output[0]}' is a top-level {node.op_type}: what runs is known "
+            "only at run time, so there is no fixed graph to profile",
+            file=file,
+            path=f"$.graph.node[{position}]",
+        )
+        for position, node in enumerate(model.graph.node)
+        if node.op_type in _CONTROL_FLOW
+    ]
+    if problems:
+        raise InputError(
+            problems, tip="export the branch or the loop body as a model of its own, profile that"
+        )
+    _check_external_data(model, path)
+    if model.ir_version < _FIRST_IR_WITH_FREE_INITIALISERS:
+        model.ir_version = _IR_VERSION
+    initialised = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in initialised]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    return model
+
+
+def _check_external_data(model: Any, path: Path) -> None:
+    """Refuse weights outside the model's folder. Those inside are not read: their sizes are known."""
+    onnx = need_onnx()
+    problems = []
+    for position, tensor in enumerate(model.graph.initializer):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        windows = PureWindowsPath(location)
+        outside = (
+            windows.drive or windows.root or ".." in windows.parts or PurePosixPath(location).is_absolute()
+        )
+        if not location or outside:
+            problems.append(
+                Problem(
+                    f"initialiser '{tensor.name}' lies in '{location}', outside the model's folder: refused",
+                    file=str(path),
+                    path=f"$.graph.initializer[{position}]",
+                )
+            )
+    if problems:
+        raise InputError(problems)
+
+
+def fix_inputs(model: Any, path: Path, shapes: Mapping[str, tuple[int, ...]] | None, batch: int) -> None:
+    """Give every input of ``model`` a fixed shape, in place.
+
+    Args:
+        model: a ModelProto of ``read_model``.
+        path: its file, for messages.
+        shapes: full shapes by input name; needed where more than the batch is open.
+        batch: size of an open first dimension (of inputs with two or more).
+
+    Raises:
+        InputError: when a shape stays open, contradicts the model, or names no input.
+    """
+    file = str(path)
+    shapes = dict(shapes or {})
+    names = [value.name for value in model.graph.input]
+    problems = []
+    if batch < 1:
+        problems.append(Problem(f"the batch must be 1 or more, got {batch}", file=file))
+    for name in shapes:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            problems.append(
+                Problem(f"a shape is given for '{name}', which is no input{hint} ({names})", file=file)
+            )
+    symbols: dict[str, int] = {}
+    for position, value in enumerate(model.graph.input):
+        try:
+            _fix_input(value, shapes.get(value.name), batch, symbols)
+        except ValueError as error:
+            problems.append(Problem(str(error), file=file, path=f"$.graph.input[{position}]"))
+    if problems:
+        raise InputError(problems)
+    # what the file recorded for other shapes would contradict the fixed ones
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
+
+
+def _fix_input(value: Any, given: tuple[int, ...] | None, batch: int, symbols: dict[str, int]) -> None:
+    if not value.type.HasField("tensor_type"):
+        raise ValueError(f"input '{value.name}' is no tensor (a sequence, map or optional): not supported")
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        if given is None:
+            raise ValueError(
+                f"input '{value.name}' has no shape at all; give it one, such as {value.name}=1x3x224x224"
+            )
+        tensor.shape.Clear()
+        for size in given:
+            tensor.shape.dim.add().dim_value = size
+        return
+    dims = list(tensor.shape.dim)
+    shown = [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in dims]
+    text = "[" + ", ".join(map(str, shown)) + "]"
+    if given is not None and (len(given) != len(dims) or any(size < 1 for size in given)):
+        raise ValueError(f"input '{value.name}' has the shape {text}; the given {list(given)} does not fit")
+    several = len(dims) > 1
+    for position, dim in enumerate(dims):
+        fixed = dim.dim_value if dim.dim_value > 0 else None
+        if given is not None:
+            wanted: int | None = given[position]
+        elif position == 0 and several and (fixed is None or batch != 1):
+            wanted = batch
+        else:
+            wanted = fixed if fixed is not None else symbols.get(dim.dim_param)
+        if wanted is None:
+            example = "x".join(_example(size, place) for place, size in enumerate(shown))
+            raise ValueError(
+                f"input '{value.name}' has the open shape {text}; give it one, such as {value.name}={example}"
+            )
+        if fixed is not None and wanted != fixed:
+            raise ValueError(
+                f"input '{value.name}' has the shape {text}; its dimension {position} is fixed, not {wanted}"
+            )
+        if dim.dim_param not in {"", "?"} and symbols.setdefault(dim.dim_param, wanted) != wanted:
+            raise ValueError(
+                f"input '{value.name}': '{dim.dim_param}' is {symbols[dim.dim_param]} before, {wanted} here"
+            )
+        dim.dim_value = wanted
+
+
+def _example(size: int | str, place: int) -> str:
+    """Return what a person might give for a dimension: 1 for an open batch, 224 for another open one."""
+    if isinstance(size, int):
+        return str(size)
+    return "224" if place else "1"
