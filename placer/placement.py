@@ -24,10 +24,11 @@ class Placement:
 def fragments_of(variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, list[int]]]:
     """Cut a variant into fragments: maximal runs that a station can serve as one job without delaying anyone.
 
-    Per station the layers are taken in topological order. A layer joins the fragment before it on the same station
-    when it reads something made there, when every tensor that it needs from elsewhere had to be there at the start
-    of the fragment anyway, and when nobody elsewhere waits for what the fragment has made so far. On a chain these
-    are the maximal runs of layers on one device; on a DAG they are connected and convex.
+    Per station the layers are taken in topological order. A layer joins the fragment before it on the same
+    station when it reads something made there, when every tensor that it needs from elsewhere had to be there
+    at the start of the fragment anyway, and when nobody elsewhere waits for what the fragment has made so
+    far. On a chain these are the maximal runs of layers on one device; on a DAG they are connected and
+    convex.
 
     Returns:
         (station, layer indices) of each fragment, ordered by first layer.
@@ -80,7 +81,9 @@ def transfers_of(
     return list(seen.values())
 
 
-def results_of(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, int, int, float]]:
+def results_of(
+    compiled: Compiled, variant: Variant, stations: tuple[int, ...]
+) -> list[tuple[int, int, int, float]]:
     """Return every result sent to the sink: (layer, from device, to device, probability); all leaves and exits."""
     sink = int(compiled.sink[variant.service])
     return [

@@ -127,7 +127,9 @@ class Plan(Strict):
     """One entry per service."""
 
 
-def make_plan(compiled: Compiled, placement: Placement, certificate: Certificate, path: str | None = None) -> Plan:
+def make_plan(
+    compiled: Compiled, placement: Placement, certificate: Certificate, path: str | None = None
+) -> Plan:
     """Return the plan of a placement: fragments, and routes of least transfer time."""
     return Plan(
         instance=Origin(name=compiled.instance.name, path=path, hash=compiled.instance.meaning_hash),

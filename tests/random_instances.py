@@ -53,7 +53,9 @@ def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alter
         if exits and free:
             count = int(rng.integers(1, min(2, len(free)) + 1))
             picked = sorted(int(gate) for gate in rng.choice(free, size=count, replace=False))
-            graph["exits"] = tuple({"after": f"l{gate}", "share": float(rng.uniform(0.05, 0.45))} for gate in picked)
+            graph["exits"] = tuple(
+                {"after": f"l{gate}", "share": float(rng.uniform(0.05, 0.45))} for gate in picked
+            )
         graphs.append({"name": f"a{number}", **graph})
     return Model.model_validate(
         {"format": "placer/model/1", "name": name, "source": "random", "alternatives": tuple(graphs)}
@@ -72,7 +74,13 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
     for number in range(2):
         units = [{"name": "cpu", "speed": float(rng.uniform(50e6, 900e6))}]
         if number == 1 and rng.random() < 0.3 and devices < 4 and services == 1:
-            units.append({"name": "npu", "speed": float(rng.uniform(1e9, 4e9)), "memory": float(rng.integers(40, 120)) * 1e6})
+            units.append(
+                {
+                    "name": "npu",
+                    "speed": float(rng.uniform(1e9, 4e9)),
+                    "memory": float(rng.integers(40, 120)) * 1e6,
+                }
+            )
         kind: dict[str, Any] = {
             "format": "placer/device-type/1",
             "name": f"kind-{number}",
@@ -108,7 +116,11 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
         library.entries["model", f"m{index}"] = random_model(
             rng, f"m{index}", layers, dag, exits, 2 if rng.random() < 0.25 else 1
         )
-        service: dict[str, Any] = {"name": f"s{index}", "model": f"m{index}", "source": str(rng.choice(names))}
+        service: dict[str, Any] = {
+            "name": f"s{index}",
+            "model": f"m{index}",
+            "source": str(rng.choice(names)),
+        }
         if rng.random() < 0.5:
             service["sink"] = str(rng.choice(names))
         if rng.random() < 0.7:

@@ -3,9 +3,8 @@ devices.
 
 Rows: one per evaluator. The last line is ``{"summary": {evaluator: figures}}`` with the absolute percentage
 errors (APE) over the chains of the data set, the mean absolute error of the throughput ratio, the total loss
-error of a sample
-``|sum lambda_i (X'_i - X_i)| / sum lambda_i`` averaged over the samples, and the time a sample takes,
-amortised over the data set and including the compilation of the networks into arrays.
+error of a sample ``|sum lambda_i (X'_i - X_i)| / sum lambda_i`` averaged over the samples, and the time a
+sample takes, amortised over the data set and including the compilation of the networks into arrays.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 Niu, Roveri, Casale, *ChainNet: A Customized Graph Neural Network Model for Loss-Aware Edge AI Service
 Deployment*, DSN 2024 (repository imperial-qore/ChainNet). One row per sample: ``numClasses``, ``numNodes``,
-``capacity``. One row per
-chain, the chains of a sample one after the other: ``path`` (1-based devices), ``arrival`` (mean time
-*between* arrivals), ``service`` (mean service time at each step), and the labels ``tputRatio`` (completed
-over measured arrivals) and ``responseTime`` (sum over the steps of the mean sojourn of the jobs accepted
-there). Poisson arrivals, fixed service times, FIFO, a job that finds its device full is lost.
+``capacity``. One row per chain, the chains of a sample one after the other: ``path`` (1-based devices),
+``arrival`` (mean time *between* arrivals), ``service`` (mean service time at each step), and the labels
+``tputRatio`` (completed over measured arrivals) and ``responseTime`` (sum over the steps of the mean sojourn
+of the jobs accepted there). Poisson arrivals, fixed service times, FIFO, a job that finds its device full is
+lost.
 """
 
 from __future__ import annotations

@@ -11,11 +11,17 @@ from placer.cli.common import instance_option, json_option, open_plan
 @click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True)
 @instance_option
 @click.option(
-    "--format", "format_", type=click.Choice(["text", "json", "junit", "github"]), default="text", show_default=True
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "junit", "github"]),
+    default="text",
+    show_default=True,
 )
 @click.option("--stale-ok", is_flag=True, help="Judge a plan although its instance has changed since.")
 @json_option
-def command(plan_files: tuple[str, ...], instance: str | None, format_: str, stale_ok: bool, as_json: bool) -> int:
+def command(
+    plan_files: tuple[str, ...], instance: str | None, format_: str, stale_ok: bool, as_json: bool
+) -> int:
     """Judge each PLAN: exit code 0 when every limit is kept, 1 when not (or the plan is stale), 2 for bad input."""
     from placer.cli.reporters import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check

@@ -52,7 +52,8 @@ def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
             first, last = fragment.layers[0], fragment.layers[-1]
             layers = first if first == last else f"{first} … {last} ({len(fragment.layers)})"
             ways = [
-                f"{t.path[-1]} ({show_bytes(t.size)})" + (f" via {', '.join(t.path[1:-1])}" if len(t.path) > 2 else "")
+                f"{t.path[-1]} ({show_bytes(t.size)})"
+                + (f" via {', '.join(t.path[1:-1])}" if len(t.path) > 2 else "")
                 for t in service.transfers
                 if (t.after if t.tensor == "result" else t.tensor) in fragment.layers
             ]
@@ -62,7 +63,9 @@ def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
     certificate = plan.certificate
     for result in certificate.objectives:
         out.print(objective_text(result), markup=False)
-    out.print(f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False)
+    out.print(
+        f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False
+    )
     if certificate.termination in ("time-limit", "interrupted"):
         out.print("cut by the clock: another run may end elsewhere", markup=False)
 
@@ -70,7 +73,16 @@ def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
 def print_metrics(evaluation: Evaluation, out: Console) -> None:
     """Print the metrics per service and per device."""
     table = Table(title=f"Services ({evaluation.evaluator} evaluator)", title_justify="left")
-    for column in ("service", "latency", "processing", "transfer", "energy", "accuracy", "offered", "devices"):
+    for column in (
+        "service",
+        "latency",
+        "processing",
+        "transfer",
+        "energy",
+        "accuracy",
+        "offered",
+        "devices",
+    ):
         table.add_column(column, justify="left" if column == "service" else "right")
     for service in evaluation.services:
         table.add_row(
@@ -113,12 +125,18 @@ def print_baselines(
         theirs = other.evaluation.objectives[name]
         ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
         broken = other.evaluation.violations
-        table.add_row(title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}")
+        table.add_row(
+            title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}"
+        )
     out.print(table)
     split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
     if not split:
         out.print("Do not split: each service is best whole on one node.")
-    elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):
+    elif (
+        whole is not None
+        and whole.evaluation.feasible
+        and whole.evaluation.objectives[name] <= value * (1 + 1e-9)
+    ):
         out.print("Do not split: whole networks on one node are as good as this plan.")
 
 
@@ -130,7 +148,8 @@ def print_checks(evaluation: Evaluation, out: Console) -> None:
         out.print(f"skipped  {check.message}", markup=False)
     kept = sum(check.status == "ok" for check in evaluation.checks)
     out.print(
-        f"{kept} limits kept, {len(evaluation.violations)} violated, {len(evaluation.skipped)} skipped", markup=False
+        f"{kept} limits kept, {len(evaluation.violations)} violated, {len(evaluation.skipped)} skipped",
+        markup=False,
     )
 
 

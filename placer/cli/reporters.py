@@ -65,7 +65,10 @@ def as_json(judgements: Sequence[Judgement]) -> str:
         }
         for judgement in judgements
     ]
-    return json.dumps({"format": "placer/check/1", "exit_code": exit_code(judgements), "plans": plans}, indent=2) + "\n"
+    return (
+        json.dumps({"format": "placer/check/1", "exit_code": exit_code(judgements), "plans": plans}, indent=2)
+        + "\n"
+    )
 
 
 def junit(judgements: Sequence[Judgement]) -> str:
@@ -80,10 +83,10 @@ def junit(judgements: Sequence[Judgement]) -> str:
         )
         for check in judgement.checks:
             name = quoteattr(_clean(f"{check.kind} {check.subject}"))
-            lines.append(f'    <testcase classname={quoteattr("placer." + check.kind)} name={name}>')
+            lines.append(f"    <testcase classname={quoteattr('placer.' + check.kind)} name={name}>")
             message = quoteattr(_clean(check.message))
             if check.status in ("violated", "undecided"):
-                lines.append(f'      <failure type={quoteattr(check.status)} message={message}/>')
+                lines.append(f"      <failure type={quoteattr(check.status)} message={message}/>")
             elif check.status in ("skipped", "waived"):
                 lines.append(f"      <skipped message={message}/>")
             else:
@@ -95,7 +98,9 @@ def junit(judgements: Sequence[Judgement]) -> str:
 
 def _clean(message: str) -> str:
     """Leave out what XML 1.0 cannot hold."""
-    return "".join(c if c in "\t\n" or " " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff" else "?" for c in message)
+    return "".join(
+        c if c in "\t\n" or " " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff" else "?" for c in message
+    )
 
 
 def github(judgements: Sequence[Judgement]) -> str:
@@ -103,11 +108,15 @@ def github(judgements: Sequence[Judgement]) -> str:
     lines = []
     for judgement in judgements:
         for check in judgement.checks:
-            level = {"violated": "error", "undecided": "error", "skipped": "notice", "waived": "warning"}.get(check.status)
+            level = {"violated": "error", "undecided": "error", "skipped": "notice", "waived": "warning"}.get(
+                check.status
+            )
             if level is not None:
                 file, title = _property(judgement.file), _property(f"placer: {check.kind} {check.subject}")
                 lines.append(f"::{level} file={file},title={title}::{_data(check.message)}")
-        lines.append(f"{judgement.file}: {judgement.count('ok')} kept, {judgement.count('violated')} violated")
+        lines.append(
+            f"{judgement.file}: {judgement.count('ok')} kept, {judgement.count('violated')} violated"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -94,7 +94,8 @@ def evaluate_placement(
         services=tuple(metrics),
         devices=tuple(_device_metrics(compiled, load)),
         objectives={
-            name: objective.value(compiled, placement, book, metrics) for name, objective in OBJECTIVES.items()
+            name: objective.value(compiled, placement, book, metrics)
+            for name, objective in OBJECTIVES.items()
         },
         checks=tuple(checks),
     )
@@ -164,7 +165,8 @@ def _read_routes(
     index = {name: position for position, name in enumerate(names)}
     layer_index = {name: layer for layer, name in enumerate(variant.layers)} | {MODEL_INPUT: -1}
     wanted = {
-        (is_result, tensor, tail, head) for is_result, tensor, tail, head in moves_needed(compiled, variant, stations)
+        (is_result, tensor, tail, head)
+        for is_result, tensor, tail, head in moves_needed(compiled, variant, stations)
     }
     checks: list[Check] = []
 
@@ -233,11 +235,15 @@ def _skipped(compiled: Compiled) -> list[Check]:
     checks = []
     for service in compiled.instance.services:
         if service.max_loss is not None:
-            message = f"service {service.name}: max_loss is not judged by the deterministic evaluator (no waiting)"
+            message = (
+                f"service {service.name}: max_loss is not judged by the deterministic evaluator (no waiting)"
+            )
             checks.append(Check("max_loss", service.name, "skipped", message, None, service.max_loss, "1"))
         if service.deadline_p95 is not None:
             message = f"service {service.name}: deadline_p95 is judged by simulation only"
-            checks.append(Check("deadline_p95", service.name, "skipped", message, None, service.deadline_p95, "s"))
+            checks.append(
+                Check("deadline_p95", service.name, "skipped", message, None, service.deadline_p95, "s")
+            )
     return checks
 
 

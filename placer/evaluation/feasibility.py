@@ -13,9 +13,7 @@ from placer.instance.variant import Variant
 from placer.placement import Placement
 
 
-def exact_checks(
-    compiled: Compiled, placement: Placement, book: RouteBook, load: Loads
-) -> Iterator[Check]:
+def exact_checks(compiled: Compiled, placement: Placement, book: RouteBook, load: Loads) -> Iterator[Check]:
     """Yield every check that needs no evaluator: where layers may run, what fits, who is in range."""
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
@@ -45,9 +43,13 @@ def _layer_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...
             f"service {service.name}: pins, forbidden pairs or privacy rule out layer {name}",
         )
     if not bad_run:
-        yield Check("runs", service.name, "ok", f"service {service.name}: every layer can run where it is placed")
+        yield Check(
+            "runs", service.name, "ok", f"service {service.name}: every layer can run where it is placed"
+        )
     if (service.pins or service.forbid or service.privacy) and not bad_place:
-        yield Check("allowed", service.name, "ok", f"service {service.name}: pins and forbidden pairs are kept")
+        yield Check(
+            "allowed", service.name, "ok", f"service {service.name}: pins and forbidden pairs are kept"
+        )
 
 
 def _range_checks(
@@ -76,10 +78,14 @@ def _range_checks(
             outside = [names[arc.head] for arc in path if arc.head not in (variant.zone or ())]
             if outside:
                 clean = False
-                message = f"service {service.name}: {made} is relayed by {outside[0]}, outside the privacy zone"
+                message = (
+                    f"service {service.name}: {made} is relayed by {outside[0]}, outside the privacy zone"
+                )
                 yield Check("privacy", service.name, "violated", message)
     if clean:
-        yield Check("range", service.name, "ok", f"service {service.name}: every tensor gets where it is needed")
+        yield Check(
+            "range", service.name, "ok", f"service {service.name}: every tensor gets where it is needed"
+        )
 
 
 def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
@@ -107,14 +113,14 @@ def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
             yield limit_check("compute", name, what, load.compute[index], compiled.max_compute[index], "MAC")
 
 
-def _rate_checks(
-    compiled: Compiled, placement: Placement, book: RouteBook, load: Loads
-) -> Iterator[Check]:
+def _rate_checks(compiled: Compiled, placement: Placement, book: RouteBook, load: Loads) -> Iterator[Check]:
     for index, station in enumerate(compiled.stations):
         if np.isfinite(compiled.max_utilisation[index]) and load.work[index] > 0:
             what = f"utilisation of {station.name}"
             name = compiled.device_names[station.device]
-            yield limit_check("utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1")
+            yield limit_check(
+                "utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1"
+            )
     limit = compiled.instance.file.limits.airtime
     arcs = arc_loads(compiled, placement, book)
     for (channel, device), share in airtime(compiled, arcs).items():
@@ -122,7 +128,9 @@ def _rate_checks(
         yield limit_check("airtime", name, f"airtime of channel {channel} at {name}", share, limit, "1")
 
 
-def service_checks(compiled: Compiled, placement: Placement, metrics: list[ServiceMetrics]) -> Iterator[Check]:
+def service_checks(
+    compiled: Compiled, placement: Placement, metrics: list[ServiceMetrics]
+) -> Iterator[Check]:
     """Yield the checks of what services promise, as far as no waiting is involved."""
     for choice, values in zip(placement.choice, metrics, strict=True):
         variant = compiled.variants[choice]

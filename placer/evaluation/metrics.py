@@ -1,8 +1,8 @@
 """Deterministic metrics of a placement: latency without waiting, work, bytes, energy, memory.
 
-Latency is the expected data-to-decision latency of Disabato et al. (IEEE TC 70(8), 2021): one request alone in the
-system. On a DAG branches on different devices run in parallel and a station runs the layers of a request one at a
-time, in the order of the model; on a chain this is the paper's sum.
+Latency is the expected data-to-decision latency of Disabato et al. (IEEE TC 70(8), 2021): one request alone
+in the system. On a DAG branches on different devices run in parallel and a station runs the layers of a
+request one at a time, in the order of the model; on a chain this is the paper's sum.
 """
 
 from __future__ import annotations
@@ -78,10 +78,12 @@ class Loads:
 
     Attributes:
         layers: shape (D,).
-        weights, runtime, activations: bytes of RAM per device, shape (D,), without what units hold themselves.
+        weights, runtime, activations: bytes of RAM per device, shape (D,), without what units hold
+            themselves.
         unit_bytes: shape (N,), bytes in the memory of units that have their own.
         compute: shape (D,), multiply-accumulates per inference.
-        work: shape (N,), seconds of work per second at the arrival rates (services without arrivals count nothing).
+        work: shape (N,), seconds of work per second at the arrival rates (services without arrivals count
+            nothing).
         unit_work: shape (N,), the same with a rate of 1/s for services without arrivals.
     """
 
@@ -148,7 +150,11 @@ def latency(compiled: Compiled, variant: Variant, stations: tuple[int, ...], boo
         finish[layer] + book.seconds(variant, True, layer, int(at[stations[layer]]), sink)
         for layer in range(len(variant))
     ]
-    total = float(variant.run[-1]) * max(decision[leaf] for leaf in variant.leaves) if variant.run[-1] > 0 else 0.0
+    total = (
+        float(variant.run[-1]) * max(decision[leaf] for leaf in variant.leaves)
+        if variant.run[-1] > 0
+        else 0.0
+    )
     return float(total + sum(share * decision[layer] for layer, share, _ in variant.exits if share > 0))
 
 
@@ -161,14 +167,17 @@ def service_metrics(
     with np.errstate(invalid="ignore"):
         busy = np.where(variant.run > 0, variant.run * times, 0.0)
     power = compiled.power[list(stations)]
-    energy = float(np.sum(np.where(busy > 0, busy * power, 0.0)))
+    with np.errstate(invalid="ignore"):
+        energy = float(np.sum(np.where(busy > 0, busy * power, 0.0)))
     moving = 0.0
     for is_result, tensor, tail, head, probability in moves(compiled, variant, stations):
         if tail == head or probability == 0:
             continue
         moving += probability * book.seconds(variant, is_result, tensor, tail, head)
         size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
-        energy += probability * sum(size * arc.energy for arc in book.arcs(variant, is_result, tensor, tail, head))
+        energy += probability * sum(
+            size * arc.energy for arc in book.arcs(variant, is_result, tensor, tail, head)
+        )
     return ServiceMetrics(
         name=compiled.instance.services[variant.service].name,
         alternative=variant.name,
@@ -208,9 +217,12 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
         np.maximum.at(peak, stations, variant.activations)
         runtime[np.unique(here)] += variant.runtime_memory
         with np.errstate(invalid="ignore"):
-            busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
+            busy = np.where(
+                variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0
+            )
         rate = compiled.rate[variant.service]
-        np.add.at(work, stations, busy * np.nan_to_num(rate))
+        if not np.isnan(rate):
+            np.add.at(work, stations, busy * rate)
         np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
     activations = np.zeros(devices)
     np.add.at(activations, at, np.where(own, 0.0, peak))
@@ -218,7 +230,9 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
     return Loads(layers, weights, runtime, activations, unit_bytes, compute, work, unit_work)
 
 
-def arc_loads(compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0) -> dict[Arc, float]:
+def arc_loads(
+    compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0
+) -> dict[Arc, float]:
     """Seconds of transmission per second on each arc that carries anything (latency does not occupy a link)."""
     result: dict[Arc, float] = {}
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
@@ -251,8 +265,8 @@ def airtime(compiled: Compiled, load: Mapping[Arc, float]) -> dict[tuple[str, in
 def bottleneck(compiled: Compiled, placement: Placement, book: RouteBook) -> float:
     """Largest seconds of work per second on any compute unit, link or shared channel.
 
-    Services without arrivals count with one request per second. 1/bottleneck is the factor by which all rates can
-    grow before something saturates.
+    Services without arrivals count with one request per second. 1/bottleneck is the factor by which all rates
+    can grow before something saturates.
     """
     arcs = arc_loads(compiled, placement, book, rate_if_none=1.0)
     shared = airtime(compiled, arcs)

@@ -1,7 +1,7 @@
 """An instance compiled once into dense arrays: what every algorithm starts from.
 
-A *station* is one compute unit of one device: where layers are placed. A *variant* is one alternative of one service:
-its layers in topological order. All units SI.
+A *station* is one compute unit of one device: where layers are placed. A *variant* is one alternative of one
+service: its layers in topological order. All units SI.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType, Reserve, Unit
 from placer.instance.instance import Instance
 from placer.instance.service import Service
@@ -21,6 +22,10 @@ from placer.instance.variant import Variant, compile_variant
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+LARGEST_TABLE = 5_000_000
+"""More pairs of layer and compute unit than this are refused."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,12 @@ class Compiled:
 
 
 def compile_instance(instance: Instance) -> Compiled:
-    """Compile an instance. Figures that a device overrides win over those of its type."""
+    """Compile an instance. Figures that a device overrides win over those of its type.
+
+    Raises:
+        InputError: when it is too large.
+    """
+    _check_size(instance)
     topology = build_topology(instance)
     index = {name: position for position, name in enumerate(topology.names)}
     stations: list[Station] = []
@@ -131,11 +141,15 @@ def compile_instance(instance: Instance) -> Compiled:
         station_device=np.array([station.device for station in stations], dtype=np.int64),
         memory=np.array([_free_memory(device, instance.device_type(device)) for device in instance.devices]),
         flash=np.array([_flash(device, instance.device_type(device)) for device in instance.devices]),
-        unit_memory=np.array([np.nan if unit.memory is None else unit.memory for _, _, unit in units], dtype=float),
+        unit_memory=np.array(
+            [np.nan if unit.memory is None else unit.memory for _, _, unit in units], dtype=float
+        ),
         max_layers=_limit([device.layers for device in instance.devices], limits.layers),
         max_compute=_limit(
             [
-                device.max_compute if device.max_compute is not None else instance.device_type(device).max_compute
+                device.max_compute
+                if device.max_compute is not None
+                else instance.device_type(device).max_compute
                 for device in instance.devices
             ],
             None,
@@ -149,6 +163,16 @@ def compile_instance(instance: Instance) -> Compiled:
         variants=tuple(variants),
         service_variants=tuple(tuple(group) for group in service_variants),
     )
+
+
+def _check_size(instance: Instance) -> None:
+    layers = sum(
+        len(graph.layers) for service in instance.services for graph in instance.alternatives(service)
+    )
+    units = sum(len(instance.device_type(device).units) for device in instance.devices if device.compute)
+    if layers * units > LARGEST_TABLE:
+        message = f"{layers} layers on {units} compute units make more than {LARGEST_TABLE} pairs: too many"
+        raise InputError([Problem(message, "$", str(instance.path or instance.name))])
 
 
 def _variants(

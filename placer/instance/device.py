@@ -7,12 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from placer.instance.fields import Count, Facts, Label, Positive, Reference, Scv, Text, Truth
-from placer.instance.units import Bytes, Fraction, Macs, Metres, Seconds, Speed, Watts
+from placer.instance.units import Bytes, Duration, Fraction, Macs, Metres, Speed, Watts
 
 DEVICE_FORMAT = "placer/device-type/1"
 
 Architecture = Literal["amd64", "arm64", "arm", "mcu"]
 Tier = Literal["device", "edge", "cloud"]
+
+
+Cores = Annotated[int, Field(ge=1, le=10**6)]
 
 
 class Reserve(Facts):
@@ -32,13 +35,19 @@ class Power(Facts):
     load: Watts
     """Power while a layer runs."""
 
+    @model_validator(mode="after")
+    def _load_is_more(self) -> Power:
+        if self.load < self.idle:
+            raise ValueError(f"the power at load ({self.load:g} W) is less than when idle ({self.idle:g} W)")
+        return self
+
 
 class Outages(Facts):
     """How often a device fails and for how long (exponential times)."""
 
-    up: Seconds
+    up: Duration
     """Mean time from a repair to the next failure."""
-    down: Seconds
+    down: Duration
     """Mean time to repair."""
 
 
@@ -53,7 +62,7 @@ class Unit(Facts):
     """Multiply-accumulates per second for models without a figure of their own: the last resort."""
     speeds: dict[str, Speed] = Field(default_factory=dict)
     """Measured multiply-accumulates per second by model family."""
-    speedup: dict[int, Positive] = Field(default_factory=dict)
+    speedup: dict[Cores, Positive] = Field(default_factory=dict)
     """Measured speed on n cores relative to one core, by n; not linear in general."""
     scv: Scv = 0.0
     """Squared coefficient of variation of service times on this unit; 0 is constant."""

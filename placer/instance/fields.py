@@ -10,7 +10,9 @@ from placer.instance import reading
 
 LONGEST_LABEL = 63
 
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=LONGEST_LABEL)]
+Label = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=LONGEST_LABEL)
+]
 """A DNS-1123 label: what Kubernetes accepts as a name."""
 
 LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$")]
@@ -32,7 +34,8 @@ def _reject_number_text(value: object) -> object:
 Scv = Annotated[float, BeforeValidator(_reject_number_text), Field(ge=0, le=1e6)]
 """Squared coefficient of variation; no unit."""
 
-Positive = Annotated[float, BeforeValidator(_reject_number_text), Field(gt=0, le=1e12)]
+Positive = Annotated[float, BeforeValidator(_reject_number_text), Field(ge=1e-9, le=1e12)]
+"""A number more than zero, bounded away from it so that quotients stay finite."""
 
 
 class Facts(reading.Strict):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType
+from placer.instance.fields import LONGEST_LABEL
 from placer.instance.library import Library, locate
+from placer.instance.meaning import meaning_hash
 from placer.instance.model import Alternative, Model
 from placer.instance.network import Link, Radio
 from placer.instance.reading import Document, PathParts, read_document, unknown, validate
@@ -22,7 +22,7 @@ from placer.instance.schema import InstanceFile
 from placer.instance.service import ANY_LAYER, Service
 from placer.instance.service_checks import service_problems
 
-_DOCUMENTATION = {"title", "source", "accuracy_source", "assumed"}
+_MOST_PROBLEMS = 50
 
 
 @dataclass(frozen=True)
@@ -97,29 +97,7 @@ class Instance:
     @cached_property
     def meaning_hash(self) -> str:
         """Hash of what the instance means: comments, order of keys, titles and sources do not matter."""
-        meaning = {
-            "instance": _meaning(self.file),
-            "models": {name: _meaning(model) for name, model in self.models.items()},
-            "types": {name: _meaning(kind) for name, kind in self.types.items()},
-            "radios": [_plain(vars(radio)) for radio in self.radios],
-        }
-        meaning["instance"].pop("name", None)
-        text = json.dumps(meaning, sort_keys=True, allow_nan=False, separators=(",", ":"))
-        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def _meaning(model: BaseModel) -> dict[str, Any]:
-    plain = _plain(model.model_dump(mode="json"))
-    assert isinstance(plain, dict)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if key not in _DOCUMENTATION}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        return meaning_hash(self)
 
 
 def read_instance(argument: str | Path) -> Instance:
@@ -165,17 +143,26 @@ def resolve(
     for position, service in enumerate(file.services):
         if service.model not in models:
             models[service.model] = lookup(library.model, service.model, ("services", position, "model"))
-    problems += [origin.problem(text, where) for text, where in _name_problems(file)]
+    problems += _first(_name_problems(file), origin)
     radios = tuple(_radios(file, library, lookup))
     if problems:
         raise InputError(problems)
-    name = file.name or (path.stem if path is not None else "instance")
-    instance = Instance(name, file, models, types, radios, path)
-    problems = [origin.problem(text, where) for text, where in service_problems(instance)]
-    problems += [origin.problem(text, where) for text, where in _override_problems(instance)]
+    instance = Instance(file.name or _name_of(path), file, models, types, radios, path)
+    problems = _first(service_problems(instance), origin) + _first(_override_problems(instance), origin)
     if problems:
         raise InputError(problems)
     return instance
+
+
+def _first(found: Iterable[tuple[str, PathParts]], origin: Document) -> list[Problem]:
+    """Address the first problems; a file with more is not read to its end (finding near names takes time)."""
+    return [origin.problem(text, where) for text, where in islice(found, _MOST_PROBLEMS)]
+
+
+def _name_of(path: Path | None) -> str:
+    """Return the name of a file as a label."""
+    text = re.sub("[^a-z0-9]+", "-", path.stem.lower()) if path is not None else ""
+    return text[:LONGEST_LABEL].strip("-") or "instance"
 
 
 def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
@@ -197,24 +184,23 @@ def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
 
 def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
     """Yield every device, zone or link name that is used twice or not known."""
-    names = [device.name for device in file.devices]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            yield f"the device name '{name}' is used twice", ("devices", position, "name")
+    names = dict.fromkeys(device.name for device in file.devices)
     placed = {device.name for device in file.devices if device.position is not None}
-    service_names = [service.name for service in file.services]
-    for position, name in enumerate(service_names):
-        if name in service_names[:position]:
-            yield f"the service name '{name}' is used twice", ("services", position, "name")
+    for field, items in (("device", file.devices), ("service", file.services)):
+        seen: set[str] = set()
+        for position, item in enumerate(items):
+            if item.name in seen:
+                yield f"the {field} name '{item.name}' is used twice", (f"{field}s", position, "name")
+            seen.add(item.name)
     for position, link in enumerate(file.network.links):
         for end, name in enumerate(link.between):
             if name not in names:
-                yield unknown("device", name, names), ("network", "links", position, "between", end)
+                yield unknown("device", name, list(names)), ("network", "links", position, "between", end)
     for position, radio in enumerate(file.network.radios):
         for index, name in enumerate(radio.devices or ()):
             where: PathParts = ("network", "radios", position, "devices", index)
             if name not in names:
-                yield unknown("device", name, names), where
+                yield unknown("device", name, list(names)), where
             elif name not in placed:
                 yield f"device '{name}' has no position, so no radio can reach it", where
     for zone, members in file.zones.items():
@@ -222,7 +208,7 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
             yield f"the zone '{zone}' has the name of a device", ("zones", zone)
         for index, name in enumerate(members):
             if name not in names:
-                yield unknown("device", name, names), ("zones", zone, index)
+                yield unknown("device", name, list(names)), ("zones", zone, index)
 
 
 def _radios(file: InstanceFile, library: Library, lookup: Callable[..., Any]) -> Iterator[RadioLink]:
@@ -243,7 +229,9 @@ def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioL
             return own
         return getattr(base, field) if base is not None else default
 
-    inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
+    inherited = [
+        name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None
+    ]
     placed = tuple(device.name for device in file.devices if device.position is not None)
     return RadioLink(
         name=base.name if base is not None else f"radio-{position + 1}",

@@ -1,6 +1,7 @@
 """Where named things come from: files beside the instance first, then what placer ships.
 
-A reference never leaves the folder of the file that holds it: no absolute path, no ``..``, no link that points out.
+A reference never leaves the folder of the file that holds it: no absolute path, no ``..``, no link that
+points out.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Library:
         key = (kind, reference)
         if key not in self.entries:
             path = find(reference, kind, self.folder)
-            if path.is_relative_to(shipped_root()):
+            if path == find_shipped(reference, kind):
                 self.entries[key] = _shipped_entry(path, kind)
             else:
                 self.entries[key] = validate(_SCHEMAS[kind], read_document(path))

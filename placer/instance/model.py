@@ -107,8 +107,8 @@ class Graph(Facts):
             if layer.inputs is None:
                 result.append([position - 1])
                 continue
-            sources = []
-            for name in layer.inputs:
+            sources: list[int] = []
+            for name in dict.fromkeys(layer.inputs):
                 source = -1 if name == MODEL_INPUT else index.get(name)
                 if source is None:
                     raise ValueError(f"layer '{layer.name}' reads '{name}', which is no layer of the model")
@@ -117,8 +117,7 @@ class Graph(Facts):
                         f"layer '{layer.name}' reads '{name}', which is not listed before it: layers must be in "
                         "topological order, without cycles"
                     )
-                if source not in sources:
-                    sources.append(source)
+                sources.append(source)
             if not sources:
                 raise ValueError(f"layer '{layer.name}' has an empty list of inputs")
             result.append(sources)
@@ -140,7 +139,9 @@ def check_exits(graph: Graph, predecessors: list[list[int]]) -> None:
                 "(or is the last layer): jobs could not leave there"
             )
         if position <= last:
-            raise ValueError(f"the exit after '{exit_.after}' is listed twice or out of the order of the layers")
+            raise ValueError(
+                f"the exit after '{exit_.after}' is listed twice or out of the order of the layers"
+            )
         total, last = total + exit_.share, position
     if total > 1 + 1e-9:
         raise ValueError(f"the shares of the exits sum to {total:g}; at most 1 is possible")
@@ -149,7 +150,8 @@ def check_exits(graph: Graph, predecessors: list[list[int]]) -> None:
 def gate_layers(predecessors: list[list[int]]) -> list[int]:
     """Return the layers through which every path from the input to every output goes, in order.
 
-    In topological order a layer j is a gate exactly when no tensor made before j is read after j, and none but j
+    In topological order a layer j is a gate exactly when no tensor made before j is read after j, and none
+    but j
     is an output at or before j: then everything later depends on j alone.
     """
     count = len(predecessors)
@@ -205,6 +207,11 @@ class Model(Strict):
             flat["assumed"] = [name for name in assumed if name not in graph_fields]
             graph["assumed"] = [name for name in assumed if name in graph_fields]
         return {**flat, "alternatives": [{"name": "default", **graph}]}
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys that a file may hold, those of the only graph included."""
+        return [*super().keys(), *(name for name in Graph.keys() if name != "assumed")]
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Model:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from placer.instance.fields import Count, Facts, Label, Reference, Text
 from placer.instance.reading import Strict
-from placer.instance.units import DataRate, Distance, EnergyPerByte, Fraction, Seconds
+from placer.instance.units import DataRate, Distance, EnergyPerByte, Seconds, Share
 
 RADIO_FORMAT = "placer/radio/1"
 
@@ -26,7 +26,7 @@ class RadioType(Facts):
     """Where the figures come from."""
     rate: DataRate
     """Nominal (PHY) rate."""
-    goodput: Fraction = 1.0
+    goodput: Share = 1.0
     """Fraction of the nominal rate that carries data."""
     range: Distance
     """Devices nearer than this hear each other."""
@@ -43,7 +43,7 @@ class Radio(Facts):
     """A shipped technology or a file beside the instance; the fields below override it."""
     rate: DataRate | None = None
     """Nominal rate, when it differs from the technology's."""
-    goodput: Fraction | None = None
+    goodput: Share | None = None
     """Fraction of the nominal rate that carries data, when it differs."""
     range: Distance | None = None
     """Range, when it differs."""
@@ -70,7 +70,7 @@ class Link(Facts):
     """The two devices."""
     rate: DataRate
     """Nominal rate in each direction."""
-    goodput: Fraction = 1.0
+    goodput: Share = 1.0
     """Fraction of the nominal rate that carries data."""
     latency: Seconds = 0.0
     """Delay beside the transmission."""

@@ -1,7 +1,8 @@
 """YAML and JSON files as plain data that remembers its lines; and pydantic's errors told in the user's words.
 
-The reader is our own walk over the parser's events, because it must refuse what a constructor would accept silently
-(duplicate keys, YAML 1.1's ``yes`` as a truth value) and bound what a hostile file may cost (depth, size, aliases).
+The reader is our own walk over the parser's events, because it must refuse what a constructor would accept
+silently (duplicate keys, YAML 1.1's ``yes`` as a truth value) and bound what a hostile file may cost (depth,
+size, aliases).
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class Strict(BaseModel):
         allow_inf_nan=False,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Return the keys that a file may hold."""
+        return [info.alias or name for name, info in cls.model_fields.items()]
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,7 @@ class _Builder:
         self.nodes += 1
         if self.nodes > LARGEST_TREE:
             raise self.fail(f"holds more than {LARGEST_TREE} values", event)
-        if event.tag is not None and not event.tag.startswith("tag:yaml.org,2002:str"):
+        if event.tag is not None and event.tag != "tag:yaml.org,2002:str":
             raise self.fail(f"YAML tags are not allowed: {event.tag[:60]}", event)
 
     def _scalar(self, event: Any) -> None:
@@ -317,9 +323,7 @@ def known_keys(model: type[BaseModel], location: PathParts) -> list[str]:
             current = _inner(info.annotation)
         elif isinstance(part, int) or current is not None:
             current = _inner(current)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [info.alias or name for name, info in current.model_fields.items()]
-    return []
+    return current.keys() if isinstance(current, type) and issubclass(current, Strict) else []
 
 
 def _inner(annotation: Any) -> Any:

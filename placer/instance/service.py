@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from placer.instance.fields import Facts, Label, LayerName, Positive, Reference
 from placer.instance.reading import Strict
-from placer.instance.units import Fraction, Rate, Seconds
+from placer.instance.units import RATE, Duration, Fraction, Rate, Seconds
 
 ANY_LAYER = "*"
 Target = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}(/[a-z0-9-]{1,63})?$")]
@@ -20,7 +20,7 @@ class MmppState(Strict):
 
     rate: Rate
     """Arrivals per second in this state."""
-    mean: Seconds
+    mean: Duration
     """Mean time that the state lasts; the next state is the next of the list."""
 
 
@@ -48,6 +48,8 @@ class Arrivals(Facts):
             len(self.times) < 2 or any(b <= a for a, b in zip(self.times, self.times[1:], strict=False))
         ):
             raise ValueError("'times' must hold two or more increasing instants")
+        if self.mean_rate > RATE.largest:
+            raise ValueError(f"the mean rate is larger than {RATE.largest:g} per second")
         return self
 
     @property

@@ -9,12 +9,15 @@ from placer.instance.device import Device, DeviceType, Unit
 from placer.instance.model import Layer, Model
 
 
-def layer_time(layer: Layer, model: Model, device: Device, kind: DeviceType, unit: Unit) -> tuple[float, bool]:
+def layer_time(
+    layer: Layer, model: Model, device: Device, kind: DeviceType, unit: Unit
+) -> tuple[float, bool]:
     """Return the seconds of a layer on a compute unit, and whether they rest on an assumption.
 
-    In this order: the layer's time measured on this type (``times``), its work over the speed measured for this
-    model family, its work over the unit's general speed (to which the safety margin is added, because boards run
-    different networks at different speeds). Infinite when none is known: the layer cannot run there.
+    In this order: the layer's time measured on this type (``times``), its work over the speed measured for
+    this model family, its work over the unit's general speed (to which the safety margin is added, because
+    boards run different networks at different speeds). Infinite when none is known: the layer cannot run
+    there.
     """
     measured = layer.times.get(f"{kind.name}/{unit.name}")
     if measured is None and unit is kind.units[0]:
@@ -44,7 +47,8 @@ def _work_time(work: float, model: Model, device: Device, kind: DeviceType, unit
 def core_factor(device: Device, kind: DeviceType, unit: Unit) -> tuple[float, bool]:
     """Return by how much times grow when a device gives its layers another number of cores, and if that is assumed.
 
-    Linear between the points of the measured ``speedup`` table; proportional (assumed) without a table or beyond it.
+    Linear between the points of the measured ``speedup`` table; proportional (assumed) without a table or
+    beyond it.
     """
     if device.cores is None or device.cores == unit.cores or unit is not kind.units[0]:
         return 1.0, False

@@ -1,8 +1,9 @@
 """Who reaches whom: the radio graph with explicit links, hop counts, and routes of least transfer time.
 
 An *arc* is one direction of one hop over one technology. A route for a tensor of b bytes minimises
-Σ over its arcs of (b / rate + latency): store-and-forward, as in Disabato et al. (IEEE TC 70(8), 2021), whose d[i,k] is
-the special case of identical links. Routes therefore depend on the size of the tensor when links differ.
+Σ over its arcs of (b / rate + latency): store-and-forward, as in Disabato et al. (IEEE TC 70(8), 2021), whose
+d[i,k] is the special case of identical links. Routes therefore depend on the size of the tensor when links
+differ.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra, shortest_path
 
+from placer.errors import InputError, Problem
 from placer.instance.instance import Instance
+
+LARGEST_ARCS = 1_500_000
+"""More arcs than this are refused: a thousand devices that all hear each other have a million."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,7 +53,8 @@ class Routes:
     Attributes:
         size: bytes of the tensor.
         seconds: shape (D, D), time from row to column; inf when unreachable; 0 on the diagonal.
-        previous: shape (D, D), the device before the column on the way from the row; negative when there is none.
+        previous: shape (D, D), the device before the column on the way from the row; negative when there is
+            none.
         best_arc: shape (D, D), index of the fastest arc of each hop; -1 when there is none.
         arcs: all arcs of the topology.
     """
@@ -111,12 +117,19 @@ class Topology:
 
     def arcs_between(self, tail: int, head: int) -> list[Arc]:
         """Return every arc of one hop."""
-        return [arc for arc in self.arcs if arc.tail == tail and arc.head == head]
+        return self._between.get((tail, head), [])
+
+    @cached_property
+    def _between(self) -> dict[tuple[int, int], list[Arc]]:
+        found: dict[tuple[int, int], list[Arc]] = {}
+        for arc in self.arcs:
+            found.setdefault((arc.tail, arc.head), []).append(arc)
+        return found
 
     def _graph(self, weights: Floats) -> csr_array:
         count = len(self.names)
-        tails = [arc.tail for arc in self.arcs]
-        heads = [arc.head for arc in self.arcs]
+        tails = np.array([arc.tail for arc in self.arcs], dtype=np.int64)
+        heads = np.array([arc.head for arc in self.arcs], dtype=np.int64)
         best = np.full((count, count), np.inf)
         np.minimum.at(best, (tails, heads), weights)
         rows, columns = np.nonzero(np.isfinite(best))
@@ -159,7 +172,11 @@ def _along(previous: NDArray[Any], best_arc: Ints, weights: Floats) -> Floats:
 
 
 def build_topology(instance: Instance) -> Topology:
-    """Return the arcs of an instance: radios in range of each other (strictly nearer than the range), then links."""
+    """Return the arcs of an instance: radios in range of each other (strictly nearer than the range), then links.
+
+    Raises:
+        InputError: when there are more arcs than can be handled.
+    """
     names = tuple(device.name for device in instance.devices)
     index = {name: position for position, name in enumerate(names)}
     points = np.full((len(names), 3), np.nan)
@@ -178,6 +195,10 @@ def build_topology(instance: Instance) -> Topology:
         if radio.channel is not None:
             hears[radio.channel] = hears.get(radio.channel, np.zeros_like(near)) | near
         np.fill_diagonal(near, False)
+        if len(arcs) + int(near.sum()) > LARGEST_ARCS:
+            file = str(instance.path) if instance.path is not None else None
+            message = f"more than {LARGEST_ARCS} pairs of devices hear each other: too many"
+            raise InputError([Problem(message, "$.network.radios", file)])
         energy = np.nan if radio.transmit_energy is None else radio.transmit_energy
         arcs += [
             Arc(int(tail), int(head), radio.rate, radio.latency, energy, radio.name, radio.channel)

@@ -1,7 +1,8 @@
 """Quantities with units: text in a file, SI floats inside, text again in a report.
 
-A quantity in a file is a number and a unit (``512 MiB``, ``72.2 Mbit/s``, ``30 ms``); a bare number is refused there,
-because nobody can tell milliseconds from seconds. Code that builds objects directly passes SI floats.
+A quantity in a file is a number and a unit (``512 MiB``, ``72.2 Mbit/s``, ``30 ms``); a bare number is
+refused there, because nobody can tell milliseconds from seconds. Code that builds objects directly passes SI
+floats.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _TIME = {
 }
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S.*?)?\s*$")
 _LONGEST_TEXT = 64
+_LEAST = 1e-9  # figures that others are divided by are at least this, so that no quotient overflows
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,18 @@ class Dimension:
                 f"{_shown(value)} is out of range; {self.name} lies between {self.smallest:g} and {self.largest:g} "
                 f"in SI units"
             )
-        if self.positive and number == 0:
-            raise ValueError(f"{self.name} must be more than zero, got {_shown(value)}")
+        if self.positive and number < _LEAST:
+            raise ValueError(
+                f"{self.name} must be more than zero (at least {_LEAST:g} in SI units), got {_shown(value)}"
+            )
         return number
 
     def _parse_text(self, text: str) -> float:
         match = _NUMBER.match(text) if len(text) <= _LONGEST_TEXT else None
         if match is None:
-            raise ValueError(f"{_shown(text)} is not {self.name}; write a number and a unit such as '{self.example}'")
+            raise ValueError(
+                f"{_shown(text)} is not {self.name}; write a number and a unit such as '{self.example}'"
+            )
         digits, unit = match.groups()
         if unit is None:
             if "" in self.units:
@@ -106,6 +112,7 @@ def _prefixed(unit: str, *tables: dict[str, Any]) -> dict[str, Decimal]:
 
 BYTES = Dimension("an amount of memory", _prefixed("B", _SI, _IEC), 1e15, "512 MiB")
 SECONDS = Dimension("a duration", _TIME, 1e9, "30 ms")
+DURATION = Dimension("a duration", _TIME, 1e9, "30 s", positive=True)
 DATA_RATE = Dimension(
     "a data rate",
     {name: factor / 8 for name, factor in _prefixed("bit/s", _SI).items()} | _prefixed("B/s", _SI, _IEC),
@@ -120,10 +127,13 @@ RATE = Dimension(
     "4 /s",
     positive=True,
 )
+SHARE = Dimension("a share", {"": Decimal(1), "%": Decimal("0.01")}, 1.0, "60 %", positive=True)
 FRACTION = Dimension("a fraction", {"": Decimal(1), "%": Decimal("0.01")}, 1.0, "1 %")
 MACS = Dimension("an amount of work", _prefixed("MAC", _SI), 1e18, "105.73 MMAC")
 SPEED = Dimension("a speed", _prefixed("MAC/s", _SI), 1e18, "4.6 GMAC/s", positive=True)
-METRES = Dimension("a length", {"m": Decimal(1), "km": Decimal(1000), "cm": Decimal("0.01")}, 1e8, "20 m", -1e8)
+METRES = Dimension(
+    "a length", {"m": Decimal(1), "km": Decimal(1000), "cm": Decimal("0.01")}, 1e8, "20 m", -1e8
+)
 DISTANCE = Dimension("a distance", METRES.units, 1e8, "30 m", positive=True)
 WATTS = Dimension("a power", {"W": Decimal(1), "mW": Decimal("0.001"), "kW": Decimal(1000)}, 1e7, "2.1 W")
 ENERGY_PER_BYTE = Dimension(
@@ -148,7 +158,11 @@ def _field(dimension: Dimension) -> Any:
 
     schema = {"type": "string", "examples": [dimension.example], "description": dimension.name}
     if "" in dimension.units:
-        schema = {"type": ["string", "number"], "examples": [dimension.example], "description": dimension.name}  # type: ignore[dict-item]
+        schema = {
+            "type": ["string", "number"],
+            "examples": [dimension.example],
+            "description": dimension.name,
+        }  # type: ignore[dict-item]
     return BeforeValidator(validate), WithJsonSchema(schema)
 
 
@@ -156,6 +170,10 @@ Bytes = Annotated[float, *_field(BYTES)]
 Seconds = Annotated[float, *_field(SECONDS)]
 DataRate = Annotated[float, *_field(DATA_RATE)]
 Rate = Annotated[float, *_field(RATE)]
+Duration = Annotated[float, *_field(DURATION)]
+"""Seconds, more than zero."""
+Share = Annotated[float, *_field(SHARE)]
+"""A fraction, more than zero."""
 Fraction = Annotated[float, *_field(FRACTION)]
 Macs = Annotated[float, *_field(MACS)]
 Speed = Annotated[float, *_field(SPEED)]

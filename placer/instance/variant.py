@@ -33,7 +33,8 @@ class Variant:
         assumed: shape (M, N), whether that time rests on an assumption.
         scv: shape (M, N), squared coefficient of variation of that time.
         run: shape (M,), probability p_j that a job reaches the layer.
-        leave: shape (M,), probability g_j that a job leaves after the layer (1 over all for gates and the end).
+        leave: shape (M,), probability g_j that a job leaves after the layer (1 over all for gates and the
+            end).
         leaves: indices of the layers that nobody reads: the outputs.
         allowed: shape (M, N), pins, forbidden pairs and privacy.
         private: shape (M+1,), whether a tensor must stay in the zone; the last entry is the input.
@@ -122,7 +123,9 @@ def compile_variant(
     names = tuple(layer.name for layer in graph.layers)
     leaves = tuple(sorted(set(range(len(names))) - {u for sources in predecessors for u in sources}))
     shares = [(names.index(e.after), service.exits.get(e.after, e.share), e.accuracy) for e in graph.exits]
-    exits = tuple((layer, share, np.nan if accuracy is None else accuracy) for layer, share, accuracy in shares)
+    exits = tuple(
+        (layer, share, np.nan if accuracy is None else accuracy) for layer, share, accuracy in shares
+    )
     run = np.ones(len(names))
     leave = np.zeros(len(names))
     for layer, share, _ in exits:
@@ -144,7 +147,9 @@ def compile_variant(
         runtime_memory=graph.runtime_memory,
         time=times,
         assumed=assumed,
-        scv=np.array([[max(layer.scv, unit.scv) for _, _, unit in units] for layer in graph.layers]).reshape(times.shape),
+        scv=np.array([[max(layer.scv, unit.scv) for _, _, unit in units] for layer in graph.layers]).reshape(
+            times.shape
+        ),
         run=run,
         leave=leave,
         leaves=leaves,
@@ -156,12 +161,16 @@ def compile_variant(
     )
 
 
-def _expected_accuracy(final: float | None, exits: tuple[tuple[int, float, float], ...], rest: float) -> float:
+def _expected_accuracy(
+    final: float | None, exits: tuple[tuple[int, float, float], ...], rest: float
+) -> float:
     total = rest * (np.nan if final is None else final) if rest > 0 else 0.0
     return float(total + sum(share * accuracy for _, share, accuracy in exits if share > 0))
 
 
-def _private_tensors(service: Service, names: tuple[str, ...], predecessors: tuple[tuple[int, ...], ...]) -> Truths:
+def _private_tensors(
+    service: Service, names: tuple[str, ...], predecessors: tuple[tuple[int, ...], ...]
+) -> Truths:
     """Tensors made before the privacy layer: its ancestors' and the input's; the last entry is the input."""
     private = np.zeros(len(names) + 1, dtype=bool)
     if service.privacy is None or service.privacy.until not in names:

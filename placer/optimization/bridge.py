@@ -26,7 +26,14 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from placer.errors import InfeasibleError, InputError, Problem, UnansweredError
 
 Status = Literal[
-    "optimal", "infeasible", "unbounded", "time-limit", "iteration-limit", "interrupted", "memory-limit", "unknown"
+    "optimal",
+    "infeasible",
+    "unbounded",
+    "time-limit",
+    "iteration-limit",
+    "interrupted",
+    "memory-limit",
+    "unknown",
 ]
 
 # https://ergo-code.github.io/HiGHS/dev/structures/enums/#HighsModelStatus
@@ -196,7 +203,11 @@ class Solver:
             objective = float(info.objective_function_value)
             solution = self.highs.getSolution().col_value
             values = {id(column): value for column, value in zip(self.columns, solution, strict=True)}
-        bound = float(info.mip_dual_bound) if self._is_mip() else (objective if status == "optimal" else -math.inf)
+        bound = (
+            float(info.mip_dual_bound)
+            if self._is_mip()
+            else (objective if status == "optimal" else -math.inf)
+        )
         if not math.isfinite(bound) or abs(bound) >= 1e30:
             bound = -math.inf
         if status == "optimal" and has_incumbent and self._is_mip() and bound == -math.inf:

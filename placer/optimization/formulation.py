@@ -62,7 +62,9 @@ class Formulation:
     def alpha(self, index: int, layer: int, station: int) -> Any:
         """The variable of a layer on a station."""
         variant = self.compiled.variants[index]
-        return self.model.alpha[self.network(index), variant.layers[layer], self.compiled.stations[station].name]
+        return self.model.alpha[
+            self.network(index), variant.layers[layer], self.compiled.stations[station].name
+        ]
 
     def placement(self, values: dict[int, float]) -> Placement:
         """Read a placement from the values of a solution."""
@@ -76,7 +78,10 @@ class Formulation:
             choice.append(chosen)
             stations.append(
                 tuple(
-                    max(domain.stations(layer), key=lambda i: values.get(id(self.alpha(chosen, layer, i)), 0.0))
+                    max(
+                        domain.stations(layer),
+                        key=lambda i: values.get(id(self.alpha(chosen, layer, i)), 0.0),
+                    )
                     for layer in range(len(domain.variant))
                 )
             )
@@ -144,7 +149,9 @@ def _assignment(f: Formulation) -> None:
     m.alternative = pyo.Constraint([service.name for service in compiled.instance.services])
     for service, group in zip(compiled.instance.services, compiled.service_variants, strict=True):
         options = [m.z[f.network(index)] for index in group if index in f.domains]
-        m.alternative[service.name] = linear([(1.0, z) for z in options]) == 1 if options else pyo.Constraint.Infeasible
+        m.alternative[service.name] = (
+            linear([(1.0, z) for z in options]) == 1 if options else pyo.Constraint.Infeasible
+        )
     m.layer_order = pyo.Constraint(pyo.Any)
     for index, domain in f.domains.items():
         network = f.network(index)

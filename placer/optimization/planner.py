@@ -84,7 +84,8 @@ def plan(compiled: Compiled, options: Options | None = None, listener: Listener 
             "internal error: the solver's placement fails the evaluator: " + evaluation.violations[0].message
         )
     results = tuple(
-        _objective_result(name, evaluation.objectives[name], s.bound) for name, s in zip(objectives, stage, strict=True)
+        _objective_result(name, evaluation.objectives[name], s.bound)
+        for name, s in zip(objectives, stage, strict=True)
     )
     certificate = Certificate(
         method="+".join(dict.fromkeys(s.method for s in stage)),
@@ -92,7 +93,11 @@ def plan(compiled: Compiled, options: Options | None = None, listener: Listener 
         objectives=results,
         seconds=time.monotonic() - begin,
         seed=options.limits.seed,
-        options={"time_limit": options.limits.seconds, "gap": options.limits.gap, "threads": options.limits.threads},
+        options={
+            "time_limit": options.limits.seconds,
+            "gap": options.limits.gap,
+            "threads": options.limits.threads,
+        },
     )
     made = make_plan(compiled, stage[-1].placement, certificate, options.path)
     return Outcome(made, stage[-1].placement, evaluation)
@@ -105,7 +110,9 @@ def _check_request(compiled: Compiled, options: Options, objectives: Sequence[st
         if name not in OBJECTIVES:
             raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
     if "energy" in objectives:
-        missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
+        missing = sorted(
+            {s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)}
+        )
         missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})
         if missing:
             raise InputError(
@@ -148,7 +155,9 @@ def _lexicographic(
     for position, name in enumerate(objectives):
         spent = time.monotonic() - begin
         limits = replace(options.limits, seconds=max(options.limits.seconds - spent, 0.1))
-        stage = _solve_stage(compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener)
+        stage = _solve_stage(
+            compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener
+        )
         stages.append(stage)
         values.append(evaluate_placement(compiled, stage.placement).objectives[name])
         if stage.termination == "interrupted":
@@ -173,7 +182,9 @@ def _solve_stage(
     floor = relaxed[0] if relaxed is not None else -math.inf
     if options.method == "warm-start":
         if start is None:
-            raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
+            raise UnansweredError(
+                "the heuristic found no feasible placement; --method ilp decides whether one exists"
+            )
         return _Stage(start, floor, "heuristic", "warm-start")
     if listener is not None and start is not None:
         value = evaluate_placement(compiled, start).objectives[name]
@@ -187,7 +198,9 @@ def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
     return warm_start(compiled, name)
 
 
-def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
+def formulate(
+    compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]
+) -> Formulation:
     """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
     formulation = build(compiled)
     add_goal_limits(formulation)
@@ -209,7 +222,9 @@ def _solve_ilp(
     floor: float,
     listener: Listener | None,
 ) -> _Stage:
-    settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
+    settled = [
+        evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]
+    ]
     formulation = formulate(compiled, options, objectives, settled)
     solver = Solver.of(formulation.model)
     if options.write_model is not None:
@@ -218,7 +233,9 @@ def _solve_ilp(
         solver.start_from(formulation.start(start))
     result = solver.solve(options.limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
-        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
+        raise InfeasibleError(
+            "no placement satisfies the instance (proven)", tip="placer explain says what clashes"
+        )
     placement = formulation.placement(result.values) if result.has_incumbent else start
     if placement is None:
         raise UnansweredError(f"no placement was found within the limits ({result.status})")
@@ -280,4 +297,6 @@ def all_in_the_cloud(compiled: Compiled, objective: str) -> Outcome | None:
 
 def _baseline(compiled: Compiled, placement: Placement, method: str) -> Outcome:
     certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
-    return Outcome(make_plan(compiled, placement, certificate), placement, evaluate_placement(compiled, placement))
+    return Outcome(
+        make_plan(compiled, placement, certificate), placement, evaluate_placement(compiled, placement)
+    )

@@ -134,9 +134,7 @@ def _network_latency(f: Formulation, index: int) -> Terms:
 
 def _processing(f: Formulation, index: int, layer: int) -> Terms:
     domain = f.domains[index]
-    return [
-        (domain.variant.time[layer, i] * MS, f.alpha(index, layer, i)) for i in domain.stations(layer)
-    ]
+    return [(domain.variant.time[layer, i] * MS, f.alpha(index, layer, i)) for i in domain.stations(layer)]
 
 
 def _arrival(f: Formulation, index: int, source: int, layer: int) -> Terms:

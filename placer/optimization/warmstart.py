@@ -40,20 +40,27 @@ def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
     variant = domain.variant
     energy = objective == "energy"
     factor = compiled.power if energy else np.ones(len(compiled.stations))
-    unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf)
+    unary = np.where(
+        domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf
+    )
     for root in variant.roots:
         unary[root] += _way(compiled, variant, -1, energy)[int(compiled.source[variant.service])]
     for layer in range(len(variant)):
         if variant.leave[layer] > 0:
             routes = compiled.topology.routes(variant.result_size(layer))
             matrix = routes.joules if energy else routes.seconds
-            unary[layer] += variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
+            unary[layer] += (
+                variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
+            )
     at = compiled.station_device
     pair = {
         (maker, reader): variant.run[reader] * _way(compiled, variant, maker, energy, at)[at]
         for maker, reader in variant.edges
     }
-    return Costs(np.nan_to_num(unary, nan=0.0, posinf=np.inf), {e: np.nan_to_num(m, posinf=np.inf) for e, m in pair.items()})
+    return Costs(
+        np.nan_to_num(unary, nan=0.0, posinf=np.inf),
+        {e: np.nan_to_num(m, posinf=np.inf) for e, m in pair.items()},
+    )
 
 
 def _way(
@@ -239,7 +246,9 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             candidate = _as_placement({**plan, service: chosen})
             trial = evaluate_placement(compiled, candidate)
             better = trial.objectives[objective] < evaluation.objectives[objective] - 1e-12
-            if (trial.feasible, better) > (evaluation.feasible, False) or (trial.feasible and not evaluation.feasible):
+            if (trial.feasible, better) > (evaluation.feasible, False) or (
+                trial.feasible and not evaluation.feasible
+            ):
                 plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
         if not improved:
             break

@@ -1,13 +1,14 @@
 """The queueing network that a plan becomes: plain arrays that the analytic methods and the simulator share.
 
 A *station* is one compute unit of one device (or one link that queues): FIFO, one job at a time, and a
-capacity K that counts the job in service. A *class* is a service: a stream of jobs. A *task* is one visit of a job
-of that class: a fragment served by a station as one job, or a transfer. The tasks of a class form a DAG; a task
-starts to queue when all its predecessors have ended (AND-join), so a chain is the case of one predecessor each.
+capacity K that counts the job in service. A *class* is a service: a stream of jobs. A *task* is one visit of
+a job of that class: a fragment served by a station as one job, or a transfer. The tasks of a class form a
+DAG; a task starts to queue when all its predecessors have ended (AND-join), so a chain is the case of one
+predecessor each.
 
-A task ends in one of its *outcomes*, drawn when its service starts: it goes on to its successors, or the job leaves
-through an early exit (and reaches the sink after a further delay). A job that finds a station full is lost; tasks of
-the same job that are already elsewhere still run, and none that follow a lost one starts.
+A task ends in one of its *outcomes*, drawn when its service starts: it goes on to its successors, or the job
+leaves through an early exit (and reaches the sink after a further delay). A job that finds a station full is
+lost; tasks of the same job that are already elsewhere still run, and none that follow a lost one starts.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Arrivals:
         rate: mean arrivals per second; for MMPP the stationary mean.
         rates: MMPP only: arrivals per second in each state, shape (states,).
         generator: MMPP only: infinitesimal generator of the state, 1/s, shape (states, states).
-        times: TRACE only: arrival instants in s, increasing; replayed cyclically with the period ``times[-1] + 1/rate``.
+        times: TRACE only: arrival instants in s, increasing; replayed cyclically with the period
+            ``times[-1] + 1/rate``.
     """
 
     process: Process
@@ -69,25 +71,26 @@ class Arrivals:
 class QueueNetwork:
     """A network of finite-buffer stations and the jobs that cross it. Times in s, rates in 1/s.
 
-    S stations, C classes, T tasks (all classes, each class's tasks contiguous and in topological order), E edges,
-    O outcomes. CSR pointers have one more entry than what they index.
+    S stations, C classes, T tasks (all classes, each class's tasks contiguous and in topological order), E
+    edges, O outcomes. CSR pointers have one more entry than what they index.
 
     Attributes:
         capacity: shape (S,), jobs a station holds including the one in service; ``UNLIMITED`` never drops.
         arrivals: one entry per class, length C.
         class_tasks: shape (C+1,), tasks of class c are ``class_tasks[c]:class_tasks[c+1]``.
         task_station: shape (T,), station of a task or ``DELAY``.
-        pred_ptr, preds: shape (T+1,) and (E,), predecessors of each task; a task with none starts at the arrival.
+        pred_ptr, preds: shape (T+1,) and (E,), predecessors of each task; a task with none starts at the
+            arrival.
         outcome_ptr: shape (T+1,), outcomes of each task.
         outcome_probability: shape (O,), sums to 1 over the outcomes of a task.
         outcome_mean: shape (O,), mean service time (or delay) in s when this is the outcome.
         outcome_scv: shape (O,), squared coefficient of variation of that time.
         outcome_law: shape (O,), values of :class:`Law`.
         outcome_leaves: shape (O,), True when the job leaves through an early exit at the end of the task.
-        outcome_delay: shape (O,), s from the end of the task to the sink when the job leaves or the task has no
-            successor (the way of the result).
-        up, down: shape (S,), mean time between and of outages of a station in s (exponential); ``up`` 0 means that
-            the station never fails. A failed station drops arrivals and the jobs that it holds.
+        outcome_delay: shape (O,), s from the end of the task to the sink when the job leaves or the task has
+            no successor (the way of the result).
+        up, down: shape (S,), mean time between and of outages of a station in s (exponential); ``up`` 0
+            means that the station never fails. A failed station drops arrivals and the jobs that it holds.
     """
 
     capacity: Ints

@@ -1,0 +1,46 @@
+"""Benchmark suites: each yields one row per instance and method, and last a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from placer.errors import InputError
+from placer.instance.reading import unknown
+
+SUITES = {
+    "iot-ilp": "placer.bench.iot_ilp",
+    "build": "placer.bench.build",
+    "chainnet": "placer.bench.chainnet_suite",
+    "simulator": "placer.bench.simulator",
+}
+
+
+def run(
+    suite: str,
+    *,
+    data: Path | None = None,
+    methods: tuple[str, ...] = (),
+    time_limit: float | None = None,
+    limit: int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Run a suite.
+
+    Args:
+        suite: its name.
+        data: folder of its data.
+        methods: methods to run; all when empty.
+        time_limit: seconds an instance; the suite's own when None.
+        limit: number of instances.
+
+    Raises:
+        InputError: for an unknown suite.
+    """
+    if suite not in SUITES:
+        raise InputError(unknown("suite", suite, list(SUITES)))
+    options = {"data": data, "methods": methods or None, "time_limit": time_limit, "limit": limit}
+    yield from import_module(SUITES[suite]).run(
+        **{key: value for key, value in options.items() if value is not None}
+    )

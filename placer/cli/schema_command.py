@@ -1,0 +1,31 @@
+"""``placer schema``."""
+
+from __future__ import annotations
+
+import click
+
+from placer.cli.common import json_option, print_json
+
+
+@click.command("schema")
+@click.argument(
+    "format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "plan"])
+)
+@json_option
+def command(format_: str, as_json: bool) -> int:
+    """Print the JSON schema of FORMAT: instance, model, device-type, radio or plan."""
+    from placer.instance.device import DeviceType
+    from placer.instance.model import Model
+    from placer.instance.network import RadioType
+    from placer.instance.schema import InstanceFile
+    from placer.plan import Plan
+
+    models = {
+        "instance": InstanceFile,
+        "model": Model,
+        "device-type": DeviceType,
+        "radio": RadioType,
+        "plan": Plan,
+    }
+    print_json(models[format_].model_json_schema())
+    return 0

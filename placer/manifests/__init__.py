@@ -1,0 +1,1 @@
+"""A plan as files for others: Kubernetes, Docker Compose, maps for microcontrollers, diagrams, pictures."""

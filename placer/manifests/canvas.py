@@ -1,0 +1,90 @@
+"""Matplotlib, imported only when a picture is wanted, and figures written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import warnings
+from pathlib import Path
+from typing import Any
+
+from placer.errors import InputError, MissingExtraError, Problem
+
+SUFFIXES = (".svg", ".png", ".pdf")
+INK, QUIET, PALE = "#1f2933", "#7b8794", "#cbd2d9"
+ALARM, CALM = "#d64545", "#52a67f"
+COLOURS = (
+    "#2f6fde",
+    "#e07b00",
+    "#128a5e",
+    "#b3348c",
+    "#c0392b",
+    "#6a4fc4",
+    "#008c99",
+    "#8a6d00",
+    "#5d4037",
+    "#4a7a1f",
+)
+
+
+def new_figure(width: float, height: float) -> tuple[Any, Any]:
+    """Return a figure and axes whose unit is the inch.
+
+    Raises:
+        MissingExtraError: without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("drawing a picture", "picture") from error
+    figure = Figure(figsize=(width, height), facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.axis("off")
+    return figure, axes
+
+
+def check_suffix(path: Path) -> str:
+    """Return the format that a path's suffix asks for.
+
+    Raises:
+        InputError: for other suffixes.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        allowed = ", ".join(SUFFIXES)
+        raise InputError(
+            [Problem(f"cannot be a picture: its name must end in one of {allowed}", file=str(path))]
+        )
+    return path.suffix.lower()[1:]
+
+
+def say(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
+    """Write text as it is: a dollar sign in a user's name begins no formula."""
+    axes.text(x, y, text, **({"color": INK, "va": "center", "parse_math": False} | style))
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure to a temporary file beside ``path``, then rename it.
+
+    Raises:
+        InputError: when the file cannot be written.
+    """
+    import matplotlib
+
+    kind = check_suffix(path)
+    buffer = io.BytesIO()
+    # the same plan gives the same bytes: no date, no random identifiers
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "placer", "svg.fonttype": "none"}):
+        # a title in a script that the font lacks shows boxes, which is no reason to fail
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.tmp")
+    try:
+        temporary.write_bytes(buffer.getvalue())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error

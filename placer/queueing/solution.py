@@ -1,0 +1,98 @@
+"""From the converged state of the chain model to what it says of stations and classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from placer.queueing.batch import Batch
+from placer.queueing.layout import Layout, State
+from placer.queueing.network import UNLIMITED, Floats
+from placer.queueing.routing import reach, responses
+from placer.queueing.rules import Rules, Solution
+from placer.queueing.stations import tandem_waiting
+from placer.queueing.streams import crowding
+
+
+def conclude(
+    batch: Batch,
+    layout: Layout,
+    rules: Rules,
+    rate: Floats,
+    passing: Floats,
+    state: State,
+    sweeps: int,
+    residual: float,
+) -> Solution:
+    """Assemble the solution.
+
+    Args:
+        batch, layout, rules: what was solved.
+        rate: shape (T,), arrivals at the tasks.
+        passing: shape (T,), probability that a job passes the task.
+        state: of the last sweep.
+        sweeps, residual: how it converged.
+    """
+    station, stations = layout.station, len(batch.capacity)
+    at = rate[layout.task]
+    total = np.bincount(station, at, minlength=stations).astype(np.float64)
+    rho = np.bincount(station, at * layout.mean, minlength=stations).astype(np.float64)
+    waiting, acceptance = np.zeros(len(rate)), np.ones(len(rate))
+    served_waiting = _waiting(batch, layout, rules, at, rho, state)
+    waiting[layout.task] = served_waiting
+    goes_on = batch.goes_on[layout.task]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = np.where(goes_on > 0.0, passing[layout.task] / goes_on, state.acceptance)
+    acceptance[layout.task] = kept
+    # an unlimited station in overload passes jobs at its service rate
+    slow = (batch.capacity == UNLIMITED) & (rho > 1.0)
+    drained = passing.copy()
+    drained[layout.task] *= np.where(slow[station], 1.0 / np.maximum(rho[station], 1.0), 1.0)
+    sojourn = waiting + batch.mean
+    ratio, end_to_end = responses(batch, reach(batch, drained), acceptance, waiting, sojourn)
+    admitted = at * kept
+    work = np.bincount(station, admitted * layout.mean, minlength=stations)
+    lost = total - np.bincount(station, admitted, minlength=stations)
+    stay = np.bincount(batch.task_class[layout.task], sojourn[layout.task], minlength=len(batch.rate))
+    with np.errstate(invalid="ignore"):
+        number = np.bincount(station, admitted * (served_waiting + layout.mean), minlength=stations)
+    return Solution(
+        station_ptr=batch.station_ptr,
+        class_ptr=batch.class_ptr,
+        task_ptr=batch.task_ptr,
+        task_rate=rate,
+        task_acceptance=acceptance,
+        task_waiting=waiting,
+        task_sojourn=sojourn,
+        station_rate=total,
+        station_utilisation=np.minimum(work, 1.0),
+        station_loss=np.where(total > 0.0, np.maximum(lost, 0.0) / np.maximum(total, 1e-300), 0.0),
+        station_number=np.asarray(number, dtype=np.float64),
+        throughput=batch.rate * ratio,
+        throughput_ratio=ratio,
+        loss_ratio=1.0 - ratio,
+        sum_of_sojourns=stay.astype(np.float64),
+        end_to_end=end_to_end,
+        sweeps=sweeps,
+        residual=residual,
+    )
+
+
+def _waiting(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floats, state: State) -> Floats:
+    """Mean wait in s of the jobs admitted to each served task."""
+    station, stations = layout.station, len(rho)
+    admitted = np.bincount(station, rate * state.acceptance, minlength=stations)
+    wait = np.where(admitted > 0.0, state.queue / np.maximum(admitted, 1e-300), 0.0)
+    if rules.crowding:
+        share = rate / np.maximum(np.bincount(station, rate, minlength=stations), 1e-300)[station]
+        wait = wait * np.maximum(crowding(share, layout.spacing, layout.mean, rho, station), 0.0)
+    waiting = np.asarray(wait[station], dtype=np.float64)
+    after = layout.unshared & (layout.up >= 0)
+    if rules.spacing:
+        waiting[after & (layout.mean <= layout.slowest)] = 0.0
+    if rules.virtual_tandem:
+        finite = batch.capacity[station] != UNLIMITED
+        pick = np.flatnonzero(after & (layout.mean > layout.slowest) & (rho[station] < 1.0) & finite)
+        waiting[pick] = tandem_waiting(
+            batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
+        )
+    return waiting

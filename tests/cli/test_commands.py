@@ -1,0 +1,235 @@
+"""The real command line, as a subprocess."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from placer.cli import COMMANDS
+
+REPO = Path(__file__).parent.parent.parent
+
+
+def placer(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "placer", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or REPO, timeout=300)
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    done = placer("plan", "smart-parking", "-o", str(tmp_path / "plan.json"))
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "plan.json"
+
+
+def edit(path: Path, change: Any) -> None:
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    done = placer("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", done.stdout, re.M)
+    heavy = ("pyomo", "numpy", "networkx", "pydantic", "scipy", "highspy", "rich", "yaml")
+    script = (
+        "import sys\nsys.argv = ['placer', '--help']\nfrom placer.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPO)
+    assert done.stderr.strip() == "[]"
+
+
+def test_help_is_fast() -> None:
+    """Medians in one run; the figure to hold is 100 ms above a bare interpreter, with slack for busy machines."""
+
+    def median(command: list[str]) -> float:
+        times = []
+        for _ in range(7):
+            begin = time.perf_counter()
+            subprocess.run(command, capture_output=True, check=True, cwd=REPO)
+            times.append(time.perf_counter() - begin)
+        return statistics.median(times)
+
+    bare = median([sys.executable, "-c", "pass"])
+    assert median([sys.executable, "-m", "placer", "--help"]) - bare < 0.3
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_and_json(name: str) -> None:
+    done = placer(name, "--help")
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+
+
+def test_plan_check_round_trip_from_another_folder(plan_file: Path, tmp_path: Path) -> None:
+    done = placer("check", "plan.json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "feasible" in done.stdout
+    data = json.loads(plan_file.read_text())
+    assert data["format"] == "placer/plan/1"
+    assert data["certificate"]["objectives"][0]["gap"] == 0
+
+
+def test_plan_json_is_pure(tmp_path: Path) -> None:
+    done = placer("plan", "do-not-split", "--json")
+    data = json.loads(done.stdout)
+    assert data["evaluation"]["feasible"]
+    assert data["baselines"]["single_node"]["latency"] == pytest.approx(
+        data["evaluation"]["objectives"]["latency"]
+    )
+
+
+def test_not_splitting_is_said() -> None:
+    assert "Do not split" in placer("plan", "do-not-split").stdout
+
+
+def test_infeasible_is_an_answer() -> None:
+    done = placer("plan", "infeasible")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    done = placer("explain", "infeasible")
+    assert done.returncode == 1
+    assert "layer fc6" in done.stdout
+    assert "151 MB" in done.stdout
+    assert "128 MB" in done.stdout
+    assert placer("explain", "smart-parking").returncode == 0
+
+
+def test_existing_plan_is_not_overwritten(plan_file: Path) -> None:
+    before = plan_file.read_text()
+    done = placer("plan", "smart-parking", "-o", str(plan_file))
+    assert done.returncode == 2
+    assert plan_file.read_text() == before
+
+
+def test_check_refuses_a_stale_plan(plan_file: Path, tmp_path: Path) -> None:
+    text = (REPO / "instances" / "smart-parking.yaml").read_text().replace("arrivals: 2 /s", "arrivals: 3 /s")
+    (tmp_path / "changed.yaml").write_text(text)
+    done = placer("check", str(plan_file), "--instance", str(tmp_path / "changed.yaml"))
+    assert done.returncode == 1
+    assert "changed" in done.stdout
+    done = placer("check", str(plan_file), "--instance", str(tmp_path / "changed.yaml"), "--stale-ok")
+    assert done.returncode == 0
+    assert "waived" in done.stdout
+
+
+def test_check_says_what_is_violated_and_by_how_much(plan_file: Path) -> None:
+    def shift(data: Any) -> None:
+        fragments = data["services"][0]["fragments"]
+        fragments[1]["device"] = "lot-1"
+
+    edit(plan_file, shift)
+    done = placer("check", str(plan_file), "--json")
+    assert done.returncode == 1
+    checks = json.loads(done.stdout)["plans"][0]["checks"]
+    memory = next(c for c in checks if c["kind"] == "memory" and c["status"] == "violated")
+    assert memory["subject"] == "lot-1"
+    assert memory["excess"] == pytest.approx(memory["actual"] - memory["limit"])
+    tree = ET.fromstring(placer("check", str(plan_file), "--format", "junit").stdout)
+    failures = int(tree.find("testsuite").get("failures"))  # type: ignore[union-attr, arg-type]
+    assert failures == len(tree.findall(".//failure")) > 0
+    annotated = placer("check", str(plan_file), "--format", "github")
+    assert "::error file=" in annotated.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan", "no-such-thing"], "unknown instance"),
+        (["plan", "smart-parkin"], "did you mean 'smart-parking'"),
+        (["plan", "smart-parking", "--objective", "speed"], "allowed"),
+        (["plan", "smart-parking", "--method", "magic"], "allowed"),
+        (["plan", "smart-parking", "--max-moves", "1"], "--keep"),
+        (["check", "nowhere.json"], "nowhere.json"),
+        (["bench", "nothing"], "unknown suite"),
+        (["plam"], "Did you mean 'plan'"),
+        (["show", "raspberry-pi-9"], "did you mean"),
+    ],
+)
+def test_bad_usage_exits_2(arguments: list[str], words: str) -> None:
+    done = placer(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_input_names_file_line_path(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    text = (REPO / "instances" / "smart-parking.yaml").read_text()
+    file.write_text(text.replace("buffer: 50}", "bufer: 50}").replace("range: 30 m", "range: 30"))
+    done = placer("plan", str(file))
+    assert done.returncode == 2
+    assert "did you mean 'buffer'?" in done.stderr
+    assert re.search(r"bad\.yaml:\d+ \$\.network\.radios\[0\]\.range: 30 has no unit", done.stderr)
+
+
+def test_init_is_a_plannable_instance(tmp_path: Path) -> None:
+    assert placer("init", "mine.yaml", cwd=tmp_path).returncode == 0
+    assert placer("init", "mine.yaml", cwd=tmp_path).returncode == 2
+    assert placer("plan", "mine.yaml", "-o", "plan.json", cwd=tmp_path).returncode == 0
+    assert json.loads((tmp_path / "plan.json").read_text())["instance"]["path"] == "mine.yaml"
+
+
+def test_keep_limits_moves(plan_file: Path, tmp_path: Path) -> None:
+    done = placer(
+        "plan",
+        "smart-parking",
+        "--objective",
+        "throughput",
+        "--keep",
+        str(plan_file),
+        "--max-moves",
+        "1",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    old, new = json.loads(plan_file.read_text()), json.loads(done.stdout)["plan"]
+
+    def places(plan: Any) -> dict[tuple[str, str], str]:
+        return {
+            (service["service"], layer): fragment["device"]
+            for service in plan["services"]
+            for fragment in service["fragments"]
+            for layer in fragment["layers"]
+        }
+
+    assert sum(places(old)[key] != device for key, device in places(new).items()) <= 1
+
+
+@pytest.mark.parametrize("suffix", [".lp", ".mps"])
+def test_written_model_has_readable_names_and_the_same_optimum(tmp_path: Path, suffix: str) -> None:
+    import highspy
+
+    file = tmp_path / f"model{suffix}"
+    done = placer("plan", "smart-parking", "--write-model", str(file), "--json")
+    value = json.loads(done.stdout)["evaluation"]["objectives"]["latency"]
+    assert "alpha(plates_in,conv1,cam_1)" in file.read_text()
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.readModel(str(file))
+    highs.run()
+    assert highs.getInfo().objective_function_value == pytest.approx(value * 1e3, rel=1e-6)
+
+
+@pytest.mark.parametrize("thing", ["smart-parking", "alexnet-exit", "raspberry-pi-4b", "wifi-n"])
+def test_show(thing: str) -> None:
+    assert placer("show", thing).returncode == 0
+    assert json.loads(placer("show", thing, "--json").stdout)
+
+
+def test_schemas_are_json() -> None:
+    for name in ("instance", "model", "device-type", "radio", "plan"):
+        assert json.loads(placer("schema", name).stdout)["properties"]
