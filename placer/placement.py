@@ -47,7 +47,7 @@ def fragments_of(variant: Variant, stations: tuple[int, ...]) -> list[tuple[int,
                 members.append(layer)
                 continue
         members = [layer]
-        # what an earlier fragment of this station received is not held for a later one: each waits for its own
+        # what an earlier fragment here received is not held for a later one: each waits for its own
         open_fragment[station] = (members, foreign)
         fragments.append((station, members))
     return fragments
@@ -62,9 +62,7 @@ def _sent_away(variant: Variant, stations: tuple[int, ...]) -> list[bool]:
     return sent
 
 
-def transfers_of(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...]
-) -> list[tuple[int, int, int, float]]:
+def transfers_of(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, int, int, float]]:
     """Return every tensor that crosses devices, once per receiving device.
 
     Returns:
@@ -81,10 +79,8 @@ def transfers_of(
     return list(seen.values())
 
 
-def results_of(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...]
-) -> list[tuple[int, int, int, float]]:
-    """Return every result sent to the sink: (layer, from device, to device, probability); all leaves and exits."""
+def results_of(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, int, int, float]]:
+    """Return the result of every leaf and exit: (layer, from device, to device, probability)."""
     sink = int(compiled.sink[variant.service])
     return [
         (layer, int(compiled.station_device[stations[layer]]), sink, float(variant.leave[layer]))
@@ -93,9 +89,7 @@ def results_of(
     ]
 
 
-def moves_needed(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...]
-) -> list[tuple[bool, int, int, int]]:
+def moves_needed(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[bool, int, int, int]]:
     """Return every transfer between different devices: (is a result, tensor, from device, to device)."""
     moves = [(False, *move[:3]) for move in transfers_of(compiled, variant, stations)]
     moves += [(True, *move[:3]) for move in results_of(compiled, variant, stations) if move[1] != move[2]]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,11 +23,11 @@ from placer.placement import Placement, fragments_of, results_of, transfers_of
 
 PLAN_FORMAT = "placer/plan/1"
 RESULT = "result"
+_MOST_PROBLEMS = 50
+_NO_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 Name = Annotated[str, Field(max_length=200)]
-Termination = Literal[
-    "optimal", "gap-reached", "time-limit", "iteration-limit", "interrupted", "heuristic", "given"
-]
+Termination = Literal["optimal", "gap-reached", "time-limit", "iteration-limit", "interrupted", "heuristic", "given"]
 
 
 class Fragment(Strict):
@@ -48,7 +50,7 @@ class Transfer(Strict):
     """For a result: the layer after which the job leaves."""
     size: float
     """Bytes."""
-    path: Annotated[tuple[Name, ...], Field(min_length=2)]
+    path: Annotated[tuple[Name, ...], Field(min_length=2, max_length=1000)]
     """Devices from sender to receiver, relays included."""
     technologies: tuple[Name, ...]
     """Radio or ``link`` of each hop."""
@@ -127,9 +129,7 @@ class Plan(Strict):
     """One entry per service."""
 
 
-def make_plan(
-    compiled: Compiled, placement: Placement, certificate: Certificate, path: str | None = None
-) -> Plan:
+def make_plan(compiled: Compiled, placement: Placement, certificate: Certificate, path: str | None = None) -> Plan:
     """Return the plan of a placement: fragments, and routes of least transfer time."""
     return Plan(
         instance=Origin(name=compiled.instance.name, path=path, hash=compiled.instance.meaning_hash),
@@ -190,15 +190,17 @@ def to_placement(plan: Plan, compiled: Compiled) -> Placement:
     by_name = {service_plan.service: position for position, service_plan in enumerate(plan.services)}
     problems: list[Problem] = []
     names = [service.name for service in services]
+    known = set(names)
     if len(by_name) < len(plan.services):
         problems.append(Problem("a service is planned twice", "$.services"))
     problems += [
         Problem(unknown("service", name, names), f"$.services[{position}].service")
-        for name, position in by_name.items()
-        if name not in names
+        for name, position in islice(((n, p) for n, p in by_name.items() if n not in known), _MOST_PROBLEMS)
     ]
     choice, stations = [], []
     for index, service in enumerate(services):
+        if len(problems) >= _MOST_PROBLEMS:
+            break
         position = by_name.get(service.name)
         if position is None:
             problems.append(Problem(f"the plan says nothing of service '{service.name}'", "$.services"))
@@ -228,6 +230,8 @@ def _find_variant(
     assigned: dict[int, int] = {}
     before = len(problems)
     for number, fragment in enumerate(service_plan.fragments):
+        if len(problems) >= _MOST_PROBLEMS:
+            break
         place = f"{where}.fragments[{number}]"
         station = compiled.station_index.get((fragment.device, fragment.unit))
         if station is None:
@@ -252,8 +256,9 @@ def _find_variant(
 
 
 def dump_plan(plan: Plan) -> str:
-    """Return the plan as JSON text."""
-    return json.dumps(plan.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+    """Return the plan as JSON text, which is YAML too (so without escapes in pairs beyond 16 bits)."""
+    text = json.dumps(plan.model_dump(mode="json"), indent=2, allow_nan=False, ensure_ascii=False)
+    return _NO_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def write_atomically(path: Path, text: str) -> None:

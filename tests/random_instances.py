@@ -53,9 +53,7 @@ def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alter
         if exits and free:
             count = int(rng.integers(1, min(2, len(free)) + 1))
             picked = sorted(int(gate) for gate in rng.choice(free, size=count, replace=False))
-            graph["exits"] = tuple(
-                {"after": f"l{gate}", "share": float(rng.uniform(0.05, 0.45))} for gate in picked
-            )
+            graph["exits"] = tuple({"after": f"l{gate}", "share": float(rng.uniform(0.05, 0.45))} for gate in picked)
         graphs.append({"name": f"a{number}", **graph})
     return Model.model_validate(
         {"format": "placer/model/1", "name": name, "source": "random", "alternatives": tuple(graphs)}
@@ -70,7 +68,6 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
     budget = np.log(largest) / np.log(devices + 0.5)
     layers = max(2, min(5, int(budget / services)))
     library = Library(None)
-    kinds = []
     for number in range(2):
         units = [{"name": "cpu", "speed": float(rng.uniform(50e6, 900e6))}]
         if number == 1 and rng.random() < 0.3 and devices < 4 and services == 1:

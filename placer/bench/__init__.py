@@ -41,6 +41,4 @@ def run(
     if suite not in SUITES:
         raise InputError(unknown("suite", suite, list(SUITES)))
     options = {"data": data, "methods": methods or None, "time_limit": time_limit, "limit": limit}
-    yield from import_module(SUITES[suite]).run(
-        **{key: value for key, value in options.items() if value is not None}
-    )
+    yield from import_module(SUITES[suite]).run(**{key: value for key, value in options.items() if value is not None})

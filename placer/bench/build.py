@@ -58,13 +58,12 @@ else:
     highs.passModel(lp)
 seconds = time.perf_counter() - begin
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "megabytes": peak, "megabytes_loaded": loaded, "columns": highs.getNumCol(), "nonzeros": highs.getNumNz()}))
+print(json.dumps({"seconds": seconds, "megabytes": peak,
+ "megabytes_loaded": loaded, "columns": highs.getNumCol(), "nonzeros": highs.getNumNz()}))
 """
 
 
-def run(
-    *, methods: tuple[str, ...] | None = None, limit: int | None = None, **_: Any
-) -> Iterator[dict[str, Any]]:
+def run(*, methods: tuple[str, ...] | None = None, limit: int | None = None, **_: Any) -> Iterator[dict[str, Any]]:
     """Build each size both ways, each in a process of its own; imports are not timed."""
     import json
 

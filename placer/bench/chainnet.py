@@ -82,9 +82,7 @@ def analytic(networks: Sequence[QueueNetwork], *, without: Sequence[str] = (), *
 register("analytic", analytic)
 
 
-def run(
-    data: Path, evaluators: Sequence[str], limit: int | None = None, **options: Any
-) -> Iterator[dict[str, Any]]:
+def run(data: Path, evaluators: Sequence[str], limit: int | None = None, **options: Any) -> Iterator[dict[str, Any]]:
     """Evaluate a data set with each evaluator.
 
     Args:
@@ -137,9 +135,7 @@ def figures(data: ChainNetData, estimates: Estimates, seconds: float) -> dict[st
     lost = np.add.reduceat(data.rates * error, starts) / np.add.reduceat(data.rates, starts)
     return {
         "throughput_ratio_ape": _distribution(100.0 * np.abs(error / data.throughput_ratio)),
-        "response_time_ape": _distribution(
-            100.0 * np.abs(estimates.response_time / data.response_time - 1.0)
-        ),
+        "response_time_ape": _distribution(100.0 * np.abs(estimates.response_time / data.response_time - 1.0)),
         "throughput_ratio_mae": float(np.abs(error).mean()),
         "total_loss_error": float(np.abs(lost).mean()),
         "ms_per_sample": 1000.0 * seconds / len(data.networks),

@@ -12,15 +12,11 @@ from placer.cli.common import plain
 
 @click.command("bench")
 @click.argument("suite")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the suite's data, where it needs any."
-)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the suite's data, where it needs any.")
 @click.option("--method", "methods", multiple=True, help="Methods to run; all when left out.")
 @click.option("--time-limit", type=click.FloatRange(min=0.1), help="Seconds an instance.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use the first so many instances only.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="JSON lines (the only format: one a row, the summary last)."
-)
+@click.option("--json", "as_json", is_flag=True, help="JSON lines (the only format: one a row, the summary last).")
 def command(
     suite: str,
     data: Path | None,

@@ -19,9 +19,7 @@ from placer.cli.common import instance_option, json_option, open_plan
 )
 @click.option("--stale-ok", is_flag=True, help="Judge a plan although its instance has changed since.")
 @json_option
-def command(
-    plan_files: tuple[str, ...], instance: str | None, format_: str, stale_ok: bool, as_json: bool
-) -> int:
+def command(plan_files: tuple[str, ...], instance: str | None, format_: str, stale_ok: bool, as_json: bool) -> int:
     """Judge each PLAN: exit code 0 when every limit is kept, 1 when not (or the plan is stale), 2 for bad input."""
     from placer.cli.reporters import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check

@@ -12,9 +12,7 @@ from placer.cli.common import instance_option, json_option, open_plan, print_jso
 @click.command("export")
 @click.argument("plan_file", metavar="PLAN")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option(
-    "--format", "formats", multiple=True, help="kubernetes, compose, mermaid, dot, plan; all when left out."
-)
+@click.option("--format", "formats", multiple=True, help="kubernetes, compose, mermaid, dot, plan; all when left out.")
 @click.option("--image", help="Container image of the node program, when the instance names none.")
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
 @click.option("--stale-ok", is_flag=True, help="Export although the instance has changed since.")
@@ -37,14 +35,10 @@ def command(
 
     plan, compiled, fresh = open_plan(plan_file, instance)
     if not fresh and not stale_ok:
-        raise InfeasibleError(
-            "the instance has changed since the plan was made", tip="plan again, or --stale-ok"
-        )
+        raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
     violations = evaluate(plan, compiled).violations
     if violations:
-        raise InfeasibleError(
-            "the plan violates a limit: " + violations[0].message, tip="placer check says all"
-        )
+        raise InfeasibleError("the plan violates a limit: " + violations[0].message, tip="placer check says all")
     written = export(plan, compiled, output, formats or tuple(FORMATS), image=image, force=force)
     if as_json:
         print_json({"folder": str(output), "files": [str(path) for path in written]})

@@ -18,7 +18,11 @@ devices:
   - {{name: camera, type: raspberry-pi-3a-plus, position: [0 m, 0 m], buffer: 10}}
   - {{name: hub, type: raspberry-pi-4b, position: [15 m, 5 m], buffer: 50}}
   # Memory that the system keeps, and a margin on times that were not measured, are fields of a device too:
-  - {{name: spare, type: raspberry-pi-4b, position: [20 m, 0 m], reserve: {{memory: 500 MiB, processor: 10 %}}, margin: 20 %}}
+  - name: spare
+    type: raspberry-pi-4b
+    position: [20 m, 0 m]
+    reserve: {{memory: 500 MiB, processor: 10 %}}
+    margin: 20 %
 network:
   radios:
     - {{technology: wifi-n, range: 30 m}} # channel: some-name makes devices in range share airtime

@@ -23,15 +23,9 @@ from placer.cli.common import (
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
-@click.option(
-    "--method", default="ilp", show_default=True, help="ilp (proven) or warm-start (the heuristic alone)."
-)
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds."
-)
-@click.option(
-    "--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at."
-)
+@click.option("--method", default="ilp", show_default=True, help="ilp (proven) or warm-start (the heuristic alone).")
+@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds.")
+@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Solver seed.")
 @click.option("--keep", type=click.Path(), help="Plan that is deployed; its placement is the start.")
@@ -85,9 +79,7 @@ def command(
     assumed = assumptions(compiled, outcome.placement)
     if as_json:
         baselines = {
-            title: None
-            if other is None
-            else {"feasible": other.evaluation.feasible, **other.evaluation.objectives}
+            title: None if other is None else {"feasible": other.evaluation.feasible, **other.evaluation.objectives}
             for title, other in (("single_node", whole), ("cloud", cloud))
         }
         print_json(

@@ -14,12 +14,8 @@ from placer.cli.common import check_output, json_option, print_json
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the model here (YAML).")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--name", help="Name of the model; from the file when left out.")
-@click.option(
-    "--input-shape", "shapes", multiple=True, metavar="NAME=1,3,224,224", help="Shape of a dynamic input."
-)
-@click.option(
-    "--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Value of a dynamic batch."
-)
+@click.option("--input-shape", "shapes", multiple=True, metavar="NAME=1,3,224,224", help="Shape of a dynamic input.")
+@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Value of a dynamic batch.")
 @click.option("--no-fuse", is_flag=True, help="Keep normalisations and activations as layers of their own.")
 @json_option
 def command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from placer.optimization.planner import Outcome
     from placer.plan import ObjectiveResult, Plan
 
-_SHOW = {"s": show_seconds, "J": show_joules, "s/s": lambda value: f"{value:.4g}"}
+_SHOW: dict[str, Callable[[float], str]] = {"s": show_seconds, "J": show_joules, "s/s": lambda value: f"{value:.4g}"}
 
 
 def console(err: bool = False) -> Console:
@@ -27,7 +28,9 @@ def console(err: bool = False) -> Console:
 
 def value_text(value: float, unit: str) -> str:
     """A number with its unit for people."""
-    return "unknown" if math.isnan(value) else _SHOW.get(unit, lambda v: f"{v:.6g}")(value)
+    if math.isnan(value):
+        return "unknown"
+    return _SHOW[unit](value) if unit in _SHOW else f"{value:.6g}"
 
 
 def objective_text(result: ObjectiveResult) -> str:
@@ -52,8 +55,7 @@ def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
             first, last = fragment.layers[0], fragment.layers[-1]
             layers = first if first == last else f"{first} … {last} ({len(fragment.layers)})"
             ways = [
-                f"{t.path[-1]} ({show_bytes(t.size)})"
-                + (f" via {', '.join(t.path[1:-1])}" if len(t.path) > 2 else "")
+                f"{t.path[-1]} ({show_bytes(t.size)})" + (f" via {', '.join(t.path[1:-1])}" if len(t.path) > 2 else "")
                 for t in service.transfers
                 if (t.after if t.tensor == "result" else t.tensor) in fragment.layers
             ]
@@ -63,9 +65,7 @@ def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
     certificate = plan.certificate
     for result in certificate.objectives:
         out.print(objective_text(result), markup=False)
-    out.print(
-        f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False
-    )
+    out.print(f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False)
     if certificate.termination in ("time-limit", "interrupted"):
         out.print("cut by the clock: another run may end elsewhere", markup=False)
 
@@ -125,18 +125,12 @@ def print_baselines(
         theirs = other.evaluation.objectives[name]
         ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
         broken = other.evaluation.violations
-        table.add_row(
-            title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}"
-        )
+        table.add_row(title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}")
     out.print(table)
     split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
     if not split:
         out.print("Do not split: each service is best whole on one node.")
-    elif (
-        whole is not None
-        and whole.evaluation.feasible
-        and whole.evaluation.objectives[name] <= value * (1 + 1e-9)
-    ):
+    elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):
         out.print("Do not split: whole networks on one node are as good as this plan.")
 
 

@@ -35,9 +35,7 @@ def text(judgements: Sequence[Judgement]) -> str:
     """For people: what is wrong, then the counts."""
     lines = []
     for judgement in judgements:
-        for check in judgement.checks:
-            if check.status != "ok":
-                lines.append(f"{judgement.file}: {check.status}: {check.message}")
+        lines += [f"{judgement.file}: {c.status}: {c.message}" for c in judgement.checks if c.status != "ok"]
         counts = ", ".join(
             f"{judgement.count(status)} {word}"
             for status, word in (
@@ -65,10 +63,7 @@ def as_json(judgements: Sequence[Judgement]) -> str:
         }
         for judgement in judgements
     ]
-    return (
-        json.dumps({"format": "placer/check/1", "exit_code": exit_code(judgements), "plans": plans}, indent=2)
-        + "\n"
-    )
+    return json.dumps({"format": "placer/check/1", "exit_code": exit_code(judgements), "plans": plans}, indent=2) + "\n"
 
 
 def junit(judgements: Sequence[Judgement]) -> str:
@@ -98,9 +93,8 @@ def junit(judgements: Sequence[Judgement]) -> str:
 
 def _clean(message: str) -> str:
     """Leave out what XML 1.0 cannot hold."""
-    return "".join(
-        c if c in "\t\n" or " " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff" else "?" for c in message
-    )
+    allowed = (c in "\t\n" or (" " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff") for c in message)
+    return "".join(c if ok else "?" for c, ok in zip(message, allowed, strict=True))
 
 
 def github(judgements: Sequence[Judgement]) -> str:
@@ -114,9 +108,7 @@ def github(judgements: Sequence[Judgement]) -> str:
             if level is not None:
                 file, title = _property(judgement.file), _property(f"placer: {check.kind} {check.subject}")
                 lines.append(f"::{level} file={file},title={title}::{_data(check.message)}")
-        lines.append(
-            f"{judgement.file}: {judgement.count('ok')} kept, {judgement.count('violated')} violated"
-        )
+        lines.append(f"{judgement.file}: {judgement.count('ok')} kept, {judgement.count('violated')} violated")
     return "\n".join(lines) + "\n"
 
 

@@ -8,19 +8,19 @@ from placer.cli.common import json_option, print_json
 
 
 @click.command("schema")
-@click.argument(
-    "format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "plan"])
-)
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "plan"]))
 @json_option
 def command(format_: str, as_json: bool) -> int:
     """Print the JSON schema of FORMAT: instance, model, device-type, radio or plan."""
+    from pydantic import BaseModel
+
     from placer.instance.device import DeviceType
     from placer.instance.model import Model
     from placer.instance.network import RadioType
     from placer.instance.schema import InstanceFile
     from placer.plan import Plan
 
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "instance": InstanceFile,
         "model": Model,
         "device-type": DeviceType,

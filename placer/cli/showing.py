@@ -48,9 +48,9 @@ def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: boo
     """Show a plan with its metrics."""
     evaluation = evaluate(plan, compiled)
     if picture is not None:
-        from placer.manifests.picture import picture_of_plan
+        from placer.manifests.picture import picture as draw_plan
 
-        picture_of_plan(plan, compiled, picture)
+        draw_plan(plan, compiled, picture)
     if not as_json:
         out = report.console()
         report.print_plan(plan, evaluation, out)
@@ -80,10 +80,7 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
     names = compiled.device_names
     for index, device in enumerate(instance.devices):
         near = sorted({names[arc.head] for arc in compiled.topology.arcs if arc.tail == index})
-        units = (
-            ", ".join(station.unit for station in compiled.stations if station.device == index)
-            or "relays only"
-        )
+        units = ", ".join(station.unit for station in compiled.stations if station.device == index) or "relays only"
         shown = ", ".join(near[:6]) + (f" and {len(near) - 6} more" if len(near) > 6 else "")
         buffer = "unlimited" if device.buffer is None else str(device.buffer)
         table.add_row(device.name, device.type, show_bytes(compiled.memory[index]), units, buffer, shown)
@@ -93,19 +90,13 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
         out.print(line + (f", channel {radio.channel}" if radio.channel else ""), markup=False)
     for link in instance.links:
         rate = show_rate(link.rate * link.goodput)
-        out.print(
-            f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms", markup=False
-        )
+        out.print(f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms", markup=False)
     table = Table(title="Services", title_justify="left")
     for column in ("service", "model", "layers", "work", "weights", "source → sink", "promises"):
         table.add_column(column)
     for position, service in enumerate(instance.services):
         variant = compiled.variants[compiled.service_variants[position][0]]
-        rate = (
-            ""
-            if service.arrivals is None
-            else f"{service.arrivals.mean_rate:.4g} /s {service.arrivals.process}"
-        )
+        rate = "" if service.arrivals is None else f"{service.arrivals.mean_rate:.4g} /s {service.arrivals.process}"
         promises = [rate] if rate else []
         promises += [f"deadline {service.deadline * 1e3:g} ms"] if service.deadline is not None else []
         promises += [f"loss ≤ {service.max_loss * 100:g} %"] if service.max_loss is not None else []
@@ -132,7 +123,7 @@ def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> di
     if picture is not None:
         if not isinstance(entry, Model):
             raise InputError(f"a {kind} has no picture; instances, models and plans have")
-        from placer.manifests.picture import picture_of_model
+        from placer.manifests.model_picture import picture_of_model
 
         picture_of_model(entry, picture)
     data = entry.model_dump(mode="json")
@@ -160,13 +151,9 @@ def _print_model(model: Model, out: Console) -> None:
             name = layer.name + (f" (exit, {gates[layer.name] * 100:g} %)" if layer.name in gates else "")
             work = "measured" if layer.compute is None else show_macs(layer.compute)
             memory = show_bytes(layer.activations)
-            table.add_row(
-                name, layer.kind, reads, work, show_bytes(layer.weights), memory, show_bytes(layer.output)
-            )
+            table.add_row(name, layer.kind, reads, work, show_bytes(layer.weights), memory, show_bytes(layer.output))
         out.print(table)
         work = show_macs(sum(layer.compute or 0.0 for layer in graph.layers))
         weights = show_bytes(sum(layer.weights for layer in graph.layers))
-        out.print(
-            f"{len(graph.layers)} layers, {work}, {weights} of weights, input {show_bytes(graph.input)}"
-        )
+        out.print(f"{len(graph.layers)} layers, {work}, {weights} of weights, input {show_bytes(graph.input)}")
     out.print(f"source: {model.source}", markup=False)

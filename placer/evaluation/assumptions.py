@@ -22,17 +22,13 @@ def assumptions(compiled: Compiled, placement: Placement) -> list[str]:
             used.add(device)
             if variant.assumed[layer, station]:
                 kind = instance.device_type(instance.devices[device])
-                lines.append(
-                    f"times of {model.name} on {kind.name}: work over a speed, not measured for this model"
-                )
+                lines.append(f"times of {model.name} on {kind.name}: work over a speed, not measured for this model")
     for device in sorted(used):
         spec = instance.devices[device]
         kind = instance.device_type(spec)
         lines += [f"device type {kind.name}: {name}" for name in kind.assumed]
         lines += [f"device type {kind.name}, reserve: {name}" for name in kind.reserve.assumed]
-        lines += [
-            f"device type {kind.name}, {unit.name}: {name}" for unit in kind.units for name in unit.assumed
-        ]
+        lines += [f"device type {kind.name}, {unit.name}: {name}" for unit in kind.units for name in unit.assumed]
         lines += [f"device {spec.name}: {name}" for name in spec.assumed]
     lines += [f"radio {radio.name}: {name}" for radio in instance.radios for name in radio.assumed]
     return list(dict.fromkeys(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,7 +32,7 @@ Kind = Literal[
 RELATIVE_TOLERANCE = 1e-7
 """A limit is kept when it is exceeded by less than this fraction: what solvers and rounding leave."""
 
-_SHOW = {
+_SHOW: dict[str, Callable[[float], str]] = {
     "B": units.show_bytes,
     "s": units.show_seconds,
     "MAC": units.show_macs,

@@ -5,6 +5,7 @@ Feasible is defined here and nowhere else: a plan is feasible, under an evaluato
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -94,8 +95,7 @@ def evaluate_placement(
         services=tuple(metrics),
         devices=tuple(_device_metrics(compiled, load)),
         objectives={
-            name: objective.value(compiled, placement, book, metrics)
-            for name, objective in OBJECTIVES.items()
+            name: objective.value(compiled, placement, book, metrics) for name, objective in OBJECTIVES.items()
         },
         checks=tuple(checks),
     )
@@ -116,6 +116,7 @@ def evaluate(plan: Plan, compiled: Compiled) -> Evaluation:
         variant = compiled.variants[choice]
         entry = by_name[compiled.instance.services[variant.service].name]
         extra.append(_fragment_check(compiled, entry, choice, stations))
+        extra += _exit_check(compiled, entry, choice)
         extra += _read_routes(compiled, entry, choice, stations, given)
     book.given = given
     result = evaluate_placement(compiled, placement, book, extra)
@@ -152,6 +153,20 @@ def _fragment_check(compiled: Compiled, entry: ServicePlan, choice: int, station
     )
 
 
+def _exit_check(compiled: Compiled, entry: ServicePlan, choice: int) -> list[Check]:
+    """The shares of the exits that the plan states must be those of the instance."""
+    variant = compiled.variants[choice]
+    expected = {variant.layers[layer]: share for layer, share, _ in variant.exits}
+    same = entry.exits.keys() == expected.keys() and all(
+        math.isclose(share, expected[gate], rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-12)
+        for gate, share in entry.exits.items()
+    )
+    if same:
+        return []
+    message = f"service {entry.service}: the plan's shares of exits are not those of the instance ({expected})"
+    return [Check("placement", entry.service, "violated", message)]
+
+
 def _read_routes(
     compiled: Compiled,
     entry: ServicePlan,
@@ -165,8 +180,7 @@ def _read_routes(
     index = {name: position for position, name in enumerate(names)}
     layer_index = {name: layer for layer, name in enumerate(variant.layers)} | {MODEL_INPUT: -1}
     wanted = {
-        (is_result, tensor, tail, head)
-        for is_result, tensor, tail, head in moves_needed(compiled, variant, stations)
+        (is_result, tensor, tail, head) for is_result, tensor, tail, head in moves_needed(compiled, variant, stations)
     }
     checks: list[Check] = []
 
@@ -185,7 +199,10 @@ def _read_routes(
             violated(f"{shown} is not needed by this placement")
             continue
         wanted.discard(key)
-        arcs = _arcs_along(compiled, transfer, index)
+        size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
+        if not math.isclose(size, transfer.size, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-12):
+            violated(f"{shown} states {transfer.size:g} B, the model says {size:g} B")
+        arcs = _arcs_along(compiled, transfer, index, size)
         if isinstance(arcs, str):
             violated(f"{shown}: {arcs}")
         else:
@@ -199,20 +216,18 @@ def _read_routes(
     return checks
 
 
-def _arcs_along(compiled: Compiled, transfer: Transfer, index: dict[str, int]) -> list[Arc] | str:
+def _arcs_along(compiled: Compiled, transfer: Transfer, index: dict[str, int], size: float) -> list[Arc] | str:
     if len(transfer.technologies) != len(transfer.path) - 1:
         return "one technology per hop is needed"
     arcs = []
     hops = zip(transfer.path, transfer.path[1:], transfer.technologies, strict=False)
     for tail, head, technology in hops:
         found = [
-            arc
-            for arc in compiled.topology.arcs_between(index[tail], index[head])
-            if arc.technology == technology
+            arc for arc in compiled.topology.arcs_between(index[tail], index[head]) if arc.technology == technology
         ]
         if not found:
             return f"{tail} does not reach {head} by {technology}"
-        arcs.append(min(found, key=lambda arc: arc.seconds(transfer.size)))
+        arcs.append(min(found, key=lambda arc: arc.seconds(size)))
     return arcs
 
 
@@ -223,11 +238,9 @@ def _promises(plan: Plan, objectives: dict[str, float]) -> list[Check]:
         actual = objectives.get(stated.name)
         if actual is None:
             raise InputError(f"the plan states a value of the unknown objective '{stated.name}'")
-        same = abs(actual - stated.value) <= RELATIVE_TOLERANCE * max(abs(actual), 1e-12)
+        same = math.isclose(actual, stated.value, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-19)
         message = f"objective {stated.name}: stated {stated.value:.9g} {stated.unit}, computed {actual:.9g}"
-        checks.append(
-            Check("placement", stated.name, "ok" if same else "violated", message, actual, stated.value)
-        )
+        checks.append(Check("placement", stated.name, "ok" if same else "violated", message, actual, stated.value))
     return checks
 
 
@@ -235,15 +248,11 @@ def _skipped(compiled: Compiled) -> list[Check]:
     checks = []
     for service in compiled.instance.services:
         if service.max_loss is not None:
-            message = (
-                f"service {service.name}: max_loss is not judged by the deterministic evaluator (no waiting)"
-            )
+            message = f"service {service.name}: max_loss is not judged by the deterministic evaluator (no waiting)"
             checks.append(Check("max_loss", service.name, "skipped", message, None, service.max_loss, "1"))
         if service.deadline_p95 is not None:
             message = f"service {service.name}: deadline_p95 is judged by simulation only"
-            checks.append(
-                Check("deadline_p95", service.name, "skipped", message, None, service.deadline_p95, "s")
-            )
+            checks.append(Check("deadline_p95", service.name, "skipped", message, None, service.deadline_p95, "s"))
     return checks
 
 

@@ -1,4 +1,4 @@
-"""Which limits a placement keeps: memory, order, range, pins and rates, judged from the compiled arrays alone."""
+"""Which limits a placement keeps: memory, order, range, pins and rates, from the compiled arrays alone."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def _layer_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...
         elif not variant.allowed[layer, station]:
             bad_place.append(f"{variant.layers[layer]} on {compiled.stations[station].name}")
     for name in bad_run:
-        yield Check(
-            "runs", service.name, "violated", f"service {service.name}: no time is known for layer {name}"
-        )
+        yield Check("runs", service.name, "violated", f"service {service.name}: no time is known for layer {name}")
     for name in bad_place:
         yield Check(
             "allowed",
@@ -43,18 +41,12 @@ def _layer_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...
             f"service {service.name}: pins, forbidden pairs or privacy rule out layer {name}",
         )
     if not bad_run:
-        yield Check(
-            "runs", service.name, "ok", f"service {service.name}: every layer can run where it is placed"
-        )
+        yield Check("runs", service.name, "ok", f"service {service.name}: every layer can run where it is placed")
     if (service.pins or service.forbid or service.privacy) and not bad_place:
-        yield Check(
-            "allowed", service.name, "ok", f"service {service.name}: pins and forbidden pairs are kept"
-        )
+        yield Check("allowed", service.name, "ok", f"service {service.name}: pins and forbidden pairs are kept")
 
 
-def _range_checks(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook
-) -> Iterator[Check]:
+def _range_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> Iterator[Check]:
     service = compiled.instance.services[variant.service]
     names = compiled.device_names
     clean = True
@@ -78,14 +70,10 @@ def _range_checks(
             outside = [names[arc.head] for arc in path if arc.head not in (variant.zone or ())]
             if outside:
                 clean = False
-                message = (
-                    f"service {service.name}: {made} is relayed by {outside[0]}, outside the privacy zone"
-                )
+                message = f"service {service.name}: {made} is relayed by {outside[0]}, outside the privacy zone"
                 yield Check("privacy", service.name, "violated", message)
     if clean:
-        yield Check(
-            "range", service.name, "ok", f"service {service.name}: every tensor gets where it is needed"
-        )
+        yield Check("range", service.name, "ok", f"service {service.name}: every tensor gets where it is needed")
 
 
 def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
@@ -102,9 +90,7 @@ def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
         for station, place in enumerate(compiled.stations):
             if place.device == index and not np.isnan(compiled.unit_memory[station]):
                 what = f"memory of {place.name}"
-                yield limit_check(
-                    "memory", name, what, load.unit_bytes[station], compiled.unit_memory[station], "B"
-                )
+                yield limit_check("memory", name, what, load.unit_bytes[station], compiled.unit_memory[station], "B")
         if np.isfinite(compiled.max_layers[index]):
             what = f"layers on {name}"
             yield limit_check("layers", name, what, load.layers[index], compiled.max_layers[index], "")
@@ -118,9 +104,7 @@ def _rate_checks(compiled: Compiled, placement: Placement, book: RouteBook, load
         if np.isfinite(compiled.max_utilisation[index]) and load.work[index] > 0:
             what = f"utilisation of {station.name}"
             name = compiled.device_names[station.device]
-            yield limit_check(
-                "utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1"
-            )
+            yield limit_check("utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1")
     limit = compiled.instance.file.limits.airtime
     arcs = arc_loads(compiled, placement, book)
     for (channel, device), share in airtime(compiled, arcs).items():
@@ -128,9 +112,7 @@ def _rate_checks(compiled: Compiled, placement: Placement, book: RouteBook, load
         yield limit_check("airtime", name, f"airtime of channel {channel} at {name}", share, limit, "1")
 
 
-def service_checks(
-    compiled: Compiled, placement: Placement, metrics: list[ServiceMetrics]
-) -> Iterator[Check]:
+def service_checks(compiled: Compiled, placement: Placement, metrics: list[ServiceMetrics]) -> Iterator[Check]:
     """Yield the checks of what services promise, as far as no waiting is involved."""
     for choice, values in zip(placement.choice, metrics, strict=True):
         variant = compiled.variants[choice]
@@ -139,9 +121,7 @@ def service_checks(
             yield _accuracy_check(service.name, values.accuracy, service.min_accuracy)
         if service.deadline is not None:
             what = f"service {service.name}: latency without waiting"
-            yield limit_check(
-                "deadline", service.name, what, values.latency, service.deadline, "s", "deterministic"
-            )
+            yield limit_check("deadline", service.name, what, values.latency, service.deadline, "s", "deterministic")
 
 
 def _accuracy_check(name: str, actual: float, limit: float) -> Check:

@@ -134,7 +134,7 @@ class RouteBook:
 
 
 def latency(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> float:
-    """Expected latency in s of a request that has the system to itself; inf when something is out of reach."""
+    """Expected latency in s of a request alone in the system; inf when something is out of reach."""
     at = compiled.station_device
     source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
     finish = np.zeros(len(variant))
@@ -150,17 +150,11 @@ def latency(compiled: Compiled, variant: Variant, stations: tuple[int, ...], boo
         finish[layer] + book.seconds(variant, True, layer, int(at[stations[layer]]), sink)
         for layer in range(len(variant))
     ]
-    total = (
-        float(variant.run[-1]) * max(decision[leaf] for leaf in variant.leaves)
-        if variant.run[-1] > 0
-        else 0.0
-    )
+    total = float(variant.run[-1]) * max(decision[leaf] for leaf in variant.leaves) if variant.run[-1] > 0 else 0.0
     return float(total + sum(share * decision[layer] for layer, share, _ in variant.exits if share > 0))
 
 
-def service_metrics(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook
-) -> ServiceMetrics:
+def service_metrics(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> ServiceMetrics:
     """Metrics of one service under a placement."""
     rows = np.arange(len(variant))
     times = variant.time[rows, list(stations)]
@@ -175,9 +169,7 @@ def service_metrics(
             continue
         moving += probability * book.seconds(variant, is_result, tensor, tail, head)
         size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
-        energy += probability * sum(
-            size * arc.energy for arc in book.arcs(variant, is_result, tensor, tail, head)
-        )
+        energy += probability * sum(size * arc.energy for arc in book.arcs(variant, is_result, tensor, tail, head))
     return ServiceMetrics(
         name=compiled.instance.services[variant.service].name,
         alternative=variant.name,
@@ -191,9 +183,7 @@ def service_metrics(
     )
 
 
-def moves(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...]
-) -> list[tuple[bool, int, int, int, float]]:
+def moves(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[bool, int, int, int, float]]:
     """All transfers of a request: (is a result, tensor, from device, to device, probability)."""
     return [(False, *move) for move in transfers_of(compiled, variant, stations)] + [
         (True, *move) for move in results_of(compiled, variant, stations)
@@ -217,9 +207,7 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
         np.maximum.at(peak, stations, variant.activations)
         runtime[np.unique(here)] += variant.runtime_memory
         with np.errstate(invalid="ignore"):
-            busy = np.where(
-                variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0
-            )
+            busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
         rate = compiled.rate[variant.service]
         if not np.isnan(rate):
             np.add.at(work, stations, busy * rate)
@@ -230,10 +218,8 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
     return Loads(layers, weights, runtime, activations, unit_bytes, compute, work, unit_work)
 
 
-def arc_loads(
-    compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0
-) -> dict[Arc, float]:
-    """Seconds of transmission per second on each arc that carries anything (latency does not occupy a link)."""
+def arc_loads(compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0) -> dict[Arc, float]:
+    """Seconds of transmission per second on each arc that carries anything; latency occupies no link."""
     result: dict[Arc, float] = {}
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]

@@ -27,27 +27,19 @@ class Objective:
     value: Callable[[Compiled, Placement, RouteBook, list[ServiceMetrics]], float]
 
 
-def _latency(
-    compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]
-) -> float:
+def _latency(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
     return float(sum(w * m.latency for w, m in zip(compiled.weight, services, strict=True)))
 
 
-def _worst(
-    compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]
-) -> float:
+def _worst(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
     return max(metrics.latency for metrics in services)
 
 
-def _energy(
-    compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]
-) -> float:
+def _energy(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
     return float(sum(w * m.energy for w, m in zip(compiled.weight, services, strict=True)))
 
 
-def _bottleneck(
-    compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]
-) -> float:
+def _bottleneck(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
     return bottleneck(compiled, placement, book)
 
 
@@ -56,17 +48,13 @@ OBJECTIVES: dict[str, Objective] = {
     for objective in (
         Objective("latency", "s", "latency, weighted sum over services", _latency),
         Objective("latency-worst", "s", "latency of the slowest service", _worst),
-        Objective(
-            "throughput", "s/s", "utilisation of the bottleneck (its inverse is the headroom)", _bottleneck
-        ),
+        Objective("throughput", "s/s", "utilisation of the bottleneck (its inverse is the headroom)", _bottleneck),
         Objective("energy", "J", "energy per request, weighted sum over services", _energy),
     )
 }
 
 
-def objective_value(
-    name: str, compiled: Compiled, placement: Placement, book: RouteBook | None = None
-) -> float:
+def objective_value(name: str, compiled: Compiled, placement: Placement, book: RouteBook | None = None) -> float:
     """Value of an objective for a placement; smaller is better, inf or NaN when it has none."""
     book = book or RouteBook(compiled)
     metrics = [

@@ -98,7 +98,8 @@ class Compiled:
     def transfer(self, size: float, zone: Zone | None = None) -> Floats:
         """Return the seconds to move ``size`` bytes between stations, shape (N, N)."""
         at = self.station_device
-        return self.topology.routes(size, zone).seconds[np.ix_(at, at)]
+        seconds: Floats = self.topology.routes(size, zone).seconds[np.ix_(at, at)]
+        return seconds
 
     def tensor_zone(self, variant: Variant, tensor: int) -> Zone | None:
         """Return the devices that a tensor may touch (None: all); ``tensor`` -1 is the input."""
@@ -107,7 +108,8 @@ class Compiled:
     def fetch(self, variant: Variant) -> Floats:
         """Return the seconds to bring the input of a variant from its source to each station, shape (N,)."""
         routes = self.topology.routes(variant.input, self.tensor_zone(variant, -1))
-        return routes.seconds[self.source[variant.service], self.station_device]
+        seconds: Floats = routes.seconds[self.source[variant.service], self.station_device]
+        return seconds
 
     def deliver(self, variant: Variant, layer: int) -> Floats:
         """Return the seconds to bring the result of ``layer`` from each station to the sink, shape (N,)."""
@@ -141,15 +143,11 @@ def compile_instance(instance: Instance) -> Compiled:
         station_device=np.array([station.device for station in stations], dtype=np.int64),
         memory=np.array([_free_memory(device, instance.device_type(device)) for device in instance.devices]),
         flash=np.array([_flash(device, instance.device_type(device)) for device in instance.devices]),
-        unit_memory=np.array(
-            [np.nan if unit.memory is None else unit.memory for _, _, unit in units], dtype=float
-        ),
+        unit_memory=np.array([np.nan if unit.memory is None else unit.memory for _, _, unit in units], dtype=float),
         max_layers=_limit([device.layers for device in instance.devices], limits.layers),
         max_compute=_limit(
             [
-                device.max_compute
-                if device.max_compute is not None
-                else instance.device_type(device).max_compute
+                device.max_compute if device.max_compute is not None else instance.device_type(device).max_compute
                 for device in instance.devices
             ],
             None,
@@ -166,9 +164,7 @@ def compile_instance(instance: Instance) -> Compiled:
 
 
 def _check_size(instance: Instance) -> None:
-    layers = sum(
-        len(graph.layers) for service in instance.services for graph in instance.alternatives(service)
-    )
+    layers = sum(len(graph.layers) for service in instance.services for graph in instance.alternatives(service))
     units = sum(len(instance.device_type(device).units) for device in instance.devices if device.compute)
     if layers * units > LARGEST_TABLE:
         message = f"{layers} layers on {units} compute units make more than {LARGEST_TABLE} pairs: too many"

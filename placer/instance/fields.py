@@ -10,9 +10,7 @@ from placer.instance import reading
 
 LONGEST_LABEL = 63
 
-Label = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=LONGEST_LABEL)
-]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=LONGEST_LABEL)]
 """A DNS-1123 label: what Kubernetes accepts as a name."""
 
 LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$")]
@@ -27,7 +25,7 @@ Truth = Annotated[bool, Strict()]
 
 def _reject_number_text(value: object) -> object:
     if isinstance(value, str | bool):
-        raise ValueError(f"expected a number, got {value!r}"[:120])
+        raise ValueError(f"expected a number, got {value!r}"[:120])  # noqa: TRY004 - pydantic collects ValueError only
     return value
 
 

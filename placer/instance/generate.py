@@ -45,8 +45,9 @@ def paper_setting(seed: int, models: Sequence[str], layers_per_node: int) -> str
         "format: placer/instance/1",
         f"title: Setting of Disabato et al., {len(models)} network(s), at most {layers_per_node} layer(s) a node",
         "source: >-",
-        "  Disabato, Roveri, Alippi, IEEE Trans. Computers 70(8), 2021: 50 nodes in a square of +-15 with range 7.5, 45 %",
-        f"  Orange Pi Zero, 45 % BeagleBone AI, 10 % Raspberry Pi 3B+, 72.2 Mbit/s. Positions, types and sources: seed {seed}.",
+        "  Disabato, Roveri, Alippi, IEEE Trans. Computers 70(8), 2021: 50 nodes in a square of +-15 with range 7.5,",
+        "  45 % Orange Pi Zero, 45 % BeagleBone AI, 10 % Raspberry Pi 3B+, 72.2 Mbit/s.",
+        f"  Positions, types and sources are drawn from seed {seed}.",
         "devices:",
     ]
     for index, ((x, y), kind) in enumerate(zip(points, kinds, strict=True)):
@@ -102,8 +103,8 @@ def resnet101_blocks() -> str:
         "title: ResNet-101 as a chain of nine blocks",
         "family: resnet-101",
         "source: >-",
-        "  Computed from the architecture: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, table 1, at",
-        "  224 x 224; the 23 blocks of conv4 in four parts. Weights only, as in Disabato et al.; working memory not counted.",
+        "  Computed from the architecture: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, table 1,",
+        "  at 224 x 224; the 23 blocks of conv4 in four parts. Weights only.",
         "input: 602112 B",
         "layers:",
     ]

@@ -186,12 +186,13 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
     """Yield every device, zone or link name that is used twice or not known."""
     names = dict.fromkeys(device.name for device in file.devices)
     placed = {device.name for device in file.devices if device.position is not None}
-    for field, items in (("device", file.devices), ("service", file.services)):
+    service_names = [service.name for service in file.services]
+    for kind, given in (("device", [device.name for device in file.devices]), ("service", service_names)):
         seen: set[str] = set()
-        for position, item in enumerate(items):
-            if item.name in seen:
-                yield f"the {field} name '{item.name}' is used twice", (f"{field}s", position, "name")
-            seen.add(item.name)
+        for position, name in enumerate(given):
+            if name in seen:
+                yield f"the {kind} name '{name}' is used twice", (f"{kind}s", position, "name")
+            seen.add(name)
     for position, link in enumerate(file.network.links):
         for end, name in enumerate(link.between):
             if name not in names:
@@ -229,9 +230,7 @@ def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioL
             return own
         return getattr(base, field) if base is not None else default
 
-    inherited = [
-        name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None
-    ]
+    inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
     placed = tuple(device.name for device in file.devices if device.position is not None)
     return RadioLink(
         name=base.name if base is not None else f"radio-{position + 1}",

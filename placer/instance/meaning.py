@@ -32,8 +32,7 @@ def meaning_hash(instance: Instance) -> str:
     for service in meaning["services"]:
         service["model"] = models[service["model"]]
     meaning["network"]["radios"] = [
-        {key: _plain(value) for key, value in vars(radio).items() if key != "assumed"}
-        for radio in instance.radios
+        {key: _plain(value) for key, value in vars(radio).items() if key != "assumed"} for radio in instance.radios
     ]
     return _digest(meaning)
 

@@ -114,8 +114,8 @@ class Graph(Facts):
                     raise ValueError(f"layer '{layer.name}' reads '{name}', which is no layer of the model")
                 if source >= position:
                     raise ValueError(
-                        f"layer '{layer.name}' reads '{name}', which is not listed before it: layers must be in "
-                        "topological order, without cycles"
+                        f"layer '{layer.name}' reads '{name}', which is not listed before it: layers must be "
+                        "in topological order, without cycles"
                     )
                 sources.append(source)
             if not sources:
@@ -139,9 +139,7 @@ def check_exits(graph: Graph, predecessors: list[list[int]]) -> None:
                 "(or is the last layer): jobs could not leave there"
             )
         if position <= last:
-            raise ValueError(
-                f"the exit after '{exit_.after}' is listed twice or out of the order of the layers"
-            )
+            raise ValueError(f"the exit after '{exit_.after}' is listed twice or out of the order of the layers")
         total, last = total + exit_.share, position
     if total > 1 + 1e-9:
         raise ValueError(f"the shares of the exits sum to {total:g}; at most 1 is possible")
@@ -211,7 +209,7 @@ class Model(Strict):
     @classmethod
     def keys(cls) -> list[str]:
         """Return the keys that a file may hold, those of the only graph included."""
-        return [*super().keys(), *(name for name in Graph.keys() if name != "assumed")]
+        return [*super().keys(), *(name for name in Graph.model_fields if name != "assumed")]
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Model:

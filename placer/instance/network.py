@@ -54,7 +54,7 @@ class Radio(Facts):
     devices: tuple[Label, ...] | None = None
     """The devices that carry it; every device with a position when left out."""
     channel: Label | None = None
-    """Radios of one channel share airtime within range; without a channel every link has its rate to itself."""
+    """Radios of one channel share airtime within range; without one every link has its rate to itself."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Radio:

@@ -256,9 +256,8 @@ def _data_path(location: PathParts, document: Document) -> PathParts:
     value: Any = document.data
     path: list[str | int] = []
     for position, part in enumerate(location):
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+        in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if in_list or (isinstance(value, dict) and part in value):
             value = value[part]
         elif isinstance(value, dict) and position == len(location) - 1 and isinstance(part, str):
             path.append(part)  # a missing key

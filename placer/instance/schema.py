@@ -64,9 +64,9 @@ class InstanceFile(Strict):
     """What the devices serve."""
     limits: Limits = Limits()
     """Limits for every device."""
-    objective: Annotated[
-        tuple[ObjectiveName, ...], BeforeValidator(_objective), Field(min_length=1, max_length=4)
-    ] = ("latency",)
+    objective: Annotated[tuple[ObjectiveName, ...], BeforeValidator(_objective), Field(min_length=1, max_length=4)] = (
+        "latency",
+    )
     """What is best; several are taken in order (lexicographic)."""
     deployment: Deployment = Deployment()
     """For manifests."""

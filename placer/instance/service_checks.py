@@ -81,7 +81,7 @@ def _accuracy_problems(instance: Instance, service: Service, where: PathParts) -
         missing = graph.accuracy is None or any(exit_.accuracy is None for exit_ in graph.exits)
         if missing:
             yield (
-                f"needs the accuracy of model '{service.model}', alternative '{graph.name}', and of its exits: "
-                "the model file gives none",
+                f"needs the accuracy of model '{service.model}', alternative '{graph.name}', and of its "
+                "exits: the model file gives none",
                 (*where, "min_accuracy"),
             )

@@ -9,9 +9,7 @@ from placer.instance.device import Device, DeviceType, Unit
 from placer.instance.model import Layer, Model
 
 
-def layer_time(
-    layer: Layer, model: Model, device: Device, kind: DeviceType, unit: Unit
-) -> tuple[float, bool]:
+def layer_time(layer: Layer, model: Model, device: Device, kind: DeviceType, unit: Unit) -> tuple[float, bool]:
     """Return the seconds of a layer on a compute unit, and whether they rest on an assumption.
 
     In this order: the layer's time measured on this type (``times``), its work over the speed measured for
@@ -45,7 +43,7 @@ def _work_time(work: float, model: Model, device: Device, kind: DeviceType, unit
 
 
 def core_factor(device: Device, kind: DeviceType, unit: Unit) -> tuple[float, bool]:
-    """Return by how much times grow when a device gives its layers another number of cores, and if that is assumed.
+    """Return by how much times grow when a device gives its layers other cores, and if that is assumed.
 
     Linear between the points of the measured ``speedup`` table; proportional (assumed) without a table or
     beyond it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,10 @@ Zone = frozenset[int]
 
 @dataclass(frozen=True, eq=False)
 class Arc:
-    """One direction of one hop; compared by identity. Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown)."""
+    """One direction of one hop; compared by identity.
+
+    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown).
+    """
 
     tail: int
     head: int
@@ -78,7 +82,7 @@ class Routes:
     def arcs_of(self, tail: int, head: int) -> list[int]:
         """Return the indices of the arcs from ``tail`` to ``head``."""
         path = self.path(tail, head)
-        return [int(self.best_arc[a, b]) for a, b in zip(path, path[1:], strict=False)]
+        return [int(self.best_arc[a, b]) for a, b in pairwise(path)]
 
     @cached_property
     def joules(self) -> Floats:
@@ -109,7 +113,7 @@ class Topology:
         return np.asarray(shortest_path(graph, method="D", unweighted=True))
 
     def routes(self, size: float, zone: Zone | None = None) -> Routes:
-        """Return the best routes for tensors of ``size`` bytes, relayed by devices of ``zone`` only when given."""
+        """Return the best routes for tensors of ``size`` bytes, relayed by devices of ``zone`` if given."""
         key = (size, zone)
         if key not in self._cache:
             self._cache[key] = self._solve(size, zone)
@@ -172,7 +176,7 @@ def _along(previous: NDArray[Any], best_arc: Ints, weights: Floats) -> Floats:
 
 
 def build_topology(instance: Instance) -> Topology:
-    """Return the arcs of an instance: radios in range of each other (strictly nearer than the range), then links.
+    """Return the arcs of an instance: radios strictly nearer to each other than their range, then links.
 
     Raises:
         InputError: when there are more arcs than can be handled.
@@ -208,7 +212,5 @@ def build_topology(instance: Instance) -> Topology:
         a, b = (index[name] for name in link.between)
         energy = np.nan if link.transmit_energy is None else link.transmit_energy
         for tail, head in ((a, b), (b, a)):
-            arcs.append(
-                Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", queue=link.queue)
-            )
+            arcs.append(Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", queue=link.queue))
     return Topology(names, tuple(arcs), hears)

@@ -62,7 +62,7 @@ class Dimension:
             ValueError: with what is wrong and what is allowed.
         """
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError(f"expected {self.name} such as '{self.example}', got {_shown(value)}")
+            raise ValueError(f"expected {self.name} such as '{self.example}', got {_shown(value)}")  # noqa: TRY004
         if isinstance(value, str):
             number = self._parse_text(value)
         elif bare_number:
@@ -71,8 +71,8 @@ class Dimension:
             raise ValueError(f"{_shown(value)} has no unit; write {self.name} such as '{self.example}'")
         if not math.isfinite(number) or not self.smallest <= number <= self.largest:
             raise ValueError(
-                f"{_shown(value)} is out of range; {self.name} lies between {self.smallest:g} and {self.largest:g} "
-                f"in SI units"
+                f"{_shown(value)} is out of range; {self.name} lies between {self.smallest:g} and "
+                f"{self.largest:g} in SI units"
             )
         if self.positive and number < _LEAST:
             raise ValueError(
@@ -83,9 +83,7 @@ class Dimension:
     def _parse_text(self, text: str) -> float:
         match = _NUMBER.match(text) if len(text) <= _LONGEST_TEXT else None
         if match is None:
-            raise ValueError(
-                f"{_shown(text)} is not {self.name}; write a number and a unit such as '{self.example}'"
-            )
+            raise ValueError(f"{_shown(text)} is not {self.name}; write a number and a unit such as '{self.example}'")
         digits, unit = match.groups()
         if unit is None:
             if "" in self.units:
@@ -131,9 +129,7 @@ SHARE = Dimension("a share", {"": Decimal(1), "%": Decimal("0.01")}, 1.0, "60 %"
 FRACTION = Dimension("a fraction", {"": Decimal(1), "%": Decimal("0.01")}, 1.0, "1 %")
 MACS = Dimension("an amount of work", _prefixed("MAC", _SI), 1e18, "105.73 MMAC")
 SPEED = Dimension("a speed", _prefixed("MAC/s", _SI), 1e18, "4.6 GMAC/s", positive=True)
-METRES = Dimension(
-    "a length", {"m": Decimal(1), "km": Decimal(1000), "cm": Decimal("0.01")}, 1e8, "20 m", -1e8
-)
+METRES = Dimension("a length", {"m": Decimal(1), "km": Decimal(1000), "cm": Decimal("0.01")}, 1e8, "20 m", -1e8)
 DISTANCE = Dimension("a distance", METRES.units, 1e8, "30 m", positive=True)
 WATTS = Dimension("a power", {"W": Decimal(1), "mW": Decimal("0.001"), "kW": Decimal(1000)}, 1e7, "2.1 W")
 ENERGY_PER_BYTE = Dimension(
@@ -156,13 +152,8 @@ def _field(dimension: Dimension) -> Any:
         except ValueError as error:
             raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from error
 
-    schema = {"type": "string", "examples": [dimension.example], "description": dimension.name}
-    if "" in dimension.units:
-        schema = {
-            "type": ["string", "number"],
-            "examples": [dimension.example],
-            "description": dimension.name,
-        }  # type: ignore[dict-item]
+    kinds = ["string", "number"] if "" in dimension.units else "string"
+    schema = {"type": kinds, "examples": [dimension.example], "description": dimension.name}
     return BeforeValidator(validate), WithJsonSchema(schema)
 
 

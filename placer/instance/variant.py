@@ -89,7 +89,7 @@ class Variant:
         return tuple(gate_layers([list(sources) for sources in self.predecessors]))
 
     def result_size(self, layer: int) -> float:
-        """Bytes of the result that ``layer`` sends to the sink: an exit's result is as large as the last output."""
+        """Bytes of the result that ``layer`` sends to the sink: an exit's is as large as the last output."""
         return float(self.output[layer if layer in self.leaves else self.leaves[-1]])
 
     def tensor_size(self, tensor: int) -> float:
@@ -123,9 +123,7 @@ def compile_variant(
     names = tuple(layer.name for layer in graph.layers)
     leaves = tuple(sorted(set(range(len(names))) - {u for sources in predecessors for u in sources}))
     shares = [(names.index(e.after), service.exits.get(e.after, e.share), e.accuracy) for e in graph.exits]
-    exits = tuple(
-        (layer, share, np.nan if accuracy is None else accuracy) for layer, share, accuracy in shares
-    )
+    exits = tuple((layer, share, np.nan if accuracy is None else accuracy) for layer, share, accuracy in shares)
     run = np.ones(len(names))
     leave = np.zeros(len(names))
     for layer, share, _ in exits:
@@ -161,16 +159,12 @@ def compile_variant(
     )
 
 
-def _expected_accuracy(
-    final: float | None, exits: tuple[tuple[int, float, float], ...], rest: float
-) -> float:
+def _expected_accuracy(final: float | None, exits: tuple[tuple[int, float, float], ...], rest: float) -> float:
     total = rest * (np.nan if final is None else final) if rest > 0 else 0.0
     return float(total + sum(share * accuracy for _, share, accuracy in exits if share > 0))
 
 
-def _private_tensors(
-    service: Service, names: tuple[str, ...], predecessors: tuple[tuple[int, ...], ...]
-) -> Truths:
+def _private_tensors(service: Service, names: tuple[str, ...], predecessors: tuple[tuple[int, ...], ...]) -> Truths:
     """Tensors made before the privacy layer: its ancestors' and the input's; the last entry is the input."""
     private = np.zeros(len(names) + 1, dtype=bool)
     if service.privacy is None or service.privacy.until not in names:

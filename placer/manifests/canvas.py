@@ -54,9 +54,7 @@ def check_suffix(path: Path) -> str:
     """
     if path.suffix.lower() not in SUFFIXES:
         allowed = ", ".join(SUFFIXES)
-        raise InputError(
-            [Problem(f"cannot be a picture: its name must end in one of {allowed}", file=str(path))]
-        )
+        raise InputError([Problem(f"cannot be a picture: its name must end in one of {allowed}", file=str(path))])
     return path.suffix.lower()[1:]
 
 

@@ -86,9 +86,7 @@ def _config(plan: Plan, parts: Parts, number: int, mapped: Callable[[str], bool]
     return json_text(fragment_facts(plan, parts, number, address, mapped, port)).replace("$", "$$")
 
 
-def _service(
-    compiled: Compiled, part: Part, image: str, port: int, container_memory: float
-) -> dict[str, Any]:
+def _service(compiled: Compiled, part: Part, image: str, port: int, container_memory: float) -> dict[str, Any]:
     memory = f"{mebibytes(part, container_memory, _LEAST_MEMORY)}m"
     service: dict[str, Any] = {
         "image": image,

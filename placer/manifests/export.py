@@ -160,7 +160,7 @@ def _refused(folder: Path, message: str, tip: str | None = None) -> InputError:
 
 
 def _check_folder(folder: Path, force: bool) -> None:
-    """Raise InputError unless the folder is new, empty, or with force an earlier export and nothing but that."""
+    """Raise InputError unless the folder is new, empty, or with force nothing but an earlier export."""
     if not folder.resolve().parent.is_dir():
         raise _refused(folder, "cannot be made: the folder above it does not exist")
     if folder.is_symlink():
@@ -176,9 +176,7 @@ def _check_folder(folder: Path, force: bool) -> None:
         if not any(folder.iterdir()):
             return
         if not force:
-            raise _refused(
-                folder, "exists already", "name another folder, or replace an earlier export with --force"
-            )
+            raise _refused(folder, "exists already", "name another folder, or replace an earlier export with --force")
         foreign = _foreign_files(folder)
     except OSError as error:
         raise _refused(folder, f"cannot be read: {error.strerror}") from error
@@ -186,9 +184,7 @@ def _check_folder(folder: Path, force: bool) -> None:
         raise _refused(folder, f"is not an earlier export (it has no {MARKER}) and will not be replaced")
     if foreign:
         listed = ", ".join(foreign[:10]) + (", …" if len(foreign) > 10 else "")
-        raise _refused(
-            folder, f"holds files that no export wrote: {listed}", "move them first"
-        )
+        raise _refused(folder, f"holds files that no export wrote: {listed}", "move them first")
 
 
 def _foreign_files(folder: Path) -> list[str] | None:
@@ -202,9 +198,7 @@ def _foreign_files(folder: Path) -> list[str] | None:
     listed = data.get("files")
     known = {MARKER, *(listed if isinstance(listed, dict) else ())}
     found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
-    return sorted(
-        name for name in (path.relative_to(folder).as_posix() for path in found) if name not in known
-    )
+    return sorted(name for name in (path.relative_to(folder).as_posix() for path in found) if name not in known)
 
 
 def _replace_folder(folder: Path, files: Mapping[str, str]) -> None:

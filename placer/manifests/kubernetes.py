@@ -114,8 +114,8 @@ class _Documents:
     ) -> None:
         self.plan, self.compiled, self.part = plan, compiled, part
         self.image, self.port, self.container_memory = image, port, container_memory
-        # what identifies the part and nothing else: a Deployment's selector can never be changed, so a new plan
-        # must find the same labels on another device
+        # what identifies the part and nothing else: a Deployment's selector can never be changed, so a new
+        # plan must find the same labels on another device
         self.labels = {
             "app.kubernetes.io/name": part.service,
             "app.kubernetes.io/instance": part.name,

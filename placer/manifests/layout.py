@@ -31,8 +31,8 @@ def layout(compiled: Compiled, sizes: Floats, width: float, height: float) -> Fl
     if not placed.any():
         points, placed = _springs(compiled), np.ones(len(devices), dtype=bool)
     beside = np.flatnonzero(~placed)
-    most = sizes.max(axis=0)
-    column = most[0] * 1.5 if len(beside) else 0.0
+    most = np.median(sizes, axis=0)
+    column = float(sizes[beside, 0].max()) * 1.5 if len(beside) else 0.0
     low = most / 2 + _GAP
     high = np.array([width - column, height]) - most / 2 - _GAP
     points[placed] = _stretch(points[placed], low, high)
@@ -41,8 +41,11 @@ def layout(compiled: Compiled, sizes: Floats, width: float, height: float) -> Fl
     for rank, choice in enumerate(np.argsort(wanted)):
         share = (rank + 0.5) / len(beside)
         y = wanted[choice] if len(beside) == 1 else height * share
-        points[beside[choice]] = (width - most[0] / 2 - _GAP, y)
-    return _apart(points, sizes, np.array([width, height]))
+        points[beside[choice]] = (width - sizes[beside[choice], 0] / 2 - _GAP, y)
+    points = _apart(points, sizes, np.array([width, height]))
+    if len(beside) == 1:
+        _out_of_line(compiled, int(beside[0]), points, sizes, height)
+    return points
 
 
 def _springs(compiled: Compiled) -> Floats:
@@ -69,6 +72,28 @@ def _neighbour_height(compiled: Compiled, index: int, points: Floats, height: fl
     heights = [points[arc.head][1] for arc in compiled.topology.arcs if arc.tail == index]
     known = [value for value in heights if not np.isnan(value)]
     return float(np.mean(known)) if known else height / 2
+
+
+def _out_of_line(compiled: Compiled, index: int, points: Floats, sizes: Floats, height: float) -> None:
+    """Move a device up or down until the lines to its neighbours cross as few cards as possible."""
+    heads = sorted({arc.head for arc in compiled.topology.arcs if arc.tail == index})
+    half = sizes[index, 1] / 2 + _GAP / 2
+    steps = np.linspace(0.0, 1.0, 80)[:, None]
+    others = [other for other in range(len(points)) if other != index]
+
+    def crossed(y: float) -> int:
+        here = np.array([points[index, 0], y])
+        count = 0
+        for head in heads:
+            line = here + steps * (points[head] - here)
+            for other in others:
+                inside = np.abs(line - points[other]) < sizes[other] / 2 + _GAP / 2
+                count += int(other != head and inside.all(axis=1).any())
+        return count
+
+    start = points[index, 1]
+    heights = sorted(np.linspace(half, height - half, 25), key=lambda y: abs(y - start))
+    points[index, 1] = min([start, *heights], key=crossed)
 
 
 def _apart(points: Floats, sizes: Floats, page: Floats) -> Floats:

@@ -21,9 +21,7 @@ def write(plan: Plan, compiled: Compiled, *, port: int = DEFAULT_PORT) -> dict[s
     return maps(plan, compiled, parts_of(plan, compiled), no_kubelet(compiled), port)
 
 
-def maps(
-    plan: Plan, compiled: Compiled, parts: Parts, mapped: Callable[[str], bool], port: int
-) -> dict[str, str]:
+def maps(plan: Plan, compiled: Compiled, parts: Parts, mapped: Callable[[str], bool], port: int) -> dict[str, str]:
     """Return the maps of the devices that ``mapped`` names, by path."""
     load = loads(compiled, parts.placement)
     result = {}
@@ -48,9 +46,7 @@ def maps(
                 "flash_free": rounded(float(compiled.flash[index])),
             }
         for number in here:
-            own = fragment_facts(
-                plan, parts, number, host_address(port), mapped, port + parts.parts[number].ordinal
-            )
+            own = fragment_facts(plan, parts, number, host_address(port), mapped, port + parts.parts[number].ordinal)
             for key in ("format", "device"):
                 own.pop(key)
             facts["fragments"].append(own)

@@ -158,9 +158,7 @@ def parts_of(plan: Plan, compiled: Compiled) -> Parts:
     """
     placement = to_placement(plan, compiled)
     entries = {entry.service: entry for entry in plan.services}
-    keys = [
-        f"{entry.service}-{number + 1}" for entry in plan.services for number in range(len(entry.fragments))
-    ]
+    keys = [f"{entry.service}-{number + 1}" for entry in plan.services for number in range(len(entry.fragments))]
     unique = names.labels(keys, first_letter=True)
     parts: list[Part] = []
     flows: list[Flow] = []
@@ -251,9 +249,7 @@ def _flows(
         made_by = MODEL_INPUT if layer < 0 else variant.layers[layer]
         size = variant.result_size(layer) if after else variant.tensor_size(layer)
         tensor, left_at = (RESULT, made_by) if after else (made_by, None)
-        path, technologies, seconds = _route(
-            compiled, routes.get((tensor, left_at, tail, head)), tail, head, size
-        )
+        path, technologies, seconds = _route(compiled, routes.get((tensor, left_at, tail, head)), tail, head, size)
         return Flow(
             tensor,
             left_at,

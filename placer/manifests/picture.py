@@ -23,8 +23,8 @@ _MOST_CARDS = 14
 """With more devices than this, fragments are listed in a panel beside and devices are small."""
 
 _LINE = 0.17
-_PANEL = 4.6
-_MOST_ROWS = 24
+_PANEL = 2.9
+_ROW = 0.155
 _HEAD = 0.55
 
 
@@ -51,7 +51,7 @@ def picture(plan: Plan, compiled: Compiled, path: Path) -> None:
     """
     canvas.check_suffix(path)
     parts = parts_of(plan, compiled)
-    method = f"{plan.certificate.method}, {plan.certificate.termination}"
+    method = ", ".join(dict.fromkeys((plan.certificate.method, plan.certificate.termination)))
     latencies = [metrics.latency for metrics in evaluate(plan, compiled).services]
     _draw(_scene(compiled, parts), path, f"{plan.instance.name}: {method}", latencies)
 
@@ -75,7 +75,7 @@ def _scene(compiled: Compiled, parts: Parts | None) -> _Scene:
     used = np.zeros(len(names))
     for number, service in enumerate(compiled.instance.services):
         if parts is None or not compact:
-            lines[index[service.source]].append((f"> {service.name}", COLOURS[number % len(COLOURS)]))
+            lines[index[service.source]].append((f"input of {service.name}", COLOURS[number % len(COLOURS)]))
     for part in parts.parts if parts is not None else ():
         time = f", {show_seconds(part.seconds)}" if math.isfinite(part.seconds) else ""
         colour = COLOURS[part.service_index % len(COLOURS)]
@@ -83,7 +83,7 @@ def _scene(compiled: Compiled, parts: Parts | None) -> _Scene:
     for number, service in enumerate(compiled.instance.services):
         if parts is None or not compact:
             target = lines[index[service.result_device]]
-            target.append((f"{service.name} >", COLOURS[number % len(COLOURS)]))
+            target.append((f"result of {service.name}", COLOURS[number % len(COLOURS)]))
     if parts is not None:
         load = loads(compiled, parts.placement)
         in_flash = ~np.isnan(compiled.flash)
@@ -107,18 +107,21 @@ def _draw(scene: _Scene, path: Path, title: str, latencies: list[float] | None) 
         # as much page as the cards need to stand apart
         grow = math.sqrt(max(1.0, 2.6 * float(sizes.prod(axis=1).sum()) / (width * height)))
         width, height = width * grow, height * grow
-    panel = _PANEL if scene.compact and scene.parts is not None else 0.0
+    rows_listed = _panel_rows(scene) if scene.compact and scene.parts is not None else []
+    per_column = int(height / _ROW)
+    panel_columns = min(3, math.ceil(len(rows_listed) / per_column))
+    panel = _PANEL * panel_columns
     points = layout(compiled, sizes, width, height)
     figure, axes = canvas.new_figure(width + panel, height + foot + _HEAD)
     points = points + np.array([0.0, foot])
     canvas.say(axes, 0.2, height + foot + _HEAD - 0.27, title, fontsize=13, weight="bold")
     _draw_network(axes, scene, points)
-    _draw_flows(axes, scene, points)
+    _draw_flows(axes, scene, points, sizes)
     for device in range(len(points)):
         _draw_device(axes, scene, device, points[device], sizes[device])
     _draw_legend(axes, scene, latencies, (width + panel) / columns, foot, columns * rows, columns)
     if panel:
-        _draw_panel(axes, scene, width + 0.1, height + foot)
+        _draw_panel(axes, rows_listed, (width + 0.1, height + foot), per_column, panel_columns)
     canvas.save(figure, path)
 
 
@@ -145,14 +148,12 @@ def _draw_network(axes: Any, scene: _Scene, points: Floats) -> None:
         drawn.add((a, b, link))
         crowded = len(scene.compiled.topology.arcs) > 200
         style = (
-            {"color": QUIET, "lw": 1.6}
-            if link
-            else {"color": PALE, "lw": 0.5 if crowded else 1.0, "ls": (0, (4, 2))}
+            {"color": QUIET, "lw": 1.6} if link else {"color": PALE, "lw": 0.5 if crowded else 1.0, "ls": (0, (4, 2))}
         )
         axes.plot(*points[[a, b]].T, zorder=1, solid_capstyle="round", **style)
 
 
-def _draw_flows(axes: Any, scene: _Scene, points: Floats) -> None:
+def _draw_flows(axes: Any, scene: _Scene, points: Floats, sizes: Floats) -> None:
     """Draw each hop of each service as a coloured line; several on one way lie side by side."""
     if scene.parts is None:
         return
@@ -177,10 +178,18 @@ def _draw_flows(axes: Any, scene: _Scene, points: Floats) -> None:
             start, end = points[tail] + shift, points[head] + shift
             colour = scene.colour(number)
             axes.plot(*np.array([start, end]).T, color=colour, lw=1.9, zorder=2, solid_capstyle="round")
-            middle = start + (end - start) * 0.5
+            # the arrow stands in the middle of what the cards at both ends leave to see
+            leaves, enters = (_covered(along, sizes[device]) for device in (tail, head))
+            middle = start + (end - start) * min(0.9, max(0.1, (1 + leaves - enters) / 2))
             arrow = {"arrowstyle": "-|>", "color": colour, "lw": 0, "mutation_scale": 13}
             direction = (end - start) / length * 0.1
             axes.annotate("", middle + direction, middle - direction, arrowprops=arrow, zorder=3)
+
+
+def _covered(along: Floats, size: Floats) -> float:
+    """Share of the way along a line that lies under the card at its end."""
+    with np.errstate(divide="ignore"):
+        return float(np.min(size / 2 / np.abs(along)))
 
 
 def _draw_device(axes: Any, scene: _Scene, device: int, centre: Floats, size: Floats) -> None:
@@ -232,13 +241,9 @@ def _draw_memory(axes: Any, scene: _Scene, device: int, x: float, y: float, widt
         share = used / free if free > 0 else float(used > 0)
         colour = CALM if share <= 1 + 1e-7 else ALARM
         axes.add_patch(Rectangle((x, y - 0.025), width, 0.05, fc="#e4e7eb", ec="none", zorder=5))
-        axes.add_patch(
-            Rectangle((x, y - 0.025), width * min(share, 1.0), 0.05, fc=colour, ec="none", zorder=6)
-        )
+        axes.add_patch(Rectangle((x, y - 0.025), width * min(share, 1.0), 0.05, fc=colour, ec="none", zorder=6))
     if not scene.compact:
-        text = (
-            f"{show_bytes(free)} free" if scene.parts is None else f"{show_bytes(used)} of {show_bytes(free)}"
-        )
+        text = f"{show_bytes(free)} free" if scene.parts is None else f"{show_bytes(used)} of {show_bytes(free)}"
         below = 0.0 if scene.parts is None else 0.1
         canvas.say(axes, x + width / 2, y - below, text, ha="center", fontsize=6, color=QUIET, zorder=6)
 
@@ -251,9 +256,7 @@ def _draw_legend(
         column, row = number % columns, number // columns
         x, y = 0.2 + step * column, foot - 0.1 - 0.2 * row
         axes.plot([x, x + 0.25], [y, y], color=scene.colour(number), lw=3, solid_capstyle="round")
-        text = (
-            f"{_short(service.name, 24)}: {_short(service.source, 16)} to {_short(service.result_device, 16)}"
-        )
+        text = f"{_short(service.name, 24)}: {_short(service.source, 16)} to {_short(service.result_device, 16)}"
         if latencies is not None and math.isfinite(latencies[number]):
             text += f", {show_seconds(latencies[number])}"
         if number == most - 1 and len(services) > most:
@@ -261,19 +264,24 @@ def _draw_legend(
         canvas.say(axes, x + 0.34, y, text, fontsize=7.5)
 
 
-def _draw_panel(axes: Any, scene: _Scene, x: float, top: float) -> None:
-    """List the fragments of each device in its own column of the page."""
+def _panel_rows(scene: _Scene) -> list[tuple[str, str, bool]]:
+    """Text, colour and whether it heads a group: the fragments of each device."""
     rows: list[tuple[str, str, bool]] = []
     for name, lines in zip(scene.compiled.device_names, scene.lines, strict=True):
         if lines:
             rows.append((name, INK, True))
             rows += [(text, colour, False) for text, colour in lines]
-    most = int((top - 0.6) / 0.155)
+    return rows
+
+
+def _draw_panel(
+    axes: Any, rows: list[tuple[str, str, bool]], corner: tuple[float, float], per_column: int, columns: int
+) -> None:
+    most = per_column * columns
     for number, (text, colour, head) in enumerate(rows[:most]):
         if number == most - 1 and len(rows) > most:
             text, colour, head = f"and {len(rows) - most + 1} more lines", QUIET, False
-        y = top - 0.05 - 0.155 * number
+        x = corner[0] + _PANEL * (number // per_column) + (0.0 if head else 0.12)
+        y = corner[1] - _ROW * (number % per_column)
         weight = "bold" if head else "normal"
-        canvas.say(
-            axes, x + (0 if head else 0.12), y, _short(text, 62), fontsize=6.8, color=colour, weight=weight
-        )
+        canvas.say(axes, x, y, _short(text, 44), fontsize=6.8, color=colour, weight=weight)

@@ -16,7 +16,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}")
 
 
 def mebibytes(part: Part, container_memory: float, least: int = 1) -> int:
-    """Return the memory of a part in whole MiB, rounded up; at least 1, because a limit of 0 means no limit."""
+    """Return the memory of a part in whole MiB, rounded up; at least 1, since a limit of 0 is none."""
     return max(least, math.ceil((part.memory + container_memory) / MEBI))
 
 

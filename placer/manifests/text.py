@@ -41,9 +41,7 @@ def yaml_text(documents: Sequence[Any], comment: str = "") -> str:
     """Return one YAML file of the documents, keys in the order given, headed by a comment."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     bodies = [
-        yaml.dump(
-            item, Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=False, allow_unicode=True
-        )
+        yaml.dump(item, Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=False, allow_unicode=True)
         for item in documents
     ]
     return head + "---\n".join(bodies)

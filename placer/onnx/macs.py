@@ -124,9 +124,7 @@ def _recurrent(operator: Operator, x: tuple[int, ...], w: tuple[int, ...], r: tu
 
 
 def _einsum(proto: Any, shapes: list[tuple[int, ...]]) -> int | None:
-    equation = next(
-        (attribute.s.decode() for attribute in proto.attribute if attribute.name == "equation"), ""
-    )
+    equation = next((attribute.s.decode() for attribute in proto.attribute if attribute.name == "equation"), "")
     terms = equation.replace(" ", "").split("->")[0].split(",")
     sizes: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=False):

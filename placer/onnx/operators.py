@@ -134,9 +134,7 @@ def build_dag(model: Any, folded: Folded, path: Path) -> Dag:
     live = _live(operators, outputs)
     _check_shapes(live, folded, path)
     if not live:
-        raise InputError(
-            [Problem("computes nothing: its outputs do not depend on its inputs", file=str(path))]
-        )
+        raise InputError([Problem("computes nothing: its outputs do not depend on its inputs", file=str(path))])
     used = {name for operator in live for name in operator.reads}
     kept = tuple(name for name in inputs if name in used)
     return Dag(tuple(live), kept, outputs, folded)
@@ -192,11 +190,7 @@ def group(dag: Dag, *, fuse: bool) -> list[Group]:
     groups: list[Group] = []
     maker: dict[str, Group] = {}
     for operator in dag.operators:
-        before = (
-            maker.get(operator.reads[0])
-            if len(operator.reads) == 1 and uses[operator.reads[0]] == 1
-            else None
-        )
+        before = maker.get(operator.reads[0]) if len(operator.reads) == 1 and uses[operator.reads[0]] == 1 else None
         if fuse and before is not None and len(before.last.writes) == 1 and _merges(operator, before, dag):
             before.members.append(operator)
         else:

@@ -67,9 +67,7 @@ def profile(
     if family is not None:
         result["family"] = family
     shapes = {tensor: list(dag.tensor(tensor).shape) for tensor in dag.inputs}
-    result["source"] = " ".join(
-        filter(None, [note, _source(path, model, shapes, fuse=fuse, estimated=estimated)])
-    )
+    result["source"] = " ".join(filter(None, [note, _source(path, model, shapes, fuse=fuse, estimated=estimated)]))
     result["input"] = show_exact(sum(dag.tensor(tensor).size for tensor in dag.inputs), "B")
     result["layers"] = layers
     return result
@@ -140,10 +138,7 @@ def _names(groups: list[Group]) -> list[str]:
     names: list[str] = []
     used = {"input"}
     for text in raw:
-        base = (
-            re.sub(r"[^A-Za-z0-9_.-]+", "_", text.replace("/", ".")).strip(".-")[:_LONGEST_LAYER_NAME]
-            or "layer"
-        )
+        base = re.sub(r"[^A-Za-z0-9_.-]+", "_", text.replace("/", ".")).strip(".-")[:_LONGEST_LAYER_NAME] or "layer"
         name, number = base, 1
         while name in used:
             number += 1
@@ -167,13 +162,9 @@ def _label(stem: str) -> str:
     return label or "model"
 
 
-def _source(
-    path: Path, model: Any, shapes: Mapping[str, list[int]], *, fuse: bool, estimated: Counter[str]
-) -> str:
+def _source(path: Path, model: Any, shapes: Mapping[str, list[int]], *, fuse: bool, estimated: Counter[str]) -> str:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    versions = ", ".join(
-        f"{package} {importlib.metadata.version(package)}" for package in ("onnx", "onnx-tool")
-    )
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("onnx", "onnx-tool"))
     opset = max((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), default=0)
     inputs = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in shapes.items())
     text = (

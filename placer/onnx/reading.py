@@ -45,9 +45,7 @@ def read_model(path: Path) -> Any:
     except Exception as error:  # protobuf's DecodeError, whose module has no types and moves between versions
         raise InputError([Problem("is no ONNX file: its content is not a ModelProto", file=file)]) from error
     if not model.graph.node or not model.opset_import:
-        raise InputError(
-            [Problem("is no ONNX file: it has no operators or names no operator set", file=file)]
-        )
+        raise InputError([Problem("is no ONNX file: it has no operators or names no operator set", file=file)])
     if model.functions:
         model = importlib.import_module("onnx.inliner").inline_local_functions(model)
     problems = [
@@ -61,9 +59,7 @@ def read_model(path: Path) -> Any:
         if node.op_type in _CONTROL_FLOW
     ]
     if problems:
-        raise InputError(
-            problems, tip="export the branch or the loop body as a model of its own, profile that"
-        )
+        raise InputError(problems, tip="export the branch or the loop body as a model of its own, profile that")
     _check_external_data(model, path)
     if model.ir_version < _FIRST_IR_WITH_FREE_INITIALISERS:
         model.ir_version = _IR_VERSION
@@ -83,9 +79,7 @@ def _check_external_data(model: Any, path: Path) -> None:
             continue
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         windows = PureWindowsPath(location)
-        outside = (
-            windows.drive or windows.root or ".." in windows.parts or PurePosixPath(location).is_absolute()
-        )
+        outside = windows.drive or windows.root or ".." in windows.parts or PurePosixPath(location).is_absolute()
         if not location or outside:
             problems.append(
                 Problem(
@@ -120,9 +114,7 @@ def fix_inputs(model: Any, path: Path, shapes: Mapping[str, tuple[int, ...]] | N
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            problems.append(
-                Problem(f"a shape is given for '{name}', which is no input{hint} ({names})", file=file)
-            )
+            problems.append(Problem(f"a shape is given for '{name}', which is no input{hint} ({names})", file=file))
     symbols: dict[str, int] = {}
     for position, value in enumerate(model.graph.input):
         try:
@@ -144,9 +136,7 @@ def _fix_input(value: Any, given: tuple[int, ...] | None, batch: int, symbols: d
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         if given is None:
-            raise ValueError(
-                f"input '{value.name}' has no shape at all; give it one, such as {value.name}=1x3x224x224"
-            )
+            raise ValueError(f"input '{value.name}' has no shape at all; give it one, such as {value.name}=1x3x224x224")
         tensor.shape.Clear()
         for size in given:
             tensor.shape.dim.add().dim_value = size

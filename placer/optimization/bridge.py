@@ -46,7 +46,6 @@ _STATUS: dict[Any, Status] = {
     highspy.HighsModelStatus.kIterationLimit: "iteration-limit",
     highspy.HighsModelStatus.kSolutionLimit: "iteration-limit",
     highspy.HighsModelStatus.kInterrupt: "interrupted",
-    highspy.HighsModelStatus.kHighsInterrupt: "interrupted",
     highspy.HighsModelStatus.kMemoryLimit: "memory-limit",
 }
 
@@ -156,9 +155,7 @@ class Solver:
         """Give HiGHS a start solution: values of some variables by id; it completes the rest."""
         indices = [position for position, column in enumerate(self.columns) if id(column) in values]
         numbers = [values[id(self.columns[position])] for position in indices]
-        self.highs.setSolution(
-            len(indices), np.array(indices, dtype=np.int32), np.array(numbers, dtype=np.float64)
-        )
+        self.highs.setSolution(len(indices), np.array(indices, dtype=np.int32), np.array(numbers, dtype=np.float64))
 
     def solve(self, limits: Limits, listener: Listener | None = None, scale: float = 1.0) -> Result:
         """Run HiGHS.
@@ -203,11 +200,7 @@ class Solver:
             objective = float(info.objective_function_value)
             solution = self.highs.getSolution().col_value
             values = {id(column): value for column, value in zip(self.columns, solution, strict=True)}
-        bound = (
-            float(info.mip_dual_bound)
-            if self._is_mip()
-            else (objective if status == "optimal" else -math.inf)
-        )
+        bound = float(info.mip_dual_bound) if self._is_mip() else (objective if status == "optimal" else -math.inf)
         if not math.isfinite(bound) or abs(bound) >= 1e30:
             bound = -math.inf
         if status == "optimal" and has_incumbent and self._is_mip() and bound == -math.inf:
@@ -278,7 +271,7 @@ def _expect_ok(status: Any, message: str) -> None:
 
 
 def _plain_names(names: list[str]) -> list[str]:
-    """Make names that LP and MPS files accept, unique: ``alpha[plates,conv1,cam-1]`` → ``alpha(plates,conv1,cam_1)``."""
+    """Make names unique and fit for LP and MPS files: ``alpha[plates,cam-1]`` → ``alpha(plates,cam_1)``."""
     seen: dict[str, int] = {}
     result = []
     for name in names:

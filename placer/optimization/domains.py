@@ -49,7 +49,8 @@ class Domain:
 
 def reachable(compiled: Compiled, device: int, zone: Zone | None) -> Truths:
     """Devices that a tensor can get to from ``device`` (or back: arcs come in pairs), shape (D,)."""
-    return np.isfinite(compiled.topology.routes(1.0, zone).seconds[device])
+    near: Truths = np.isfinite(compiled.topology.routes(1.0, zone).seconds[device])
+    return near
 
 
 def domain_of(compiled: Compiled, variant: Variant, active: Active = always) -> Domain:

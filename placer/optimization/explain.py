@@ -84,17 +84,11 @@ def explain(compiled: Compiled, limits: Limits | None = None) -> Explanation:
     if not possible([]):
         raise InfeasibleError(_untimed(compiled))
     clash = tuple(quick_explain(every, possible))
-    repairs = [
-        _repair(compiled, every, group, limits) for group in clash if possible(_without(every, [group]))
-    ]
+    repairs = [_repair(compiled, every, group, limits) for group in clash if possible(_without(every, [group]))]
     kinds = sorted({kind for kind, _ in clash})
     for kind in kinds:
         members = [group for group in every if group[0] == kind]
-        if (
-            len([g for g in clash if g[0] == kind]) > 1
-            and kind != "memory"
-            and possible(_without(every, members))
-        ):
+        if len([g for g in clash if g[0] == kind]) > 1 and kind != "memory" and possible(_without(every, members)):
             repairs.append(f"drop or raise the limit on {_KIND_NAMES[kind]} of all of them")
     return Explanation(False, clash, tuple(_sentences(compiled, clash)), tuple(dict.fromkeys(repairs)))
 
@@ -159,17 +153,13 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
     for kind, subject in clash:
         device = compiled.device_names.index(subject) if subject in compiled.device_names else -1
         if kind == "memory":
-            sentences.append(
-                f"{subject} has {units.show_bytes(compiled.memory[device])} of memory free for layers"
-            )
+            sentences.append(f"{subject} has {units.show_bytes(compiled.memory[device])} of memory free for layers")
         elif kind == "flash":
             sentences.append(f"{subject} has {units.show_bytes(compiled.flash[device])} of flash for weights")
         elif kind == "layers":
             sentences.append(f"{subject} may hold {compiled.max_layers[device]:g} layer(s)")
         elif kind == "compute":
-            sentences.append(
-                f"{subject} may do {units.show_macs(compiled.max_compute[device])} per inference"
-            )
+            sentences.append(f"{subject} may do {units.show_macs(compiled.max_compute[device])} per inference")
         elif kind == "utilisation":
             limit = compiled.max_utilisation[compiled.station_device == device].min()
             sentences.append(f"{subject} may be busy {units.show_fraction(limit)} of the time")
@@ -183,13 +173,9 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
                 f"service {subject} reaches only devices in range of {by_name[subject].source}, over relays"
             )
         elif kind == "airtime":
-            sentences.append(
-                f"channel {subject} carries {units.show_fraction(compiled.instance.file.limits.airtime)}"
-            )
+            sentences.append(f"channel {subject} carries {units.show_fraction(compiled.instance.file.limits.airtime)}")
         else:
-            sentences.append(
-                f"service {subject}: pins, forbidden pairs and privacy say where its layers may run"
-            )
+            sentences.append(f"service {subject}: pins, forbidden pairs and privacy say where its layers may run")
     return sentences
 
 
@@ -199,9 +185,7 @@ def _single_layer(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
     stores = {subject for kind, subject in clash if kind in ("memory", "flash")}
     for variant in compiled.variants:
         domain = domain_of(compiled, variant, lambda kind, subject: (kind, subject) in held)
-        free = domain_of(
-            compiled, variant, lambda kind, s: (kind, s) in held and kind not in ("memory", "flash")
-        )
+        free = domain_of(compiled, variant, lambda kind, s: (kind, s) in held and kind not in ("memory", "flash"))
         for layer in np.flatnonzero(~domain.usable.any(axis=1) & free.usable.any(axis=1)):
             need = float(variant.weights[layer] + variant.activations[layer] + variant.runtime_memory)
             devices = sorted({int(compiled.station_device[i]) for i in free.stations(int(layer))})
@@ -250,11 +234,7 @@ def _repair(compiled: Compiled, every: list[Group], group: Group, limits: Limits
         return f"allow {value:g} layers on {subject} (now {compiled.max_layers[device]:g})"
     if kind == "range" and instance.radios:
         found = _bisect(lambda v: enough(lambda x: _with_range(instance, x), v), 1.0)
-        return (
-            f"raise the range of the radios by a factor of {found:.3g}"
-            if np.isfinite(found)
-            else "add a link"
-        )
+        return f"raise the range of the radios by a factor of {found:.3g}" if np.isfinite(found) else "add a link"
     return f"relax {_KIND_NAMES[kind]} of {subject}"
 
 
@@ -274,9 +254,7 @@ def _with_service(instance: Instance, name: str, **changes: float) -> Instance:
 
 
 def _with_range(instance: Instance, factor: float) -> Instance:
-    return replace(
-        instance, radios=tuple(replace(radio, range=radio.range * factor) for radio in instance.radios)
-    )
+    return replace(instance, radios=tuple(replace(radio, range=radio.range * factor) for radio in instance.radios))
 
 
 def _bisect(enough: Callable[[float], bool], low: float) -> float:

@@ -62,9 +62,7 @@ class Formulation:
     def alpha(self, index: int, layer: int, station: int) -> Any:
         """The variable of a layer on a station."""
         variant = self.compiled.variants[index]
-        return self.model.alpha[
-            self.network(index), variant.layers[layer], self.compiled.stations[station].name
-        ]
+        return self.model.alpha[self.network(index), variant.layers[layer], self.compiled.stations[station].name]
 
     def placement(self, values: dict[int, float]) -> Placement:
         """Read a placement from the values of a solution."""
@@ -149,9 +147,7 @@ def _assignment(f: Formulation) -> None:
     m.alternative = pyo.Constraint([service.name for service in compiled.instance.services])
     for service, group in zip(compiled.instance.services, compiled.service_variants, strict=True):
         options = [m.z[f.network(index)] for index in group if index in f.domains]
-        m.alternative[service.name] = (
-            linear([(1.0, z) for z in options]) == 1 if options else pyo.Constraint.Infeasible
-        )
+        m.alternative[service.name] = linear([(1.0, z) for z in options]) == 1 if options else pyo.Constraint.Infeasible
     m.layer_order = pyo.Constraint(pyo.Any)
     for index, domain in f.domains.items():
         network = f.network(index)
@@ -215,17 +211,17 @@ def _memory(f: Formulation) -> None:
         store = unit[station] if own else flash[device] if in_flash else ram[device]
         if variant.weights[layer] > 0:
             store.append((variant.weights[layer] * MB, alpha))
-        name, place = variant.layers[layer], compiled.stations[station].name
+        name, unit_name = variant.layers[layer], compiled.stations[station].name
         if variant.activations[layer] > 0:
-            if place not in m.working:
-                (unit[station] if own else ram[device]).append((1.0, m.working[place]))
-            row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[place])])
-            m.working_memory[f.network(index), name, place] = row <= 0
+            if unit_name not in m.working:
+                (unit[station] if own else ram[device]).append((1.0, m.working[unit_name]))
+            row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
+            m.working_memory[f.network(index), name, unit_name] = row <= 0
         if variant.runtime_memory > 0:
             here = (f.network(index), compiled.device_names[device])
             if here not in m.resident:
                 ram[device].append((variant.runtime_memory * MB, m.resident[here]))
-            m.runtime[(*here, name, place)] = linear([(1.0, alpha), (-1.0, m.resident[here])]) <= 0
+            m.runtime[(*here, name, unit_name)] = linear([(1.0, alpha), (-1.0, m.resident[here])]) <= 0
     m.memory = pyo.Constraint(pyo.Any)
     m.flash = pyo.Constraint(pyo.Any)
     for device, name in enumerate(compiled.device_names):

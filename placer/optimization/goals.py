@@ -126,9 +126,7 @@ def _moves(f: Formulation) -> Iterator[tuple[int, float, Routes, int, int, Any]]
             for source in sources:
                 readers[source].append(reader)
         for tensor, layers in readers.items():
-            routes = compiled.topology.routes(
-                variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor)
-            )
+            routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
             for tail, head, variable in _crossings(f, index, tensor, layers):
                 yield variant.service, float(variant.run[layers[0]]), routes, tail, head, variable
         sink = int(compiled.sink[variant.service])

@@ -77,15 +77,14 @@ def plan(compiled: Compiled, options: Options | None = None, listener: Listener 
     objectives = options.objectives or compiled.instance.file.objective
     _check_request(compiled, options, objectives)
     begin = time.monotonic()
-    stage, values = _lexicographic(compiled, options, objectives, listener, begin)
+    stage = _lexicographic(compiled, options, objectives, listener, begin)
     evaluation = evaluate_placement(compiled, stage[-1].placement)
     if not evaluation.feasible:
         raise UnansweredError(
             "internal error: the solver's placement fails the evaluator: " + evaluation.violations[0].message
         )
     results = tuple(
-        _objective_result(name, evaluation.objectives[name], s.bound)
-        for name, s in zip(objectives, stage, strict=True)
+        _objective_result(name, evaluation.objectives[name], s.bound) for name, s in zip(objectives, stage, strict=True)
     )
     certificate = Certificate(
         method="+".join(dict.fromkeys(s.method for s in stage)),
@@ -110,9 +109,7 @@ def _check_request(compiled: Compiled, options: Options, objectives: Sequence[st
         if name not in OBJECTIVES:
             raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
     if "energy" in objectives:
-        missing = sorted(
-            {s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)}
-        )
+        missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
         missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})
         if missing:
             raise InputError(
@@ -149,21 +146,17 @@ def _overall(terminations: list[Termination]) -> Termination:
 
 def _lexicographic(
     compiled: Compiled, options: Options, objectives: Sequence[str], listener: Listener | None, begin: float
-) -> tuple[list[_Stage], list[float]]:
+) -> list[_Stage]:
     stages: list[_Stage] = []
-    values: list[float] = []
-    for position, name in enumerate(objectives):
+    for position in range(len(objectives)):
         spent = time.monotonic() - begin
         limits = replace(options.limits, seconds=max(options.limits.seconds - spent, 0.1))
-        stage = _solve_stage(
-            compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener
-        )
+        stage = _solve_stage(compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener)
         stages.append(stage)
-        values.append(evaluate_placement(compiled, stage.placement).objectives[name])
         if stage.termination == "interrupted":
             stages += [replace(stage, bound=-math.inf) for _ in objectives[position + 1 :]]
             break
-    return stages, values
+    return stages
 
 
 def _solve_stage(
@@ -182,9 +175,7 @@ def _solve_stage(
     floor = relaxed[0] if relaxed is not None else -math.inf
     if options.method == "warm-start":
         if start is None:
-            raise UnansweredError(
-                "the heuristic found no feasible placement; --method ilp decides whether one exists"
-            )
+            raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
     if listener is not None and start is not None:
         value = evaluate_placement(compiled, start).objectives[name]
@@ -198,9 +189,7 @@ def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
     return warm_start(compiled, name)
 
 
-def formulate(
-    compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]
-) -> Formulation:
+def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
     """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
     formulation = build(compiled)
     add_goal_limits(formulation)
@@ -222,9 +211,7 @@ def _solve_ilp(
     floor: float,
     listener: Listener | None,
 ) -> _Stage:
-    settled = [
-        evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]
-    ]
+    settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
     formulation = formulate(compiled, options, objectives, settled)
     solver = Solver.of(formulation.model)
     if options.write_model is not None:
@@ -233,9 +220,7 @@ def _solve_ilp(
         solver.start_from(formulation.start(start))
     result = solver.solve(options.limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
-        raise InfeasibleError(
-            "no placement satisfies the instance (proven)", tip="placer explain says what clashes"
-        )
+        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start
     if placement is None:
         raise UnansweredError(f"no placement was found within the limits ({result.status})")
@@ -257,7 +242,7 @@ def _termination(result: Result, options: Options) -> Termination:
     if result.status == "optimal":
         return "optimal" if relative_gap(result.objective, result.bound) <= 1e-9 else "gap-reached"
     if result.status in ("time-limit", "iteration-limit", "interrupted"):
-        return result.status  # type: ignore[return-value]
+        return result.status
     raise UnansweredError(f"HiGHS stopped with status '{result.status}'")
 
 
@@ -297,6 +282,4 @@ def all_in_the_cloud(compiled: Compiled, objective: str) -> Outcome | None:
 
 def _baseline(compiled: Compiled, placement: Placement, method: str) -> Outcome:
     certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
-    return Outcome(
-        make_plan(compiled, placement, certificate), placement, evaluate_placement(compiled, placement)
-    )
+    return Outcome(make_plan(compiled, placement, certificate), placement, evaluate_placement(compiled, placement))

@@ -2,8 +2,8 @@
 
 The layers between two consecutive gates (layers on every path) form a *stretch*. A stretch that is a chain adds its
 processing and transfer times. In any other stretch ``finish[u,j]`` is the time from the end of the last gate to the
-end of layer j: finish ≥ finish of each predecessor + transfer + processing, and of two layers that do not depend on each
-other and share a node the one listed first runs first (a node runs the layers of a request one at a time).
+end of layer j: finish ≥ finish of each predecessor + transfer + processing, and of two layers that do not depend on
+each other and share a node the one listed first runs first (a node runs the layers of a request one at a time).
 """
 
 from __future__ import annotations

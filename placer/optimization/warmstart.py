@@ -40,18 +40,14 @@ def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
     variant = domain.variant
     energy = objective == "energy"
     factor = compiled.power if energy else np.ones(len(compiled.stations))
-    unary = np.where(
-        domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf
-    )
+    unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf)
     for root in variant.roots:
         unary[root] += _way(compiled, variant, -1, energy)[int(compiled.source[variant.service])]
     for layer in range(len(variant)):
         if variant.leave[layer] > 0:
             routes = compiled.topology.routes(variant.result_size(layer))
             matrix = routes.joules if energy else routes.seconds
-            unary[layer] += (
-                variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
-            )
+            unary[layer] += variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
     at = compiled.station_device
     pair = {
         (maker, reader): variant.run[reader] * _way(compiled, variant, maker, energy, at)[at]
@@ -209,8 +205,8 @@ def _fitting(
     ok = (ram <= room.memory[at]) & (~in_flash | (need <= np.nan_to_num(room.flash[at], nan=np.inf)))
     ok &= (count[at] + 1 <= room.layers[at]) & (work[at] + variant.macs[layer] <= room.compute[at])
     with np.errstate(invalid="ignore"):
-        ok &= busy + rate * variant.run[layer] * variant.time[layer] <= room.busy
-    return ok
+        fits: NDArray[np.bool_] = ok & (busy + rate * variant.run[layer] * variant.time[layer] <= room.busy)
+    return fits
 
 
 def warm_start(compiled: Compiled, objective: str) -> Placement | None:
@@ -246,9 +242,7 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             candidate = _as_placement({**plan, service: chosen})
             trial = evaluate_placement(compiled, candidate)
             better = trial.objectives[objective] < evaluation.objectives[objective] - 1e-12
-            if (trial.feasible, better) > (evaluation.feasible, False) or (
-                trial.feasible and not evaluation.feasible
-            ):
+            if (trial.feasible, better) > (evaluation.feasible, False) or (trial.feasible and not evaluation.feasible):
                 plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
         if not improved:
             break

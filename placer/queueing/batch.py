@@ -98,9 +98,7 @@ def arrival_scv(arrivals: Arrivals) -> float:
     if arrivals.process == Process.MMPP and len(arrivals.rates):
         q = arrivals.generator
         states = len(arrivals.rates)
-        stationary = np.linalg.lstsq(
-            np.vstack([q.T, np.ones(states)]), np.r_[np.zeros(states), 1.0], rcond=None
-        )[0]
+        stationary = np.linalg.lstsq(np.vstack([q.T, np.ones(states)]), np.r_[np.zeros(states), 1.0], rcond=None)[0]
         rate = float(stationary @ arrivals.rates)
         if rate <= 0.0:
             return 1.0
@@ -131,9 +129,7 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
     edge_base = _pointers([len(net.preds) for net in networks])
     tasks, classes = int(task_ptr[-1]), int(class_ptr[-1])
     class_tasks = np.append(_joined([net.class_tasks[:-1] for net in networks], task_ptr[:-1]), tasks)
-    outcome_ptr = np.append(
-        _joined([net.outcome_ptr[:-1] for net in networks], outcome_base[:-1]), outcome_base[-1]
-    )
+    outcome_ptr = np.append(_joined([net.outcome_ptr[:-1] for net in networks], outcome_base[:-1]), outcome_base[-1])
     pred_ptr = np.append(_joined([net.pred_ptr[:-1] for net in networks], edge_base[:-1]), edge_base[-1])
     preds = _joined([net.preds for net in networks], task_ptr[:-1])
     station = _joined([net.task_station for net in networks], station_ptr[:-1])
@@ -161,9 +157,7 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
     terminal = np.bincount(preds, minlength=tasks)[:tasks] == 0
     # the sinks: one more task a class, whose predecessors are the class's terminal tasks
     ends = np.flatnonzero(terminal)
-    all_ptr = np.concatenate(
-        [pred_ptr, pred_ptr[-1] + np.cumsum(np.bincount(task_class[ends], minlength=classes))]
-    )
+    all_ptr = np.concatenate([pred_ptr, pred_ptr[-1] + np.cumsum(np.bincount(task_class[ends], minlength=classes))])
     all_preds = np.concatenate([preds, ends])
     levels, first, previous = _levels(all_ptr.astype(np.int64), all_preds, station)
     return Batch(
@@ -180,9 +174,7 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
         task_station=station,
         mean=first_moment,
         scv=scv,
-        goes_on=np.asarray(
-            1.0 - np.bincount(task_of, probability * leaves, minlength=tasks), dtype=np.float64
-        ),
+        goes_on=np.asarray(1.0 - np.bincount(task_of, probability * leaves, minlength=tasks), dtype=np.float64),
         components=components,
         outcome_ptr=outcome_ptr.astype(np.int64),
         outcome_probability=probability,

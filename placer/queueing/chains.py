@@ -53,7 +53,7 @@ TOKEN_LOAD = 0.8
 POISSON_SCV = 0.999
 """A station none of whose streams has a smaller scv is left to the exact Poisson values."""
 
-TOKEN_STEPS = 6
+TOKEN_STEPS = 4
 """Root-finding steps per sweep for the parameter of the token rule; the start is the last sweep's."""
 
 TIMESCALE = 0.25
@@ -206,9 +206,7 @@ def _token_rule(layout: Layout, rules: Rules, pick: Ints, rate: Floats, rho: Flo
     streams = tokens.prepare(station, group, gaps, layout.spacing[pick], follows, layout.mean[pick])
     at = station[streams.station_start]
     work = np.minimum(rho[at] * (1.0 - state.loss[at]), 1.0)
-    value, state.eta[at] = tokens.share_loss(
-        streams, work, state.acceptance[pick], state.eta[at], TOKEN_STEPS
-    )
+    value, state.eta[at] = tokens.share_loss(streams, work, state.acceptance[pick], state.eta[at], TOKEN_STEPS)
     return value
 
 

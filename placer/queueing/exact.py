@@ -196,9 +196,7 @@ def mg1k(
     scv = np.broadcast_to(np.asarray(scvs, dtype=np.float64), (count,))
     probability = np.broadcast_to(np.asarray(probabilities, dtype=np.float64), (count,))
     parts = gamma_components(np.zeros(count, dtype=np.int64), probability, mean, scv, law.astype(np.int64))
-    answer = embedded(
-        np.array([capacity], dtype=np.int64), parts.item, parts.weight, rate * parts.mean, parts.scv
-    )
+    answer = embedded(np.array([capacity], dtype=np.int64), parts.item, parts.weight, rate * parts.mean, parts.scv)
     loss, number, waiting = float(answer.loss[0]), float(answer.number[0]), float(answer.waiting_number[0])
     accepted = rate * (1.0 - loss)
     return Station(loss, number, waiting / accepted if accepted > 0.0 else 0.0)

@@ -43,9 +43,7 @@ def acceptance(station: Ints, gaps: Gaps, service: Floats) -> Floats:
     x = np.arange(2 * GRID + 1)[:, None] * (0.5 * ahead)
     own = np.zeros((2 * GRID + 1, tasks))
     for i in range(GRID + 1):
-        own[:, many] += renewals[i, many] * _survival(
-            gaps, x[:, many] + (GRID - i) * service[many] / GRID, many
-        )
+        own[:, many] += renewals[i, many] * _survival(gaps, x[:, many] + (GRID - i) * service[many] / GRID, many)
     own[:, many] /= own[0, many]
     rest = np.maximum(_equilibrium(gaps, x), 1e-12)
     hazard = gaps.rate * _survival(gaps, x, np.arange(tasks)) / rest

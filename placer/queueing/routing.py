@@ -65,9 +65,7 @@ def responses(
             outcome_task[stays], (batch.outcome_probability * batch.outcome_delay)[stays], minlength=tasks
         )
         after = np.where(weight > 0.0, after / weight, 0.0)
-        own = np.bincount(
-            outcome_task[stays], (batch.outcome_probability * batch.outcome_mean)[stays], minlength=tasks
-        )
+        own = np.bincount(outcome_task[stays], (batch.outcome_probability * batch.outcome_mean)[stays], minlength=tasks)
         goes = np.where(weight > 0.0, waiting + own / weight, sojourn)
     goes = goes + np.where(batch.terminal.astype(bool), after, 0.0)
     begin = np.zeros(total)
@@ -84,9 +82,7 @@ def responses(
         chance = come[at] * acceptance[at] * batch.outcome_probability[leaves]
         when = begin[at] + waiting[at] + batch.outcome_mean[leaves] + batch.outcome_delay[leaves]
         complete += np.bincount(batch.task_class[at], chance, minlength=classes)
-        time += np.bincount(
-            batch.task_class[at], np.where(chance > 0.0, chance * when, 0.0), minlength=classes
-        )
+        time += np.bincount(batch.task_class[at], np.where(chance > 0.0, chance * when, 0.0), minlength=classes)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(complete > 0.0, time / complete, np.nan)
     return np.minimum(complete, 1.0), mean

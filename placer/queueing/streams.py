@@ -166,6 +166,4 @@ def crowding(share: Floats, spacing: Floats, service: Floats, rho: Floats, stati
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         part = np.where(service > 0.0, np.minimum(1.0, spacing / service), 0.0)
-    return np.asarray(
-        1.0 - np.bincount(station, share**2 * part, minlength=len(rho)) * (1.0 - np.minimum(rho, 1.0))
-    )
+    return np.asarray(1.0 - np.bincount(station, share**2 * part, minlength=len(rho)) * (1.0 - np.minimum(rho, 1.0)))

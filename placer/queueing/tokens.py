@@ -156,9 +156,7 @@ def acceptance(tokens: TokenStations, eta: Floats, accepted: Floats) -> Floats:
     return np.asarray(total * tokens.cell)
 
 
-def share_loss(
-    tokens: TokenStations, work: Floats, accepted: Floats, eta: Floats, steps: int
-) -> tuple[Floats, Floats]:
+def share_loss(tokens: TokenStations, work: Floats, accepted: Floats, eta: Floats, steps: int) -> tuple[Floats, Floats]:
     """Choose eta such that the work accepted is ``work``, and return (acceptance, eta).
 
     The work accepted rises with eta: bisection, sped up by a secant step while the bracket allows (Illinois).

@@ -141,9 +141,7 @@ def _mser_cut(readings: Readings) -> int:
     return mser5(np.diff(area))
 
 
-def observe(
-    net: Tables, rng: np.random.Generator, times: Floats, compiled: bool | None, sample_cap: int
-) -> Readings:
+def observe(net: Tables, rng: np.random.Generator, times: Floats, compiled: bool | None, sample_cap: int) -> Readings:
     """Run from an empty network and read the statistics at ``times`` (s, increasing from 0)."""
     run = loop(compiled)
     st = initial(net, rng, min(sample_cap, FIRST_SAMPLES))
@@ -215,9 +213,7 @@ def measure(net: Tables, readings: Readings, start: int, stop: int) -> dict[str,
     np.add.at(lost, net.task_station[queued], (n["dropped"] + n["killed"])[queued])
     result = {name: values.astype(np.float64) for name, values in n.items()}
     for name, row in (("in_system_start", start), ("in_system_end", stop)):
-        offered, completed, gone = (
-            readings.counts[row][where.counts()[k]] for k in ("offered", "completed", "lost")
-        )
+        offered, completed, gone = (readings.counts[row][where.counts()[k]] for k in ("offered", "completed", "lost"))
         result[name] = (offered - completed - gone).astype(np.float64)
     result |= {
         "loss_ratio": _ratio(n["lost"], n["offered"]),

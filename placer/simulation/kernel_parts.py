@@ -27,9 +27,7 @@ def pick(rng: np.random.Generator, start: int, stop: int, cumulative: Row) -> in
     return start
 
 
-def duration(
-    rng: np.random.Generator, draw: int, mean: float, shape: float, first: float, second: float
-) -> float:
+def duration(rng: np.random.Generator, draw: int, mean: float, shape: float, first: float, second: float) -> float:
     """Draw a service time or a delay in s; parameters as in :class:`placer.simulation.tables.Tables`."""
     if draw == 0:
         return mean

@@ -78,9 +78,7 @@ def _check(network: QueueNetwork, index: int) -> None:
         and all(a.process == Process.POISSON and a.rate > 0 for a in network.arrivals)
     )
     if not plain:
-        raise InputError(
-            f"network {index} is not of plain chains with Poisson arrivals", tip="use simulate instead"
-        )
+        raise InputError(f"network {index} is not of plain chains with Poisson arrivals", tip="use simulate instead")
 
 
 def _zeros(size: int, as_list: bool) -> Row:
@@ -93,9 +91,7 @@ def _until(run: Loop, net: Tables, st: State, rng: np.random.Generator, events: 
     return st
 
 
-def _evaluate(
-    net: Tables, seed: np.random.SeedSequence, events: int, compiled: bool | None
-) -> ChainEstimates:
+def _evaluate(net: Tables, seed: np.random.SeedSequence, events: int, compiled: bool | None) -> ChainEstimates:
     run = loop(compiled)
     preload = version(quick_kernel.preload, compiled)
     conclude = version(quick_kernel.conclude, compiled)

@@ -187,15 +187,11 @@ def _run(
     return results
 
 
-def _missing(
-    done: list[Replication], watch: Sequence[str], level: float, relative: float, loss_floor: float
-) -> int:
+def _missing(done: list[Replication], watch: Sequence[str], level: float, relative: float, loss_floor: float) -> int:
     most = 0
     for name in watch:
         if name not in done[0].measures:
-            raise InputError(
-                f"no measure is called {name!r}: there are {', '.join(sorted(done[0].measures))}"
-            )
+            raise InputError(f"no measure is called {name!r}: there are {', '.join(sorted(done[0].measures))}")
         figure = estimate(np.array([rep.measures[name] for rep in done]), level)
         most = max(most, replications_missing(figure, relative, loss_floor if name in RATIOS else 0.0))
     return most

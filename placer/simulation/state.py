@@ -203,9 +203,7 @@ def _first(net: Tables, rng: np.random.Generator, c: int, state: Row, base: Row)
     if kind == Process.TRACE:
         return float(net.trace_times[net.trace_ptr[c]])
     start, stop = int(net.modulated_ptr[c]), int(net.modulated_ptr[c + 1])
-    state[c] = min(
-        int(np.searchsorted(net.modulated_start[start:stop], rng.random(), "right")), stop - start - 1
-    )
+    state[c] = min(int(np.searchsorted(net.modulated_start[start:stop], rng.random(), "right")), stop - start - 1)
     # An MMPP has no memory within a state: the first event after time 0 is one like any other.
     now = 0.0
     while True:
@@ -260,9 +258,7 @@ def _joined(values: Row, more: list[int]) -> Row:
 def roomier(st: State) -> State:
     """The same state with room for twice the samples."""
     more = [0] * len(st.sample_class)
-    return st._replace(
-        sample_class=_joined(st.sample_class, more), sample_response=_joined(st.sample_response, more)
-    )
+    return st._replace(sample_class=_joined(st.sample_class, more), sample_response=_joined(st.sample_response, more))
 
 
 def thin(st: State) -> None:

@@ -44,9 +44,7 @@ class Estimate:
 
     def at(self, index: int) -> Estimate:
         """The figure of one class, station or task."""
-        return Estimate(
-            self.mean[index], self.half_width[index], self.deviation[index], self.count[index], self.level
-        )
+        return Estimate(self.mean[index], self.half_width[index], self.deviation[index], self.count[index], self.level)
 
 
 @dataclass(frozen=True)

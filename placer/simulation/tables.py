@@ -229,9 +229,7 @@ def _modulated(arrivals: tuple[Arrivals, ...]) -> tuple[Ints, Floats, Floats, Fl
 def _traces(arrivals: tuple[Arrivals, ...]) -> tuple[Ints, Floats, Floats]:
     sizes = [len(a.times) if a.process == Process.TRACE else 0 for a in arrivals]
     times = [_floats(a.times) for a, size in zip(arrivals, sizes, strict=True) if size]
-    period = [
-        float(a.times[-1]) + 1 / a.rate if size else 0.0 for a, size in zip(arrivals, sizes, strict=True)
-    ]
+    period = [float(a.times[-1]) + 1 / a.rate if size else 0.0 for a, size in zip(arrivals, sizes, strict=True)]
     return _pointers(sizes), np.concatenate([np.zeros(0), *times]), np.array(period)
 
 

@@ -17,9 +17,7 @@ def problems_of(network: QueueNetwork) -> list[Problem]:
             found.append(Problem(message, f"$.{path}"))
 
     tasks, outcomes = len(network.task_station), len(network.outcome_mean)
-    check(
-        network.classes > 0 and tasks > 0, "arrivals", "no class or no task, at least one of each is needed"
-    )
+    check(network.classes > 0 and tasks > 0, "arrivals", "no class or no task, at least one of each is needed")
     for name, length in {"class_tasks": network.classes, "pred_ptr": tasks, "outcome_ptr": tasks}.items():
         check(len(getattr(network, name)) == length + 1, name, f"must have {length + 1} entries")
     for name in ("probability", "scv", "law", "leaves", "delay"):
@@ -39,9 +37,7 @@ def problems_of(network: QueueNetwork) -> list[Problem]:
     check(int(network.outcome_ptr[-1]) == outcomes, "outcome_ptr", f"must end at {outcomes}")
     for name in ("outcome_probability", "outcome_mean", "outcome_scv", "outcome_delay", "up", "down"):
         values = getattr(network, name)
-        check(
-            bool(np.isfinite(values).all() and (values >= 0).all()), name, "must be finite and not negative"
-        )
+        check(bool(np.isfinite(values).all() and (values >= 0).all()), name, "must be finite and not negative")
     if found:
         return found
     sums = np.add.reduceat(network.outcome_probability, network.outcome_ptr[:-1])

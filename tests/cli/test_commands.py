@@ -87,9 +87,7 @@ def test_plan_json_is_pure(tmp_path: Path) -> None:
     done = placer("plan", "do-not-split", "--json")
     data = json.loads(done.stdout)
     assert data["evaluation"]["feasible"]
-    assert data["baselines"]["single_node"]["latency"] == pytest.approx(
-        data["evaluation"]["objectives"]["latency"]
-    )
+    assert data["baselines"]["single_node"]["latency"] == pytest.approx(data["evaluation"]["objectives"]["latency"])
 
 
 def test_not_splitting_is_said() -> None:

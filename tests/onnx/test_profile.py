@@ -105,9 +105,7 @@ def test_constants_and_shape_arithmetic_are_folded_away(tmp_path: Path) -> None:
         node("Constant", [], ["rest"], value=minus),
         node("Concat", ["batch", "rest"], ["target"], axis=0),
         node("Constant", [], ["size"], value_ints=[192, 10]),
-        node(
-            "ConstantOfShape", ["size"], ["w"], value=helper.make_tensor("f", TensorProto.FLOAT, [1], [0.5])
-        ),
+        node("ConstantOfShape", ["size"], ["w"], value=helper.make_tensor("f", TensorProto.FLOAT, [1], [0.5])),
         node("Transpose", ["w"], ["wt"], perm=[1, 0]),
         node("Constant", [], ["axis"], value=one),
         node("Identity", ["x"], ["same"]),

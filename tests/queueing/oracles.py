@@ -65,9 +65,7 @@ def tandem_loss(rates: Sequence[float], mu: Sequence[Sequence[float]], capacity:
     return 1.0 - sum(p[i] * rate for i, rate in out.items()) / sum(rates)
 
 
-def phase_type_loss(
-    rate: float, capacity: int, start: Sequence[float], generator: np.ndarray
-) -> tuple[float, float]:
+def phase_type_loss(rate: float, capacity: int, start: Sequence[float], generator: np.ndarray) -> tuple[float, float]:
     """Loss and mean number of M/PH/1/K by its Markov chain of (number, phase)."""
     phases = len(start)
     leave = -generator.sum(axis=1)

@@ -140,9 +140,7 @@ def test_every_rule_can_be_switched_off(name: str) -> None:
     assert (solve(network, Rules(**{name: False})).loss_ratio < 1.0).all()
 
 
-def task_graph(
-    preds: list[list[int]], station: list[int], capacity: list[int], mean: list[float]
-) -> QueueNetwork:
+def task_graph(preds: list[list[int]], station: list[int], capacity: list[int], mean: list[float]) -> QueueNetwork:
     """One class of rate 1 over a DAG of exponential tasks."""
     tasks = len(preds)
     return QueueNetwork(

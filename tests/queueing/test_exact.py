@@ -19,9 +19,7 @@ def test_exponential(rho: float, capacity: int) -> None:
 @pytest.mark.parametrize("rho", [1e-3, 0.5, 0.95, 1.0, 1.4, 5.0])
 @pytest.mark.parametrize("capacity", [1, 2, 7, 30, 100])
 @pytest.mark.parametrize(("means", "probabilities"), [([1.0], [1.0]), ([0.25, 1.75], [0.5, 0.5])])
-def test_deterministic_mixture(
-    rho: float, capacity: int, means: list[float], probabilities: list[float]
-) -> None:
+def test_deterministic_mixture(rho: float, capacity: int, means: list[float], probabilities: list[float]) -> None:
     loss, number = deterministic_mixture(rho, capacity, means, probabilities)
     value = mg1k(rho, capacity, means, 0.0, Law.DETERMINISTIC, probabilities)
     assert value.loss == pytest.approx(loss, abs=1e-12)
@@ -49,9 +47,7 @@ def test_mixture_of_laws() -> None:
     assert (value.loss, value.mean_number) == pytest.approx((loss, number), abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("law", "scv"), [(Law.DETERMINISTIC, 0.0), (Law.GAMMA, 0.3), (Law.HYPEREXPONENTIAL, 9.0)]
-)
+@pytest.mark.parametrize(("law", "scv"), [(Law.DETERMINISTIC, 0.0), (Law.GAMMA, 0.3), (Law.HYPEREXPONENTIAL, 9.0)])
 def test_far_out_it_stays_within_its_bounds(law: Law, scv: float) -> None:
     for rho in (1e-3, 0.5, 1.0, 5.0, 60.0, 2000.0):
         for capacity in (1, 2, 250):

@@ -33,9 +33,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("law", "scv", "capacity", "rho", "error"), ERRORS)
-def test_how_far_the_formula_is_from_exact(
-    law: Law, scv: float, capacity: int, rho: float, error: float
-) -> None:
+def test_how_far_the_formula_is_from_exact(law: Law, scv: float, capacity: int, rho: float, error: float) -> None:
     relative = mg1k.loss(rho, scv, capacity) / exact(rho, capacity, 1.0, scv, law).loss - 1.0
     assert relative == pytest.approx(error, abs=1e-9 if error == 0.0 else 0.01)
 

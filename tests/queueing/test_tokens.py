@@ -9,9 +9,7 @@ def prepared(rate: list[float], scv: list[float], service: list[float]) -> token
     flow = np.array(rate)
     zero = np.zeros(len(rate))
     gaps = fit_gaps(flow, np.array(scv), zero)
-    return tokens.prepare(
-        np.zeros(len(rate), dtype=int), np.arange(len(rate)), gaps, zero, zero, np.array(service)
-    )
+    return tokens.prepare(np.zeros(len(rate), dtype=int), np.arange(len(rate)), gaps, zero, zero, np.array(service))
 
 
 @pytest.mark.parametrize("rho", [1.1, 1.5, 3.0])

@@ -18,9 +18,7 @@ def compiled(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def t1() -> QueueNetwork:
     """The tandem T1: exact loss 0.241388."""
-    return chains(
-        np.array([5, 5, 5]), np.array([1.0]), [[0, 1, 2]], [[1 / 1.2, 1 / 1.1, 1.0]], law=Law.EXPONENTIAL
-    )
+    return chains(np.array([5, 5, 5]), np.array([1.0]), [[0, 1, 2]], [[1 / 1.2, 1 / 1.1, 1.0]], law=Law.EXPONENTIAL)
 
 
 @pytest.fixture

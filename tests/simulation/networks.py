@@ -62,9 +62,7 @@ def served(
 
 def everything() -> QueueNetwork:
     """All that the loop knows: joins, exits, delays, outages, each law, each arrival process."""
-    modulated = Arrivals(
-        Process.MMPP, 0.5, rates=np.array([1.2, 0.15]), generator=np.array([[-0.2, 0.2], [0.1, -0.1]])
-    )
+    modulated = Arrivals(Process.MMPP, 0.5, rates=np.array([1.2, 0.15]), generator=np.array([[-0.2, 0.2], [0.1, -0.1]]))
     trace = Arrivals(Process.TRACE, 0.4, times=np.array([0.5, 2.0, 2.0, 6.0]))
     law = Law
     return network(

@@ -53,9 +53,7 @@ def _die(*_: object, **__: object) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_dead_worker_process_is_an_answer_not_a_traceback(
-    t1: QueueNetwork, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_worker_process_is_an_answer_not_a_traceback(t1: QueueNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("placer.simulation.runner.replicate", _die)
     with (
         open_executor("processes:1") as executor,

@@ -31,10 +31,7 @@ def assert_same(one: SimulationResult, other: SimulationResult) -> None:
 @pytest.mark.parametrize("warmup", [0.0, 0.1, "mser"])
 def test_compiled_and_plain_are_equal_to_the_last_bit(warmup: float | str) -> None:
     net = everything()
-    runs = [
-        simulate(net, jobs=4000, replications=2, seed=7, warmup=warmup, compiled=flag)
-        for flag in (True, False)
-    ]
+    runs = [simulate(net, jobs=4000, replications=2, seed=7, warmup=warmup, compiled=flag) for flag in (True, False)]
     assert_same(*runs)
     assert runs[0].compiled
     assert not runs[1].compiled
@@ -81,10 +78,7 @@ def test_a_seed_is_named_when_none_is_given(t1: QueueNetwork) -> None:
 def test_seeds_and_replications_differ(t1: QueueNetwork) -> None:
     result = simulate(t1, jobs=500, replications=5, seed=1)
     assert len(set(result.values["end_to_end"][:, 0])) == 5
-    assert (
-        simulate(t1, jobs=500, replications=5, seed=2).classes.end_to_end.mean
-        != result.classes.end_to_end.mean
-    )
+    assert simulate(t1, jobs=500, replications=5, seed=2).classes.end_to_end.mean != result.classes.end_to_end.mean
 
 
 def test_without_numba_plain_python_runs(t1: QueueNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +110,7 @@ def test_compiled_code_is_kept_in_a_private_folder(tmp_path: Path) -> None:
         assert folder.stat().st_mode & 0o077 == 0
         kept = sorted(path.name for path in folder.rglob("*.nbc"))
         assert kept
-        again = subprocess.run(
-            [sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=True
-        )
+        again = subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=True)
         assert again.stdout == first.stdout
         assert sorted(path.name for path in folder.rglob("*.nbc")) == kept
 

@@ -103,9 +103,7 @@ def test_warmup_is_cut() -> None:
 
 def test_progress_counts_up(t1: QueueNetwork) -> None:
     seen: list[tuple[int, int]] = []
-    simulate(
-        t1, jobs=200, replications=4, seed=1, progress=lambda done, planned: seen.append((done, planned))
-    )
+    simulate(t1, jobs=200, replications=4, seed=1, progress=lambda done, planned: seen.append((done, planned)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

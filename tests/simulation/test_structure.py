@@ -49,9 +49,7 @@ def test_nothing_that_follows_a_lost_task_starts() -> None:
     v = simulate(net, jobs=3000, replications=2, seed=4, warmup=0.0).values
     np.testing.assert_array_equal(v["arrived"][:, 1], v["ended"][:, 0])
     # A later branch task does run when the loss was elsewhere.
-    side = network(
-        [1, 0], [poisson(1.0)], [[(0, []), (1, []), (1, [1])]], [served(9.0), served(0.1), served(0.1)]
-    )
+    side = network([1, 0], [poisson(1.0)], [[(0, []), (1, []), (1, [1])]], [served(9.0), served(0.1), served(0.1)])
     v = simulate(side, jobs=3000, replications=2, seed=4, warmup=0.0).values
     assert (np.abs(v["ended"][:, 2] - v["offered"][:, 0]) < 10).all()
     assert (v["lost"][:, 0] > 0.5 * v["offered"][:, 0]).all()
@@ -72,9 +70,7 @@ def test_exits_are_taken_in_their_shares(compiled: bool) -> None:
     assert share == pytest.approx(0.3, abs=4 * np.sqrt(0.21 / result.outcomes[:2].sum()))
     assert result.outcomes[2] == pytest.approx(result.outcomes[1], abs=5)
     # Hardly anybody waits at this rate: 0.2 + 0.05 through the exit, 0.3 + 0.4 + 0.1 to the end.
-    assert float(result.classes.end_to_end.mean[0]) == pytest.approx(
-        share * 0.25 + (1 - share) * 0.8, rel=0.01
-    )
+    assert float(result.classes.end_to_end.mean[0]) == pytest.approx(share * 0.25 + (1 - share) * 0.8, rel=0.01)
     assert float(result.classes.p95.mean[0]) == pytest.approx(0.8, abs=1e-6)
     assert result.classes.lost[0] == 0
 
@@ -99,9 +95,7 @@ def test_outages_show_in_the_availability(compiled: bool) -> None:
     killed = float(result.tasks.killed[0] / result.classes.offered[0])
     assert killed > 0
     assert abs(loss.mean - (0.2 + killed)) <= loss.half_width
-    assert (
-        result.tasks.dropped[0] + result.tasks.killed[0] == result.stations.lost[0] == result.classes.lost[0]
-    )
+    assert result.tasks.dropped[0] + result.tasks.killed[0] == result.stations.lost[0] == result.classes.lost[0]
 
 
 def mmpp() -> Arrivals:

@@ -67,9 +67,7 @@ def test_little_pasta_and_conservation(seed: int, t2: QueueNetwork) -> None:
     result = simulate(t2, jobs=jobs(100_000), replications=5, seed=seed, warmup=0.05)
     v = result.values
     # Exactly: what was offered is completed, lost, or was or is under way.
-    np.testing.assert_array_equal(
-        v["offered"] + v["in_system_start"], v["completed"] + v["lost"] + v["in_system_end"]
-    )
+    np.testing.assert_array_equal(v["offered"] + v["in_system_start"], v["completed"] + v["lost"] + v["in_system_end"])
     np.testing.assert_array_equal(v["lost"].sum(axis=1), v["dropped"].sum(axis=1))
     span = 0.95 * result.horizon
     # Little per station: number = accepted rate × mean sojourn, up to the ends of the run.
@@ -92,9 +90,7 @@ def t2_tasks(net: QueueNetwork, station: int) -> np.ndarray:
 
 def test_conservation_with_everything() -> None:
     v = simulate(everything(), jobs=6000, replications=3, seed=4, warmup=0.2).values
-    np.testing.assert_array_equal(
-        v["offered"] + v["in_system_start"], v["completed"] + v["lost"] + v["in_system_end"]
-    )
+    np.testing.assert_array_equal(v["offered"] + v["in_system_start"], v["completed"] + v["lost"] + v["in_system_end"])
 
 
 def test_an_unlimited_station_never_drops(compiled: bool) -> None:
@@ -126,9 +122,7 @@ def test_laws_have_their_two_moments(law: Law, scv: float) -> None:
 
 
 def test_delays_wait_for_nobody(compiled: bool) -> None:
-    net = network(
-        [], [poisson(50.0)], [[(DELAY, []), (DELAY, [0])]], [served(2.0), served(1.0, Law.DETERMINISTIC)]
-    )
+    net = network([], [poisson(50.0)], [[(DELAY, []), (DELAY, [0])]], [served(2.0), served(1.0, Law.DETERMINISTIC)])
     result = simulate(net, jobs=4000, replications=6, seed=6, level=LEVEL, compiled=compiled)
     response = result.classes.end_to_end.at(0)
     assert abs(response.mean - 3.0) <= response.half_width
