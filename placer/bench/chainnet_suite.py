@@ -1,13 +1,27 @@
-"""Suite ``chainnet`` with every evaluator that there is."""
+"""Suite ``chainnet`` with every evaluator that there is: the analytic model and the simulator."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from placer.bench import chainnet
 from placer.errors import InputError
+from placer.queueing.network import QueueNetwork
+from placer.simulation.quick import evaluate_chains
+
+
+def simulation(
+    networks: Sequence[QueueNetwork], *, events: int = 10_000, seed: int = 0, **_: Any
+) -> chainnet.Estimates:
+    """Evaluate by simulation with an event budget per network."""
+    rows = list(evaluate_chains(list(networks), events=events, seed=seed))
+    return chainnet.Estimates(
+        np.concatenate([row.throughput_ratio for row in rows]), np.concatenate([row.response_time for row in rows])
+    )
 
 
 def run(
@@ -20,4 +34,8 @@ def run(
     """
     if data is None:
         raise InputError("the suite chainnet needs --data, the folder of the public data set")
-    yield from chainnet.run(data, methods or ("analytic",), limit)
+    if "simulation" not in chainnet.evaluators():
+        chainnet.register("simulation", simulation)
+    if methods is None or "simulation" in methods:
+        list(chainnet.run(data, ("simulation",), 2))  # compile once: start-up is not what is measured
+    yield from chainnet.run(data, methods or ("analytic", "simulation"), limit)

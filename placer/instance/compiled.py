@@ -114,7 +114,8 @@ class Compiled:
     def deliver(self, variant: Variant, layer: int) -> Floats:
         """Return the seconds to bring the result of ``layer`` from each station to the sink, shape (N,)."""
         size = variant.result_size(layer)
-        return self.topology.routes(size).seconds[self.station_device, self.sink[variant.service]]
+        seconds: Floats = self.topology.routes(size).seconds[self.station_device, self.sink[variant.service]]
+        return seconds
 
 
 def compile_instance(instance: Instance) -> Compiled:
