@@ -17,6 +17,7 @@ COMMANDS = {
     "plan": "Find the best placement and prove how good it is.",
     "check": "Judge a plan; for CI.",
     "evaluate": "Show what a plan does, per service and device.",
+    "simulate": "Simulate a plan beside the analytic evaluator.",
     "explain": "Say why an instance is infeasible and what would repair it.",
     "export": "Write what the nodes run.",
     "show": "Show an instance, a model or a plan.",

@@ -17,9 +17,23 @@ from placer.cli.common import instance_option, json_option, open_plan
     default="text",
     show_default=True,
 )
+@click.option("--simulate", "simulated", is_flag=True, help="Judge loss and deadlines by simulation.")
+@click.option("--replications", type=click.IntRange(2, 100_000), default=10, show_default=True, help="With --simulate.")
+@click.option("--jobs", type=click.IntRange(100, 10**9), default=100_000, show_default=True, help="With --simulate.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="With --simulate.")
 @click.option("--stale-ok", is_flag=True, help="Judge a plan although its instance has changed since.")
 @json_option
-def command(plan_files: tuple[str, ...], instance: str | None, format_: str, stale_ok: bool, as_json: bool) -> int:
+def command(
+    plan_files: tuple[str, ...],
+    instance: str | None,
+    format_: str,
+    simulated: bool,
+    replications: int,
+    jobs: int,
+    seed: int,
+    stale_ok: bool,
+    as_json: bool,
+) -> int:
     """Judge each PLAN: exit code 0 when every limit is kept, 1 when not (or the plan is stale), 2 for bad input."""
     from placer.cli.reporters import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check
@@ -33,7 +47,12 @@ def command(plan_files: tuple[str, ...], instance: str | None, format_: str, sta
             message = "the instance has changed since the plan was made (its hash differs)"
             state = Check("stale", plan_file, "waived" if stale_ok else "violated", message)
         if fresh or stale_ok:
-            evaluation = evaluate(plan, compiled)
+            if simulated:
+                from placer.simulation.evaluator import Request, simulate_plan
+
+                evaluation = simulate_plan(plan, compiled, Request(jobs, replications, seed)).evaluation
+            else:
+                evaluation = evaluate(plan, compiled)
             judgements.append(Judgement(plan_file, evaluation.evaluator, (state, *evaluation.checks)))
         else:
             judgements.append(Judgement(plan_file, "none", (state,)))

@@ -70,10 +70,13 @@ def command(
         write_model=write_model,
         path=instance_path(instance, output),
     )
+    from placer.evaluation.evaluate import evaluate
+
     with progress_bar(f"planning {compiled.instance.name}", not as_json) as listener:
         outcome = plan(compiled, options, listener)
     if output is not None:
         write_atomically(output, dump_plan(outcome.plan))
+    evaluation = evaluate(outcome.plan, compiled)
     name = outcome.plan.certificate.objectives[0].name
     whole, cloud = best_whole(compiled, name, limits), all_in_the_cloud(compiled, name)
     assumed = assumptions(compiled, outcome.placement)
@@ -85,20 +88,22 @@ def command(
         print_json(
             {
                 "plan": outcome.plan.model_dump(mode="json"),
-                "evaluation": evaluation_json(outcome.evaluation),
+                "evaluation": evaluation_json(evaluation),
                 "baselines": baselines,
                 "assumed": assumed,
             }
         )
-        return 0
+        return 0 if evaluation.feasible else 1
     from placer.cli import report
 
     out = report.console()
-    report.print_plan(outcome.plan, outcome.evaluation, out)
-    report.print_metrics(outcome.evaluation, out)
+    report.print_plan(outcome.plan, out)
+    report.print_metrics(evaluation, out)
     report.print_baselines(outcome, whole, cloud, name, OBJECTIVES[name].unit, out)
-    report.print_checks(outcome.evaluation, out)
+    report.print_checks(evaluation, out)
     report.print_assumptions(assumed, out)
     if output is not None:
         out.print(f"written to {output}", markup=False)
-    return 0
+    if not evaluation.feasible:
+        out.print("The plan keeps what the ILP sees, but waiting and loss break a limit (above).", markup=False)
+    return 0 if evaluation.feasible else 1

@@ -43,7 +43,7 @@ def objective_text(result: ObjectiveResult) -> str:
     return f"{line}, bound {value_text(result.bound, result.unit)}, gap {show_fraction(result.gap)}"
 
 
-def print_plan(plan: Plan, evaluation: Evaluation, out: Console) -> None:
+def print_plan(plan: Plan, out: Console) -> None:
     """Print the fragments of every service and the objectives."""
     table = Table(title=f"Plan of {plan.instance.name}", title_justify="left")
     for column in ("service", "device", "layers", "sends to"):
@@ -96,6 +96,7 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
             str(service.devices),
         )
     out.print(table)
+    print_times(evaluation, out)
     table = Table(title="Devices", title_justify="left")
     for column in ("device", "layers", "memory", "of", "utilisation"):
         table.add_column(column, justify="left" if column == "device" else "right")
@@ -107,6 +108,35 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
         memory, free = show_bytes(device.memory), show_bytes(device.free_memory)
         table.add_row(device.name, str(device.layers), memory, free, use)
     out.print(table)
+
+
+def print_times(evaluation: Evaluation, out: Console) -> None:
+    """Print loss and response times under random arrivals, with intervals where they were simulated."""
+    if not evaluation.times:
+        return
+    table = Table(title=f"Under random arrivals ({evaluation.evaluator} evaluator)", title_justify="left")
+    for column in ("service", "offered", "throughput", "loss ratio", "response time", "p95", "sum of sojourns"):
+        table.add_column(column, justify="left" if column == "service" else "right")
+    for times in evaluation.times:
+        loss, response = show_fraction(times.loss_ratio), show_seconds(times.response_time)
+        if times.loss_interval > 0:
+            loss += f" ± {show_fraction(times.loss_interval)}"
+        if times.response_interval > 0:
+            response += f" ± {show_seconds(times.response_interval)}"
+        table.add_row(
+            times.name,
+            f"{times.offered:.4g} /s",
+            f"{times.throughput:.4g} /s",
+            loss,
+            response,
+            "–" if math.isnan(times.p95) else show_seconds(times.p95),
+            show_seconds(times.sum_of_sojourns),
+        )
+    out.print(table)
+    for station in evaluation.stations:
+        if station.loss_ratio > 1e-6:
+            line = f"{station.name}: busy {show_fraction(station.utilisation)}, turns away "
+            out.print(line + show_fraction(station.loss_ratio), markup=False)
 
 
 def print_baselines(

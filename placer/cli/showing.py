@@ -53,7 +53,7 @@ def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: boo
         draw_plan(plan, compiled, picture)
     if not as_json:
         out = report.console()
-        report.print_plan(plan, evaluation, out)
+        report.print_plan(plan, out)
         report.print_metrics(evaluation, out)
         report.print_checks(evaluation, out)
     return {"plan": plan.model_dump(mode="json"), "evaluation": evaluation_json(evaluation)}

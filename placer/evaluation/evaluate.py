@@ -6,8 +6,7 @@ Feasible is defined here and nowhere else: a plan is feasible, under an evaluato
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from placer.evaluation.metrics import (
     service_metrics,
 )
 from placer.evaluation.objectives import OBJECTIVES
+from placer.evaluation.waiting import ServiceTimes, StationTimes, waiting_checks
 from placer.instance.compiled import Compiled
 from placer.instance.model import MODEL_INPUT
 from placer.instance.topology import Arc
@@ -41,6 +41,8 @@ class Evaluation:
         devices: metrics per device that runs something.
         objectives: value of every objective by name; NaN where a figure is unknown.
         checks: every limit, judged.
+        times: loss and response times per service with arrivals; empty from the deterministic evaluator.
+        stations: utilisation and loss per compute unit; empty from the deterministic evaluator.
     """
 
     evaluator: str
@@ -48,6 +50,8 @@ class Evaluation:
     devices: tuple[DeviceMetrics, ...]
     objectives: dict[str, float]
     checks: tuple[Check, ...]
+    times: tuple[ServiceTimes, ...] = ()
+    stations: tuple[StationTimes, ...] = ()
 
     @property
     def violations(self) -> list[Check]:
@@ -63,10 +67,6 @@ class Evaluation:
     def feasible(self) -> bool:
         """Whether no check is violated."""
         return not self.violations
-
-
-TimeJudge = Callable[[Compiled, Placement, RouteBook, list[ServiceMetrics]], list[Check]]
-"""Judges the limits that involve waiting and loss; given by the room of each evaluator."""
 
 
 def evaluate_placement(
@@ -108,6 +108,26 @@ def evaluate(plan: Plan, compiled: Compiled) -> Evaluation:
         InputError: when the plan is not about this instance (unknown services, layers, devices).
     """
     placement = to_placement(plan, compiled)
+    book, extra = read_book(plan, compiled, placement)
+    result = evaluate_placement(compiled, placement, book, extra)
+    promises = _promises(plan, result.objectives)
+    return with_waiting(compiled, placement, book, replace(result, checks=(*result.checks, *promises)))
+
+
+def with_waiting(
+    compiled: Compiled, placement: Placement, book: RouteBook | None, evaluation: Evaluation
+) -> Evaluation:
+    """Return the evaluation with waiting and loss judged by the analytic evaluator, where services have arrivals."""
+    times, stations, checks = waiting_checks(compiled, placement, book or RouteBook(compiled))
+    if not times:
+        return evaluation
+    judged = {(check.kind, check.subject) for check in checks}
+    kept = [check for check in evaluation.checks if (check.kind, check.subject) not in judged]
+    return replace(evaluation, evaluator="analytic", times=times, stations=stations, checks=(*kept, *checks))
+
+
+def read_book(plan: Plan, compiled: Compiled, placement: Placement) -> tuple[RouteBook, list[Check]]:
+    """Return the routes that a plan gives, and the checks of its fragments, exits and routes."""
     by_name = {entry.service: entry for entry in plan.services}
     book = RouteBook(compiled, {})
     given: dict[RouteKey, list[Arc]] = {}
@@ -119,14 +139,7 @@ def evaluate(plan: Plan, compiled: Compiled) -> Evaluation:
         extra += _exit_check(compiled, entry, choice)
         extra += _read_routes(compiled, entry, choice, stations, given)
     book.given = given
-    result = evaluate_placement(compiled, placement, book, extra)
-    return Evaluation(
-        result.evaluator,
-        result.services,
-        result.devices,
-        result.objectives,
-        (*result.checks, *_promises(plan, result.objectives)),
-    )
+    return book, extra
 
 
 def _fragment_check(compiled: Compiled, entry: ServicePlan, choice: int, stations: tuple[int, ...]) -> Check:

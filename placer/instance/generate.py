@@ -103,8 +103,8 @@ def resnet101_blocks() -> str:
         "title: ResNet-101 as a chain of nine blocks",
         "family: resnet-101",
         "source: >-",
-        "  Computed from the architecture: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, table 1,",
-        "  at 224 x 224; the 23 blocks of conv4 in four parts. Weights only.",
+        "  Computed from the architecture: He et al., Deep Residual Learning for Image Recognition, CVPR 2016,",
+        "  table 1, at 224 x 224; the 23 blocks of conv4 in four parts. Weights only.",
         "input: 602112 B",
         "layers:",
     ]

@@ -241,7 +241,7 @@ def validate(model: type[Model], document: Document) -> Model:
 
 def problems_of(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
     """Translate pydantic's errors into problems with lines and suggestions."""
-    details = error.errors(include_url=False)
+    details = [detail for detail in error.errors(include_url=False) if not _is_echo(detail)]
     problems = [
         document.problem(_message(detail, model), _data_path(detail["loc"], document))
         for detail in details[:_MOST_PROBLEMS]
@@ -249,6 +249,12 @@ def problems_of(error: ValidationError, model: type[BaseModel], document: Docume
     if len(details) > _MOST_PROBLEMS:
         problems.append(document.problem(f"and {len(details) - _MOST_PROBLEMS} more problems"))
     return problems
+
+
+def _is_echo(detail: Any) -> bool:
+    """Whether pydantic calls a list too short only because it left out the entries that it refused."""
+    given = detail.get("input")
+    return detail["type"] == "too_short" and isinstance(given, list) and len(given) >= detail["ctx"]["min_length"]
 
 
 def _data_path(location: PathParts, document: Document) -> PathParts:

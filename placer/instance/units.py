@@ -26,7 +26,7 @@ _TIME = {
     "h": Decimal(3600),
     "d": Decimal(86400),
 }
-_NUMBER = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S.*?)?\s*$")
+_NUMBER = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*((?:[^\W\d_]|[%/]).*?)?\s*$")
 _LONGEST_TEXT = 64
 _LEAST = 1e-9  # figures that others are divided by are at least this, so that no quotient overflows
 
@@ -66,7 +66,7 @@ class Dimension:
         if isinstance(value, str):
             number = self._parse_text(value)
         elif bare_number:
-            number = float(value)
+            number = float(value) if abs(value) <= 1e300 else math.inf
         else:
             raise ValueError(f"{_shown(value)} has no unit; write {self.name} such as '{self.example}'")
         if not math.isfinite(number) or not self.smallest <= number <= self.largest:

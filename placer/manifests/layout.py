@@ -98,7 +98,8 @@ def _out_of_line(compiled: Compiled, index: int, points: Floats, sizes: Floats, 
 
 def _apart(points: Floats, sizes: Floats, page: Floats) -> Floats:
     """Push overlapping cards apart along the axis where less is needed, within the page."""
-    points = points.copy()
+    least, most = sizes / 2 + _GAP / 2, page - sizes / 2 - _GAP / 2
+    points = np.clip(points, least, most)
     need = (sizes[:, None, :] + sizes[None, :, :]) / 2 + _GAP
     order = np.arange(len(points))
     for _ in range(_ROUNDS):
@@ -115,5 +116,5 @@ def _apart(points: Floats, sizes: Floats, page: Floats) -> Floats:
         for axis in range(2):
             step = np.where(along == axis, push * side[..., axis], 0.0)
             points[:, axis] += step.sum(axis=1) * 0.6
-        points = np.clip(points, sizes / 2 + _GAP / 2, page - sizes / 2 - _GAP / 2)
+        points = np.clip(points, least, most)
     return points

@@ -107,8 +107,8 @@ def _draw(scene: _Scene, path: Path, title: str, latencies: list[float] | None) 
         # as much page as the cards need to stand apart
         grow = math.sqrt(max(1.0, 2.6 * float(sizes.prod(axis=1).sum()) / (width * height)))
         width, height = width * grow, height * grow
-    rows_listed = _panel_rows(scene) if scene.compact and scene.parts is not None else []
     per_column = int(height / _ROW)
+    rows_listed = _panel_rows(scene, per_column) if scene.compact and scene.parts is not None else []
     panel_columns = min(3, math.ceil(len(rows_listed) / per_column))
     panel = _PANEL * panel_columns
     points = layout(compiled, sizes, width, height)
@@ -228,7 +228,7 @@ def _draw_device(axes: Any, scene: _Scene, device: int, centre: Floats, size: Fl
         return
     for number, (text, colour) in enumerate(lines):
         canvas.say(
-            axes, x + 0.12, bar - (0.16 if scene.parts is None else 0.3) - _LINE * number + 0.02, text,
+            axes, x + 0.12, bar - (0.24 if scene.parts is None else 0.3) - _LINE * number + 0.02, text,
             fontsize=7.5, color=colour, zorder=6,
         )  # fmt: skip
 
@@ -264,11 +264,13 @@ def _draw_legend(
         canvas.say(axes, x + 0.34, y, text, fontsize=7.5)
 
 
-def _panel_rows(scene: _Scene) -> list[tuple[str, str, bool]]:
+def _panel_rows(scene: _Scene, per_column: int) -> list[tuple[str, str, bool]]:
     """Text, colour and whether it heads a group: the fragments of each device."""
     rows: list[tuple[str, str, bool]] = []
     for name, lines in zip(scene.compiled.device_names, scene.lines, strict=True):
         if lines:
+            if len(rows) % per_column == per_column - 1:
+                rows.append(("", INK, False))  # no heading at the foot of a column
             rows.append((name, INK, True))
             rows += [(text, colour, False) for text, colour in lines]
     return rows
