@@ -15,6 +15,7 @@ from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.optimization.domains import Domain, domain_of
+from placer.optimization.schedule import stretches
 from placer.placement import Placement
 
 Floats = NDArray[np.float64]
@@ -154,13 +155,48 @@ def _room(compiled: Compiled, others: Placement, skip: int) -> _Room:
     return room
 
 
+def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
+    """Cost to go when every stretch between two gates stays on one station: a chain of stretches.
+
+    Returns:
+        (cost to go after each layer on each station, shape (M, N); first layer of each layer's stretch).
+    """
+    to_go = np.zeros_like(costs.unary)
+    first = list(range(len(variant)))
+    after = np.zeros(costs.unary.shape[1])
+    for before, layers in reversed(stretches(variant)):
+        rest = after.copy()
+        for layer in reversed(layers):
+            first[layer] = layers[0]
+            to_go[layer] = rest
+            rest = rest + costs.unary[layer]
+        if before >= 0:
+            reader = next(layer for layer in layers if before in variant.predecessors[layer])
+            after = (costs.pair[before, reader] + rest[None, :]).min(axis=1)
+    return to_go, first
+
+
 def beam(compiled: Compiled, domain: Domain, costs: Costs, room: _Room) -> tuple[int, ...] | None:
     """Stations of one variant within the room left, or None when the beam runs dry.
+
+    Parallel stretches of a DAG are kept whole when that fits: a layer-by-layer search does not see what the
+    join will cost.
+    """
+    if not domain.variant.is_chain:
+        to_go, first = stretch_to_go(domain.variant, costs)
+        whole = _beam(compiled, domain, costs, room, to_go, first)
+        return whole or _beam(compiled, domain, costs, room, to_go, list(range(len(domain.variant))))
+    return _beam(compiled, domain, costs, room, shortest_path(costs)[2], list(range(len(domain.variant))))
+
+
+def _beam(
+    compiled: Compiled, domain: Domain, costs: Costs, room: _Room, to_go: Floats, first: list[int]
+) -> tuple[int, ...] | None:
+    """Beam search; a layer shares the station of the layer ``first[layer]``.
 
     Working memory is counted as if all layers of a device needed it at once: safe, and good enough for a start.
     """
     variant, at = domain.variant, compiled.station_device
-    to_go = shortest_path(costs)[2] if variant.is_chain else np.zeros_like(costs.unary)
     rate = np.nan_to_num(compiled.rate[variant.service])
     paths: list[tuple[int, ...]] = [()]
     values = np.zeros(1)
@@ -170,7 +206,10 @@ def beam(compiled: Compiled, domain: Domain, costs: Costs, room: _Room) -> tuple
             if source >= 0:
                 score += costs.pair[source, layer][[path[source] for path in paths]]
         for row, path in enumerate(paths):
-            score[row, ~_fitting(compiled, variant, path, layer, room, rate)] = np.inf
+            usable = _fitting(compiled, variant, path, layer, room, rate)
+            if first[layer] < layer:
+                usable &= np.arange(len(at)) == path[first[layer]]
+            score[row, ~usable] = np.inf
         guide = score + to_go[layer][None, :]
         order = np.argsort(guide, axis=None, kind="stable")[:_BEAM]
         order = order[np.isfinite(guide.ravel()[order])]

@@ -51,8 +51,8 @@ VALUES = st.one_of(
             *("poisson", "mmpp", "trace", "periodic", "latency", "energy", "throughput", "placer/model/1", "*"),
         ]
     ),
-    st.just([]),
-    st.just({}),
+    st.builds(list),
+    st.builds(dict),
     st.just([[[]]]),
     st.just({"a": {"b": 1}}),
     st.text(max_size=8).filter(str.isprintable),
@@ -81,7 +81,7 @@ def mutate(draw: st.DrawFn, tree: Any) -> None:
     key = path[-1]
     action = draw(st.sampled_from(["replace", "replace", "replace", "drop", "copy", "rename", "exchange"]))
     if action == "replace":
-        parent[key] = draw(VALUES)
+        parent[key] = copy.deepcopy(draw(VALUES))
     elif action == "drop":
         del parent[key]
     elif action == "copy" and isinstance(parent, list):
