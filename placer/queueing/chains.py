@@ -58,7 +58,7 @@ TOKEN_STEPS = 4
 
 TIMESCALE = 0.25
 """The one fitted constant: factor of the ratio of relaxation times (``timescale_weight``), flat from .1 to
-.5."""
+.3."""
 
 ALL_RULES = Rules()
 

@@ -1,4 +1,4 @@
-"""Plans under random arrivals: the network of a plan, the analytic evaluator and the simulation agree where they must."""
+"""Plans under random arrivals: their network, the analytic evaluator and the simulation agree where they must."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plain(service: object) -> dict[str, object]:
 
 
 def feasible(seed: int) -> tuple[Compiled, Placement] | None:
-    compiled = at_rate(random_instance(seed, 300), 1e-7)
+    compiled = at_rate(random_instance(seed, 300), 1e-4)
     try:
         return compiled, plan(compiled, Options(objectives=("throughput",))).placement
     except PlacerError:
@@ -67,12 +67,12 @@ def test_without_load_the_response_is_the_latency() -> None:
         simulated = simulate_plan(outcome.plan, compiled, Request(jobs=2000, replications=3)).evaluation.times
         for times, measured in zip(services, simulated, strict=True):
             if times.name in chains:
-                assert times.response_time == pytest.approx(exact[times.name], rel=1e-4), seed
-                slack = 4 * measured.response_interval + 1e-6 * exact[times.name]
+                assert times.response_time == pytest.approx(exact[times.name], rel=1e-3), seed
+                slack = 4 * measured.response_interval + 1e-3 * exact[times.name]
                 assert abs(measured.response_time - exact[times.name]) <= slack, seed
                 compared += 1
             else:
-                assert measured.response_time <= exact[times.name] * (1 + 1e-6) + 4 * measured.response_interval
+                assert measured.response_time <= exact[times.name] * (1 + 1e-3) + 4 * measured.response_interval
     assert compared >= 15
 
 
