@@ -128,12 +128,14 @@ def _moves(f: Formulation) -> Iterator[tuple[int, float, Routes, int, int, Any]]
         for tensor, layers in readers.items():
             routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
             for tail, head, variable in _crossings(f, index, tensor, layers):
+                if not np.isfinite(routes.seconds[tail, head]):
+                    continue  # in no domain, except where an explanation drops the range
                 yield variant.service, float(variant.run[layers[0]]), routes, tail, head, variable
         sink = int(compiled.sink[variant.service])
         for layer in np.flatnonzero(variant.leave > 0):
             routes = compiled.topology.routes(variant.result_size(int(layer)))
             for i in domain.stations(int(layer)):
-                if at[i] != sink:
+                if at[i] != sink and np.isfinite(routes.seconds[at[i], sink]):
                     alpha = f.alpha(index, int(layer), i)
                     yield variant.service, float(variant.leave[layer]), routes, int(at[i]), sink, alpha
 

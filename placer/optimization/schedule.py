@@ -85,7 +85,12 @@ def flows(f: Formulation, index: int, maker: int, reader: int) -> list[tuple[int
 def transfer_ms(compiled: Compiled, variant: Variant, tensor: int) -> Floats:
     """Milliseconds to move a tensor between stations, shape (N, N)."""
     zone = compiled.tensor_zone(variant, tensor)
-    return compiled.transfer(variant.tensor_size(tensor), zone) * MS
+    return known(compiled.transfer(variant.tensor_size(tensor), zone) * MS)
+
+
+def known(milliseconds: Floats) -> Floats:
+    """Take ways that do not exist as free: they are in no domain, except where an explanation drops the range."""
+    return np.where(np.isfinite(milliseconds), milliseconds, 0.0)
 
 
 def add_latency(f: Formulation) -> None:
@@ -127,7 +132,7 @@ def _network_latency(f: Formulation, index: int) -> Terms:
     if variant.gates and variant.gates[-1] == len(variant) - 1:
         deliver_at.append(len(variant) - 1)  # otherwise the parallel end includes the way of the results
     for layer in deliver_at:
-        way = f.compiled.deliver(variant, layer) * MS * variant.leave[layer]
+        way = known(f.compiled.deliver(variant, layer) * MS) * variant.leave[layer]
         terms += [(way[i], f.alpha(index, layer, i)) for i in f.domains[index].stations(layer)]
     return [(c, v) for c, v in terms if c != 0.0]
 
@@ -141,7 +146,7 @@ def _arrival(f: Formulation, index: int, source: int, layer: int) -> Terms:
     """Time that the tensor of ``source`` (-1: the input) travels to ``layer``."""
     domain = f.domains[index]
     if source < 0:
-        way = f.compiled.fetch(domain.variant) * MS
+        way = known(f.compiled.fetch(domain.variant) * MS)
         return [(way[i], f.alpha(index, layer, i)) for i in domain.stations(layer)]
     cost = transfer_ms(f.compiled, domain.variant, source)
     return [(cost[i, k], y) for i, k, y in flows(f, index, source, layer) if cost[i, k] > 0]
@@ -169,7 +174,7 @@ def _parallel(f: Formulation, index: int, before: int, layers: range, ends_in_ga
     if ends_in_gate:
         return [(probability, m.finish[network, names[layers[-1]]])]
     for leaf in (layer for layer in layers if layer in variant.leaves):
-        way = f.compiled.deliver(variant, leaf) * MS
+        way = known(f.compiled.deliver(variant, leaf) * MS)
         row = [(1.0, m.finish[network, "decision"]), (-1.0, m.finish[network, names[leaf]])]
         row += [(-way[i], f.alpha(index, leaf, i)) for i in f.domains[index].stations(leaf)]
         m.decision[network, names[leaf]] = linear(row) >= 0
@@ -218,7 +223,7 @@ def _longest_stretch(f: Formulation, index: int, layers: range) -> float:
         total += float(variant.time[layer, usable].max()) * MS
         for source in variant.predecessors[layer]:
             if source < 0:
-                total += float((f.compiled.fetch(variant) * MS)[usable].max())
+                total += float(known(f.compiled.fetch(variant) * MS)[usable].max())
             else:
                 cost = transfer_ms(f.compiled, variant, source)
                 total += float(cost[np.ix_(domain.usable[source], usable)].max())
