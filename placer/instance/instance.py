@@ -17,10 +17,11 @@ from placer.instance.library import Library, locate
 from placer.instance.meaning import meaning_hash
 from placer.instance.model import Alternative, Model
 from placer.instance.network import Link, Radio
-from placer.instance.reading import Document, PathParts, read_document, unknown, validate
+from placer.instance.reading import Document, read_document, unknown, validate
 from placer.instance.schema import InstanceFile
 from placer.instance.service import ANY_LAYER, Service
 from placer.instance.service_checks import service_problems
+from placer.instance.tree import PathParts
 
 _MOST_PROBLEMS = 50
 

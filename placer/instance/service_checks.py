@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from placer.instance.reading import PathParts, unknown
+from placer.instance.reading import unknown
 from placer.instance.service import ANY_LAYER, Service
+from placer.instance.tree import PathParts
 
 if TYPE_CHECKING:
     from placer.instance.instance import Instance

@@ -148,6 +148,7 @@ class Solver:
             ) from error
         highs = highspy.Highs()
         highs.setOptionValue("output_flag", False)
+        highs.setOptionValue("log_to_console", False)
         _expect_ok(highs.passModel(_arrays(form)), "HiGHS refused the model")
         return cls(model, list(form.columns), highs, [row.constraint.name for row in form.rows])
 

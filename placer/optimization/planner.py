@@ -224,10 +224,22 @@ def _solve_ilp(
     placement = formulation.placement(result.values) if result.has_incumbent else start
     if placement is None:
         raise UnansweredError(f"no placement was found within the limits ({result.status})")
+    if result.has_incumbent:
+        _agree(compiled, objectives[-1], placement, result.objective / formulation.scale)
     if start is not None:
         placement = _better(compiled, objectives[-1], placement, start)
     bound = max(result.bound / formulation.scale, floor)
     return _Stage(placement, bound, _termination(result, options), "ilp")
+
+
+def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -> None:
+    """The evaluator must find the objective that the solver states for its point, or one of them is wrong."""
+    value = evaluate_placement(compiled, placement).objectives[name]
+    if not value <= stated + 1e-6 * max(abs(stated), 1e-9):
+        raise UnansweredError(
+            f"internal error: the solver states {name} = {stated:.9g}, its placement has {value:.9g}",
+            tip="this is a defect of the solver's version or of placer; please report it with the instance",
+        )
 
 
 def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -> Placement:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placer.errors import InputError
-from placer.instance import reading
-from placer.instance.reading import json_path, parse_document, read_document, unknown
+from placer.instance import reading, tree
+from placer.instance.reading import parse_document, read_document, unknown
+from placer.instance.tree import json_path
 
 SCALARS = st.one_of(
     st.none(),
@@ -123,7 +124,7 @@ def test_refused_files(tmp_path: Path) -> None:
 
 
 def test_too_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "LARGEST_TREE", 10)
+    monkeypatch.setattr(tree, "LARGEST_TREE", 10)
     with pytest.raises(InputError, match="more than 10 values"):
         parse_document("[1,2,3,4,5,6,7,8,9,10,11]", "x")
 
