@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -121,3 +121,17 @@ def progress_bar(title: str, show: bool) -> Iterator[Listener | None]:
             bar.update(task, state=state)
 
         yield tell
+
+
+@contextmanager
+def replication_bar(show: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many replications are done; nothing when stderr or stdout is no terminal."""
+    if not show or not sys.stdout.isatty() or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("replications")
+        yield lambda done, planned: bar.update(task, completed=done, total=planned)

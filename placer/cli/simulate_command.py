@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json
+from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json, replication_bar
 
 
 @click.command("simulate")
@@ -17,7 +15,7 @@ from placer.cli.common import evaluation_json, instance_option, json_option, ope
 @click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
 @click.option("--relative-half-width", type=click.FloatRange(1e-5, 1), help="Add replications until it is reached.")
 @click.option(
-    "--executor", default="serial", show_default=True, help="serial, processes[:N], threads[:N], dask:ADDRESS."
+    "--executor", default="processes", show_default=True, help="serial, processes[:N], threads[:N], dask:ADDRESS."
 )
 @instance_option
 @json_option
@@ -43,11 +41,7 @@ def command(
     plan, compiled, _ = open_plan(plan_file, instance)
     request = Request(jobs, replications, seed, level, relative_half_width)
 
-    def tell(done: int, planned: int) -> None:
-        if sys.stderr.isatty() and sys.stdout.isatty():
-            click.echo(f"\rreplication {done} of {planned}", nl=done == planned, err=True)
-
-    with open_executor(executor) as pool:
+    with open_executor(executor) as pool, replication_bar(not as_json) as tell:
         found = simulate_plan(plan, compiled, request, pool, tell)
     statuses = {check.status for check in found.evaluation.checks}
     code = 1 if "violated" in statuses else 3 if "undecided" in statuses else 0

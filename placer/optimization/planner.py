@@ -184,9 +184,15 @@ def _solve_stage(
 
 
 def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
+    kept = options.keep
+    if kept is not None and not evaluate_placement(compiled, kept).feasible:
+        kept = None
     if options.keep is not None and options.max_moves is not None:
-        return options.keep if evaluate_placement(compiled, options.keep).feasible else None
-    return warm_start(compiled, name)
+        return kept
+    start = warm_start(compiled, name)
+    if kept is None or start is None:
+        return start or kept
+    return _better(compiled, name, kept, start)
 
 
 def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:

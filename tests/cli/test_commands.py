@@ -231,3 +231,30 @@ def test_show(thing: str) -> None:
 def test_schemas_are_json() -> None:
     for name in ("instance", "model", "device-type", "radio", "plan"):
         assert json.loads(placer("schema", name).stdout)["properties"]
+
+
+def test_simulate_beside_analytic(plan_file: Path) -> None:
+    done = placer("simulate", str(plan_file), "--jobs", "5000", "--replications", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    again = json.loads(
+        placer(
+            "simulate", str(plan_file), "--jobs", "5000", "--replications", "3", "--executor", "serial", "--json"
+        ).stdout
+    )
+    assert data["simulation"]["times"] == again["simulation"]["times"]
+    assert {times["name"] for times in data["analytic"]["times"]} == {"plates-in", "plates-out", "free-places"}
+    done = placer("check", str(plan_file), "--simulate", "--jobs", "5000", "--replications", "3")
+    assert done.returncode == 0
+    assert "evaluator simulation" in done.stdout
+
+
+def test_export_writes_whole_folders_only(plan_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    assert placer("export", str(plan_file), "-o", str(folder)).returncode == 2  # no image is invented
+    assert not folder.exists()
+    image = ["--image", "registry.example/edge-node:1.0"]
+    assert placer("export", str(plan_file), "-o", str(folder), *image).returncode == 0
+    assert (folder / "kubernetes" / "kustomization.yaml").is_file()
+    assert placer("export", str(plan_file), "-o", str(folder), *image).returncode == 2
+    assert placer("export", str(plan_file), "-o", str(folder), *image, "--force").returncode == 0
