@@ -192,8 +192,7 @@ def _variants(
             for row, layer in enumerate(graph.layers):
                 for column, (device, kind, unit) in enumerate(units):
                     times[row, column], assumed[row, column] = layer_time(layer, model, device, kind, unit)
-            placement = [(stations[i].device, instance.devices[stations[i].device].name, stations[i].unit)
-                         for i in range(len(stations))]  # fmt: skip
+            placement = [(place.device, instance.devices[place.device].name, place.unit) for place in stations]
             group.append(len(variants))
             variants.append(compile_variant(position, service, graph, times, assumed, placement, zone, units))
         service_variants.append(group)

@@ -83,6 +83,14 @@ def domain_of(compiled: Compiled, variant: Variant, active: Active = always) -> 
     return Domain(variant, usable)
 
 
+def accurate_enough(compiled: Compiled, variant: Variant, active: Active = always) -> bool:
+    """Whether a variant keeps its service's ``min_accuracy``; its accuracy does not depend on the placement."""
+    service = compiled.instance.services[variant.service]
+    if service.min_accuracy is None or not active("min_accuracy", service.name):
+        return True
+    return bool(variant.accuracy >= service.min_accuracy - 1e-9)
+
+
 def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Active) -> Truths:
     """Which layers fit a station that holds nothing else, shape (M,)."""
     device = int(compiled.station_device[station])

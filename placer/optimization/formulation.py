@@ -24,7 +24,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
-from placer.optimization.domains import Active, Domain, always, domain_of
+from placer.optimization.domains import Active, Domain, accurate_enough, always, domain_of
 from placer.placement import Placement
 
 MS, MB, MMAC = 1e3, 1e-6, 1e-6
@@ -113,7 +113,7 @@ def build(compiled: Compiled, active: Active = always) -> Formulation:
     domains = {}
     for index, variant in enumerate(compiled.variants):
         domain = domain_of(compiled, variant, active)
-        if domain.possible and _accurate_enough(compiled, variant, active):
+        if domain.possible and accurate_enough(compiled, variant, active):
             domains[index] = domain
     model = pyo.ConcreteModel("placement")
     model.objective_is_bounded = True
@@ -122,13 +122,6 @@ def build(compiled: Compiled, active: Active = always) -> Formulation:
     _node_limits(formulation)
     _memory(formulation)
     return formulation
-
-
-def _accurate_enough(compiled: Compiled, variant: Variant, active: Active) -> bool:
-    service = compiled.instance.services[variant.service]
-    if service.min_accuracy is None or not active("min_accuracy", service.name):
-        return True
-    return bool(variant.accuracy >= service.min_accuracy - 1e-9)
 
 
 def _assignment(f: Formulation) -> None:

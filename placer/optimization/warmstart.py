@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
-from placer.optimization.domains import Domain, domain_of
+from placer.optimization.domains import Domain, accurate_enough, domain_of
 from placer.optimization.schedule import stretches
 from placer.placement import Placement
 
@@ -91,12 +91,11 @@ def relaxed_optimum(compiled: Compiled, objective: str) -> tuple[float, Placemen
     if objective not in ("latency", "latency-worst", "energy"):
         return None
     values, choice, stations = [], [], []
-    for service, group in enumerate(compiled.service_variants):
+    for group in compiled.service_variants:
         best: tuple[float, int, tuple[int, ...]] | None = None
-        wanted = compiled.instance.services[service].min_accuracy
         for index in group:
             variant = compiled.variants[index]
-            if wanted is not None and not variant.accuracy >= wanted - 1e-9:
+            if not accurate_enough(compiled, variant):
                 continue
             if not variant.is_chain:
                 return None
@@ -252,13 +251,11 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
     """A good feasible placement, or None when none is found: services in turn, then re-planned until none improves."""
     options: list[list[tuple[int, Domain, Costs]]] = []
     guide = "energy" if objective == "energy" else "latency"
-    for service, group in enumerate(compiled.service_variants):
-        wanted = compiled.instance.services[service].min_accuracy
+    for group in compiled.service_variants:
         found = []
         for index in group:
             domain = domain_of(compiled, compiled.variants[index])
-            accurate = wanted is None or domain.variant.accuracy >= wanted - 1e-9
-            if domain.possible and accurate:
+            if domain.possible and accurate_enough(compiled, domain.variant):
                 found.append((index, domain, additive_costs(compiled, domain, guide)))
         if not found:
             return None
@@ -281,7 +278,7 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             candidate = _as_placement({**plan, service: chosen})
             trial = evaluate_placement(compiled, candidate)
             better = trial.objectives[objective] < evaluation.objectives[objective] - 1e-12
-            if (trial.feasible, better) > (evaluation.feasible, False) or (trial.feasible and not evaluation.feasible):
+            if (trial.feasible, better) > (evaluation.feasible, False):
                 plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
         if not improved:
             break

@@ -11,9 +11,8 @@ import numpy as np
 
 from placer.errors import InputError
 from placer.evaluation.checks import Check
-from placer.evaluation.evaluate import Evaluation, evaluate
+from placer.evaluation.evaluate import Evaluation, evaluate, read_book
 from placer.evaluation.network import Labelled, queue_network
-from placer.evaluation.routes import plan_routes
 from placer.evaluation.waiting import ServiceTimes, StationTimes
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_fraction, show_seconds
@@ -76,7 +75,7 @@ def simulate_plan(
     if not base.times:
         raise InputError("nothing to simulate: no service has arrivals, or a layer or tensor has nowhere to go")
     placement = to_placement(plan, compiled)
-    labelled = queue_network(compiled, placement, plan_routes(plan, compiled, placement))
+    labelled = queue_network(compiled, placement, read_book(plan, compiled, placement)[0])
     assert labelled is not None
     options: dict[str, Any] = (
         {"relative_half_width": request.relative_half_width} if request.relative_half_width else {}
