@@ -39,6 +39,17 @@ def plain(value: Any) -> Any:
     return value
 
 
+def list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """Print the planners and stop, when ``--methods`` is given."""
+    if not wanted:
+        return
+    from placer.planners import PLANNERS
+
+    for name, (_, title) in PLANNERS.items():
+        click.echo(f"{name:16} {title}")
+    ctx.exit()
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
     click.echo(json.dumps(plain(value), indent=2, allow_nan=False))

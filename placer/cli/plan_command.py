@@ -11,6 +11,7 @@ from placer.cli.common import (
     evaluation_json,
     instance_path,
     json_option,
+    list_methods,
     open_plan,
     print_json,
     progress_bar,
@@ -23,7 +24,8 @@ from placer.cli.common import (
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
-@click.option("--method", default="ilp", show_default=True, help="ilp (proven) or warm-start (the heuristic alone).")
+@click.option("--method", default="ilp", show_default=True, help="Planner; 'placer plan --methods' lists them.")
+@click.option("--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners.")
 @click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds.")
 @click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
@@ -51,8 +53,9 @@ def command(
     from placer.evaluation.assumptions import assumptions
     from placer.evaluation.objectives import OBJECTIVES
     from placer.optimization.bridge import Limits
-    from placer.optimization.planner import Options, all_in_the_cloud, best_whole, plan
+    from placer.optimization.planner import Options, all_in_the_cloud, best_whole
     from placer.plan import dump_plan, to_placement, write_atomically
+    from placer.planners import plan
 
     if max_moves is not None and keep is None:
         raise click.UsageError("--max-moves needs --keep")
