@@ -25,7 +25,9 @@ from placer.cli.common import (
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
 @click.option("--method", default="ilp", show_default=True, help="Planner; 'placer plan --methods' lists them.")
-@click.option("--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners.")
+@click.option(
+    "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
+)
 @click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds.")
 @click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
