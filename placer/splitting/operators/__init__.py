@@ -1,0 +1,1 @@
+"""Operator graphs on k accelerators and a host: throughput (contiguous or free) and latency."""
