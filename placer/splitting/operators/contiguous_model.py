@@ -71,8 +71,14 @@ class ContiguousModel:
         return np.array([host_number[s] if s in host_number else self.slots[s] for s in slot], dtype=np.int64)
 
 
-def contiguous_model(graph: OperatorGraph, units: Units, limit: float) -> ContiguousModel:
-    """Return the model; answers with a load of ``limit`` or more may be cut off."""
+def contiguous_model(graph: OperatorGraph, units: Units, scale: float, limit: float | None) -> ContiguousModel:
+    """Return the model of two or more devices.
+
+    Args:
+        graph, units: what is placed.
+        scale: the model's loads are multiples of it, so that the solver's tolerances mean the same on all graphs.
+        limit: multiples of ``scale`` that a load may have at most; None for no limit.
+    """
     slots: list[int] = [-1] * graph.cpus
     for accelerator in range(graph.accelerators):
         slots += [accelerator, *([-1] * graph.cpus)]
@@ -96,7 +102,7 @@ def contiguous_model(graph: OperatorGraph, units: Units, limit: float) -> Contig
         return prefix(u, s) - prefix(u, s - 1)
 
     _add_order(m, units, prefix)
-    _add_loads(m, graph, units, inside)
+    _add_loads(m, graph, units, inside, scale)
     for s in m.call_slots:
         for u in m.units:
             if not units.supported[u]:
@@ -114,7 +120,8 @@ def _add_order(m: Any, units: Units, prefix: Any) -> None:
             m.order.add(prefix(int(first), s) >= prefix(int(second), s))
 
 
-def _add_loads(m: Any, graph: OperatorGraph, units: Units, inside: Any) -> None:
+def _add_loads(m: Any, graph: OperatorGraph, units: Units, inside: Any, scale: float) -> None:
+    accelerator, host, cost = units.accelerator / scale, units.cpu / scale, units.cost / scale
     m.cuts = pyo.ConstraintList()
     m.loads = pyo.ConstraintList()
     m.memory = pyo.ConstraintList()
@@ -126,17 +133,17 @@ def _add_loads(m: Any, graph: OperatorGraph, units: Units, inside: Any) -> None:
             for other in others:
                 m.cuts.add(m.cut[h, s] >= inside(hub, s) - inside(other, s))
                 m.cuts.add(m.cut[h, s] >= inside(other, s) - inside(hub, s))
-        work = sum(float(units.accelerator[u]) * inside(u, s) for u in m.units)
-        moved = sum(float(units.cost[h]) * m.cut[h, s] for h in m.nets)
+        work = sum(float(accelerator[u]) * inside(u, s) for u in m.units)
+        moved = sum(float(cost[h]) * m.cut[h, s] for h in m.nets)
         m.loads.add(work + moved <= m.largest)
         if tight:
             share = units.size / max(graph.memory, 1.0)
-            m.memory.add(sum(float(share[u]) * inside(u, s) for u in m.units) <= 1.0 if graph.memory else 0.0)
+            m.memory.add(sum(float(share[u]) * inside(u, s) for u in m.units) <= (1.0 if graph.memory else 0.0))
     for s in m.host_slots:
-        m.loads.add(sum(float(units.cpu[u]) * inside(u, s) for u in m.units) <= m.largest)
+        m.loads.add(sum(float(host[u]) * inside(u, s) for u in m.units) <= m.largest)
         for u in m.units:
             m.hosts.add(inside(u, s) <= m.used[s])
     if m.host_slots:
         m.hosts.add(sum(m.used[s] for s in m.host_slots) <= graph.cpus)
-        total = sum(float(units.cpu[u]) * inside(u, s) for u in m.units for s in m.host_slots)
+        total = sum(float(host[u]) * inside(u, s) for u in m.units for s in m.host_slots)
         m.loads.add(total <= graph.cpus * m.largest)
