@@ -65,7 +65,7 @@ class ContiguousModel:
         """Return the device of each unit from the values of a solution."""
         m = self.model
         inner = list(m.inner)
-        slot = [sum(values[id(m.prefix[u, s])] < 0.5 for s in inner) for u in m.units]
+        slot = [sum(values.get(id(m.prefix[u, s]), 0.0) < 0.5 for s in inner) for u in m.units]
         hosts = sorted({s for s in slot if self.slots[s] < 0})
         host_number = {s: self.graph.accelerators + number for number, s in enumerate(hosts)}
         return np.array([host_number[s] if s in host_number else self.slots[s] for s in slot], dtype=np.int64)
