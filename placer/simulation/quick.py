@@ -75,7 +75,7 @@ def _check(network: QueueNetwork, index: int) -> None:
         and (network.task_station != DELAY).all()
         and not network.up.any()
         and not network.outcome_leaves.any()
-        and all(a.process == Process.POISSON and a.rate > 0 for a in network.arrivals)
+        and all(a.process == Process.POISSON and a.rate > 0 and a.spacing == 0 for a in network.arrivals)
     )
     if not plain:
         raise InputError(f"network {index} is not of plain chains with Poisson arrivals", tip="use simulate instead")
