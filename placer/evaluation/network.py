@@ -7,8 +7,8 @@ service: the job leaves with the work done up to the gate. Services without arri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from placer.instance.service import Service
 from placer.instance.topology import Arc
 from placer.instance.variant import Variant
 from placer.placement import Placement, fragments_of
-from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Ints, Law, Process, QueueNetwork
+from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Floats, Ints, Law, Process, QueueNetwork
 
 MOST_BLOCKS = 20_000
 """Assignments that a builder remembers before it starts anew."""
@@ -55,12 +55,14 @@ class Labelled:
         services: name of each class.
         stations: name of each station.
         devices: device of each station; empty for a link.
+        offered: shape (C,), requests per second before any rate limit at the source.
     """
 
     network: QueueNetwork
     services: tuple[str, ...]
     stations: tuple[str, ...]
     devices: tuple[str, ...]
+    offered: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,15 +141,22 @@ class NetworkBuilder:
         own = _capacities(self.compiled, placement) if fixed is None else fixed
         return np.array([*own, *links], dtype=np.int64)
 
-    def labelled(self, placement: Placement) -> Labelled:
-        """The network of a placement with the names of what it is made of."""
-        network = self.network(placement)
+    def labelled(self, placement: Placement, gaps: Mapping[int, float] | None = None) -> Labelled:
+        """The network of a placement with the names of what it is made of.
+
+        Args:
+            placement: which station runs each layer.
+            gaps: rate limits at the sources, seconds by service index.
+        """
+        streams = [behind_limit(self.arrivals[s], (gaps or {}).get(s, 0.0)) for s in self.served]
+        network = self.network(placement, streams)
         compiled = self.compiled
         labels = [station.name for station in compiled.stations]
         labels += [f"link {compiled.device_names[a.tail]} → {compiled.device_names[a.head]}" for a in self._link_arcs]
         devices = [compiled.device_names[station.device] for station in compiled.stations]
         names = tuple(compiled.instance.services[s].name for s in self.served)
-        return Labelled(network, names, tuple(labels), (*devices, *("" for _ in self._link_arcs)))
+        offered = np.array([self.arrivals[s].rate for s in self.served])
+        return Labelled(network, names, tuple(labels), (*devices, *("" for _ in self._link_arcs)), offered)
 
     def _link(self, arc: Arc) -> int:
         """Station of a link that queues."""
@@ -197,10 +206,25 @@ class NetworkBuilder:
         return tasks
 
 
-def queue_network(compiled: Compiled, placement: Placement, book: RouteBook) -> Labelled | None:
-    """Return the queueing network of a placement; None when no service has arrivals."""
+def queue_network(
+    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
+) -> Labelled | None:
+    """Return the queueing network of a placement; None when no service has arrivals.
+
+    ``gaps`` are the rate limits at the sources: seconds by service index.
+    """
     builder = NetworkBuilder(compiled, book)
-    return builder.labelled(placement) if builder.served else None
+    return builder.labelled(placement, gaps) if builder.served else None
+
+
+def behind_limit(stream: Arrivals, gap: float) -> Arrivals:
+    """A Poisson process behind a token bucket that holds one token, refilled ``gap`` seconds after it was taken.
+
+    The admitted ones are a renewal process of gaps ``gap + Exp(lambda)``: rate ``1/(gap + 1/lambda)``.
+    """
+    if gap <= 0.0:
+        return stream
+    return replace(stream, rate=1.0 / (gap + 1.0 / stream.rate), spacing=gap)
 
 
 def _outcomes(

@@ -154,7 +154,7 @@ def steering(problem: Problem, screened: Screened, placement: Placement, scale: 
     excess = float(np.maximum(screened.loss - problem.max_loss[screened.classes], 0.0).sum())
     if problem.objective == "loss":
         return screened.total + 10.0 * excess
-    return problem.secondary(placement) / scale + 10.0 * excess
+    return problem.deterministic(placement, problem.objective) / scale + 10.0 * excess
 
 
 def moves(problem: Problem, assigned: Assigned) -> Iterator[Assigned]:

@@ -10,14 +10,14 @@ import numpy as np
 
 from placer.errors import InfeasibleError, InputError
 from placer.evaluation.metrics import RouteBook, ServiceMetrics, service_metrics
-from placer.evaluation.network import NetworkBuilder
+from placer.evaluation.network import NetworkBuilder, behind_limit
 from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled, Floats
 from placer.optimization.domains import Domain, accurate_enough, domain_of
 from placer.optimization.loss.resources import Resources
 from placer.optimization.warmstart import Costs, additive_costs
 from placer.placement import Placement
-from placer.queueing.network import Arrivals, Process
+from placer.queueing.network import Arrivals
 
 LOSS = "loss"
 
@@ -49,9 +49,10 @@ class Problem:
     Attributes:
         compiled: the instance.
         objective: ``loss``, or an objective of the evaluator.
+        second: what decides between placements that are as good by it.
         scenarios: states of the world; one is the usual case.
         worst: judge by the worst scenario instead of the weighted mean.
-        limits: planned rate limits at the source, as the admitted part of the offered rate, by service index.
+        limits: rate limits at the sources, as the least time in s between admitted requests, by service index.
     """
 
     compiled: Compiled
@@ -59,6 +60,7 @@ class Problem:
     scenarios: tuple[Scenario, ...] = NOMINAL
     worst: bool = False
     limits: Mapping[int, float] = field(default_factory=dict)
+    second: str = "latency"
 
     def __post_init__(self) -> None:
         compiled = self.compiled
@@ -101,7 +103,7 @@ class Problem:
         result = []
         for service in self.served:
             stream = scaled(self.builder.arrivals[service], scenario.factors.get(service, 1.0))
-            result.append(limited(stream, self.limits.get(service, 1.0)))
+            result.append(behind_limit(stream, self.limits.get(service, 0.0)))
         return tuple(result)
 
     def offered(self, scenario: Scenario) -> Floats:
@@ -139,11 +141,10 @@ class Problem:
             self._metrics[key] = found
         return found
 
-    def secondary(self, placement: Placement) -> float:
-        """The deterministic objective of a placement; its latency where the objective is loss."""
+    def deterministic(self, placement: Placement, name: str) -> float:
+        """A deterministic objective of a placement."""
         pairs = zip(placement.choice, placement.stations, strict=True)
         metrics = [self.metrics(choice, stations) for choice, stations in pairs]
-        name = "latency" if self.objective == LOSS else self.objective
         return float(OBJECTIVES[name].value(self.compiled, placement, self.book, metrics))
 
 
@@ -160,17 +161,6 @@ def scaled(stream: Arrivals, factor: float) -> Arrivals:
     )
 
 
-def limited(stream: Arrivals, part: float) -> Arrivals:
-    """A Poisson process behind a rate limit that admits ``part`` of it: a token bucket that holds one token.
-
-    What comes within ``g`` of the last admitted request is turned away, so the admitted rate is
-    ``1/(g + 1/lambda)`` and ``g = (1/part - 1)/lambda``.
-
-    Raises:
-        InputError: for another process.
-    """
-    if part >= 1.0:
-        return stream
-    if stream.process != Process.POISSON:
-        raise InputError("a rate limit at the source is planned for Poisson arrivals only")
-    return replace(stream, rate=stream.rate * part, spacing=(1.0 / part - 1.0) / stream.rate)
+def gap_of(rate: float, part: float) -> float:
+    """Least time in s between admitted requests such that ``part`` of a Poisson stream is admitted."""
+    return (1.0 / part - 1.0) / rate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from placer.optimization.loss.problem import LOSS, Problem, Scenario
 from placer.placement import Placement
 from placer.queueing.chains import MAX_SWEEPS, solve_batch
 from placer.queueing.layout import Memory
-from placer.queueing.network import QueueNetwork
+from placer.queueing.network import Arrivals, QueueNetwork
 from placer.queueing.rules import Solution
 
 QUICK_SWEEPS = 10
@@ -80,13 +80,20 @@ class Scorer:
         self._arrivals = [problem.arrivals(scenario) for scenario in problem.scenarios]
         self._offered = [problem.offered(scenario) for scenario in problem.scenarios]
 
-    def score(self, placements: Sequence[Placement], near: Score | None = None, exact: bool = False) -> list[Score]:
+    def score(
+        self,
+        placements: Sequence[Placement],
+        near: Score | Sequence[Score] | None = None,
+        exact: bool = False,
+        limits: Sequence[Mapping[int, float]] | None = None,
+    ) -> list[Score]:
         """Score placements.
 
         Args:
             placements: at least one.
-            near: the score of a placement much like all of these, to start from.
+            near: the score of a placement much like all of these, or one for each, to start from.
             exact: solve until the fixed point, whatever it costs; what a plan states comes from here.
+            limits: rate limits of each placement; those of the problem when None.
         """
         self.evaluations += len(placements)
         problem = self.problem
@@ -94,10 +101,15 @@ class Scorer:
         seen: list[list[_Aggregate]] = [[] for _ in placements]
         memories: list[list[Memory]] = [[] for _ in placements]
         for index, scenario in enumerate(problem.scenarios):
-            networks = [self._network(placement, index, scenario) for placement in placements]
+            streams = [self._arrivals[index]] * len(placements)
+            if limits is not None:
+                streams = [problem.with_limits(own).arrivals(scenario) for own in limits]
+            networks = [self._network(p, own, scenario) for p, own in zip(placements, streams, strict=True)]
             start = None
             if near is not None and not exact:
-                start = _joined([_carried(near, index, own, len(networks[0].capacity)) for own in blocks])
+                parents = [near] * len(blocks) if isinstance(near, Score) else near
+                size = len(networks[-1].capacity)
+                start = _joined([_carried(p, index, own, size) for p, own in zip(parents, blocks, strict=True)])
             sweeps = MAX_SWEEPS if start is None else QUICK_SWEEPS
             solution = solve_batch(networks, memory=start, most_sweeps=sweeps)
             for k in range(len(placements)):
@@ -107,8 +119,8 @@ class Scorer:
             self._score(placement, seen[k], tuple(memories[k]), blocks[k]) for k, placement in enumerate(placements)
         ]
 
-    def _network(self, placement: Placement, index: int, scenario: Scenario) -> QueueNetwork:
-        network = self.problem.builder.network(placement, self._arrivals[index])
+    def _network(self, placement: Placement, streams: tuple[Arrivals, ...], scenario: Scenario) -> QueueNetwork:
+        network = self.problem.builder.network(placement, streams)
         network = replace(network, capacity=np.minimum(network.capacity, LARGEST_BUFFER))
         return without_devices(self.problem, network, scenario)
 
@@ -141,9 +153,9 @@ class Scorer:
         excess = np.maximum(chosen.loss - problem.max_loss, 0.0).sum()
         late = np.minimum(chosen.response, 1e12) / problem.deadline - 1.0
         excess += np.maximum(np.where(np.isfinite(problem.deadline), late, 0.0), 0.0).sum()
-        second = problem.secondary(placement)
         sharp = problem.objective != LOSS
-        objective = second if sharp else chosen.total
+        objective = problem.deterministic(placement, problem.objective) if sharp else chosen.total
+        second = chosen.total if problem.second == LOSS else problem.deterministic(placement, problem.second)
         return Score(
             violation=float(excess),
             objective=float(objective),

@@ -26,7 +26,7 @@ from placer.optimization.loss.neighbours import (
     steering,
     swaps,
 )
-from placer.optimization.loss.problem import Problem
+from placer.optimization.loss.problem import LOSS, Problem
 from placer.optimization.loss.scoring import Score, Scorer
 from placer.placement import Placement
 
@@ -118,7 +118,7 @@ class Search:
     def _first_factor(self) -> float:
         """Cost per second of latency (or joule) against lost requests per second: a tie-break where loss is all."""
         offered = float(self.problem.weights @ self.problem.rates)
-        return 1e-6 * max(offered, 1e-9) if self.problem.objective == "loss" else 1.0
+        return 1e-6 * max(offered, 1e-9) if self.problem.objective == LOSS else 1.0
 
     def construct(self, noise: float = 0.0) -> Assigned | None:
         """A placement from nothing: services by their work, the largest first, each by its dynamic programme."""
@@ -138,7 +138,7 @@ class Search:
 
     def _factor(self) -> float:
         """Weight of the additive cost in an insertion: drawn anew where loss is a limit and not the objective."""
-        if self.problem.objective == "loss":
+        if self.problem.objective == LOSS:
             return self._cost_factor
         return float(10.0 ** self.rng.uniform(-4.0, 1.5))
 
@@ -199,7 +199,7 @@ class Search:
         return Found(tuple(self.elite), done, ended, self.scorer.evaluations)
 
     def _first(self, starts: list[Placement]) -> Assigned | None:
-        self._scale = max(abs(self.problem.secondary(starts[0])), 1e-12) if starts else 1.0
+        self._scale = self._value(starts[0]) if starts else 1.0
         built = self.construct()
         for _ in range(20):
             if built is not None or starts:
@@ -207,12 +207,18 @@ class Search:
             built = self.construct(noise=1.0)
         if built is not None:
             if not starts:
-                self._scale = max(abs(self.problem.secondary(as_placement(built))), 1e-12)
+                self._scale = self._value(as_placement(built))
             starts = [*starts, as_placement(built)]
         if not starts:
             return None
         self.offer(starts)
         return as_assigned(self.problem, self.elite[0].placement)
+
+    def _value(self, placement: Placement) -> float:
+        """The deterministic objective of a placement as a scale; 1 where the objective is loss."""
+        if self.problem.objective == LOSS:
+            return 1.0
+        return max(abs(self.problem.deterministic(placement, self.problem.objective)), 1e-12)
 
     def _round(self, current: Assigned, deadline: float) -> bool:
         """Rebuild from ``current`` for a while, score what came out, polish the best."""
@@ -239,7 +245,7 @@ class Search:
         for step in range(steps):
             if time.monotonic() >= deadline:
                 break
-            count = int(min(1 + rng.integers(0, 3), len(current)))
+            count = min(1 + int(rng.integers(0, 3)), len(current))
             shares = loss * self._offered + 1e-3 * self._offered.max()
             shares = 0.7 * shares / shares.sum() + 0.3 / len(shares)
             removed = [int(s) for s in rng.choice(len(shares), size=count, replace=False, p=shares)]
