@@ -158,6 +158,10 @@ class Solver:
         numbers = [values[id(self.columns[position])] for position in indices]
         self.highs.setSolution(len(indices), np.array(indices, dtype=np.int32), np.array(numbers, dtype=np.float64))
 
+    def use_primal_simplex(self) -> None:
+        """Solve linear relaxations by the primal simplex method: far faster where a feasible point is at hand."""
+        _expect_ok(self.highs.setOptionValue("simplex_strategy", 4), "HiGHS refused the primal simplex method")
+
     def solve(self, limits: Limits, listener: Listener | None = None, scale: float = 1.0) -> Result:
         """Run HiGHS.
 

@@ -17,7 +17,7 @@ from placer.optimization.domains import Domain, accurate_enough, domain_of
 from placer.optimization.loss.resources import Resources
 from placer.optimization.warmstart import Costs, additive_costs
 from placer.placement import Placement
-from placer.queueing.network import Arrivals
+from placer.queueing.network import Arrivals, Process
 
 LOSS = "loss"
 
@@ -70,6 +70,7 @@ class Problem:
         self.served = self.builder.served
         if not self.served:
             raise InputError("no service has arrivals: there is nothing to lose", tip="give services 'arrivals'")
+        self.all_poisson = all(stream.process == Process.POISSON for stream in self.builder.arrivals.values())
         self.domains: dict[int, Domain] = {}
         for index, variant in enumerate(compiled.variants):
             domain = domain_of(compiled, variant)
