@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from placer.errors import UnansweredError
+from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement, with_waiting
+from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.optimization.bridge import Listener
 from placer.optimization.loss.annealing import Energies, Settings, analytic_energies, anneal, simulated_energies
@@ -25,20 +27,27 @@ TRIES = 2_000
 
 
 def round_robin(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
-    """Deal the layers out in turn, service by service; a device without room is passed over."""
-    problem = Problem(compiled)
-    turn = 0
+    """Deal the layers out in turn, service by service; a device without memory for a layer is passed over.
 
-    def order(usable: list[int]) -> Iterator[int]:
-        nonlocal turn
-        stations = len(compiled.stations)
-        for step in range(stations):
-            station = (turn + step) % stations
-            if station in usable:
-                turn = station + 1
-                yield station
+    Whoever deals layers out does not compute loads: limits on utilisation are not looked at, and may be broken. Where
+    a layer finds no device, the dealing starts anew one device later.
+    """
+    stations = len(compiled.stations)
+    problem = Problem(replace(compiled, max_utilisation=np.full(stations, np.inf)))
+    for first in range(stations):
+        turn = first
 
-    return _given(compiled, options, _filled(problem, order), "round-robin")
+        def order(usable: list[int]) -> Iterator[int]:
+            nonlocal turn
+            for station in [(turn + step) % stations for step in range(stations)]:
+                if station in usable:
+                    turn = station + 1
+                    yield station
+
+        placement = _filled(problem, order)
+        if placement is not None:
+            break
+    return _given(compiled, options, placement, "round-robin")
 
 
 def random_placement(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
@@ -125,6 +134,7 @@ def annealing_simulation(compiled: Compiled, options: Options, listener: Listene
 def _annealed(
     compiled: Compiled, options: Options, energies: Callable[[Problem], Energies], settings: Settings, name: str
 ) -> Outcome:
+    begin = time.monotonic()
     objectives = options.objectives or compiled.instance.file.objective
     problem = Problem(compiled, objectives[0])
     search = Search(problem, options.limits.seed)
@@ -133,21 +143,41 @@ def _annealed(
     if not feasible:
         return _given(compiled, options, None, name)
     found = anneal(problem, feasible, energies(problem), options.limits.seconds, options.limits.seed, settings)
-    return _given(compiled, options, found.placement, name)
+    return _given(compiled, options, found.placement, name, time.monotonic() - begin)
 
 
-def _given(compiled: Compiled, options: Options, placement: Placement | None, method: str) -> Outcome:
+def loss_baselines(compiled: Compiled, options: Options) -> dict[str, Outcome | None]:
+    """What stands beside a plan for little loss: layers dealt out in turn, and the plan of least latency.
+
+    None where such a placement was not found; the ILP gets a sixth of the time.
+    """
+    limits = replace(options.limits, seconds=min(options.limits.seconds / 6, 20.0), nodes=None)
+    asked = Options(objectives=(LOSS,), limits=limits)
+    result: dict[str, Outcome | None] = {}
+    for title, baseline in (("round robin", round_robin), ("least latency (ILP)", min_latency)):
+        try:
+            found = baseline(compiled, asked, None)
+        except (InfeasibleError, UnansweredError):
+            result[title] = None
+            continue
+        result[title] = replace(found, evaluation=with_waiting(compiled, found.placement, None, found.evaluation))
+    return result
+
+
+def _given(
+    compiled: Compiled, options: Options, placement: Placement | None, method: str, seconds: float = 0.0
+) -> Outcome:
     """A plan of a placement about which nothing is proven."""
     if placement is None:
         raise UnansweredError(f"{method} found no placement that fits; --method ilp decides whether one exists")
     evaluation = with_waiting(compiled, placement, None, evaluate_placement(compiled, placement))
     names = options.objectives or compiled.instance.file.objective
     results = tuple(
-        ObjectiveResult(name=name, value=value, bound=None, gap=None, unit="1" if name == LOSS else "s")
+        ObjectiveResult(name=name, value=value, bound=None, gap=None, unit=OBJECTIVES[name].unit)
         for name in names
         if math.isfinite(value := evaluation.objectives[name])
     )
     certificate = Certificate(
-        method=method, termination="heuristic", objectives=results, seconds=0.0, seed=options.limits.seed
+        method=method, termination="heuristic", objectives=results, seconds=seconds, seed=options.limits.seed
     )
     return Outcome(make_plan(compiled, placement, certificate, options.path), placement, evaluation)

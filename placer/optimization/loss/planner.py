@@ -210,17 +210,31 @@ def _admission(
 def _confirm(
     problem: Problem, elite: list[Candidate], gaps: list[dict[int, float]], seconds: float, seed: int
 ) -> tuple[int, Selection | None]:
-    """The candidate that the simulation prefers among those that are alike by the analytic evaluator."""
+    """The candidate that the simulation prefers among those that are alike by the analytic evaluator.
+
+    Where services limit their loss, it is the first one that the simulation does not see break a limit.
+    """
     if seconds <= 0.0:
         return 0, None
+    begin = time.monotonic()
     best = elite[0].score
     alike = [
         k
         for k, candidate in enumerate(elite)
         if candidate.score.key[0] <= best.key[0] + 1e-6
-        and (problem.objective == LOSS and candidate.score.total <= best.total + max(NEAR * best.total, 1e-3))
-    ] or [0]
-    found = select(problem, [elite[k].placement for k in alike], seconds, seed, limits=[gaps[k] for k in alike])
+        and (problem.objective != LOSS or candidate.score.total <= best.total + max(NEAR * best.total, 1e-3))
+    ]
+    if np.isfinite(problem.max_loss).any():
+        for k in alike:
+            seen = select(problem, [elite[k].placement], seconds, seed, limits=[gaps[k]])
+            if not (seen.loss - seen.loss_half_width > problem.max_loss).any():
+                return k, seen
+            if time.monotonic() - begin > seconds:
+                break
+    if problem.objective != LOSS:
+        alike = alike[:1]
+    left = max(seconds - (time.monotonic() - begin), 0.0)
+    found = select(problem, [elite[k].placement for k in alike], left, seed, limits=[gaps[k] for k in alike])
     return alike[found.best], found
 
 
@@ -273,7 +287,7 @@ def _outcome(
             half_width=float(np.nan_to_num(selection.half_width)),
             level=LEVEL,
             replications=selection.replications,
-            candidates=len(problem.scenarios),
+            candidates=selection.candidates,
             selected=selection.decided,
         )
     certificate = Certificate(

@@ -101,21 +101,23 @@ class Resources:
         compiled, variant = self.compiled, self.compiled.variants[choice]
         devices, units = len(compiled.device_names), len(compiled.stations)
         here, own = compiled.station_device[stations], self.own[stations]
+        placed = len(stations)  # a baseline may have placed the first layers only
         runtime, peak = np.zeros(devices), np.zeros(units)
         runtime[here] = variant.runtime_memory
-        np.maximum.at(peak, stations, variant.activations)
+        np.maximum.at(peak, stations, variant.activations[:placed])
         rate = float(np.nan_to_num(compiled.rate[variant.service]))
-        busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
+        run = variant.run[:placed]
+        busy = np.where(run > 0, run * variant.time[np.arange(placed), stations], 0.0)
 
         def total(values: Floats, places: int, where: Ints) -> Floats:
             return np.bincount(where, values, minlength=places).astype(np.float64)
 
         return Usage(
-            layers=total(np.ones(len(variant)), devices, here),
-            weights=total(np.where(own, 0.0, variant.weights), devices, here),
+            layers=total(np.ones(placed), devices, here),
+            weights=total(np.where(own, 0.0, variant.weights[:placed]), devices, here),
             runtime=runtime,
-            compute=total(variant.macs, devices, here),
-            unit_weights=total(np.where(own, variant.weights, 0.0), units, stations),
+            compute=total(variant.macs[:placed], devices, here),
+            unit_weights=total(np.where(own, variant.weights[:placed], 0.0), units, stations),
             work=total(busy * rate, units, stations),
             peak=peak,
         )

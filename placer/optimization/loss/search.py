@@ -111,6 +111,8 @@ class Search:
         self.begin = time.monotonic()
         self._scored: set[Placement] = set()
         self._guess: Floats | None = None
+        layers = sum(len(problem.compiled.variants[group[0]]) for group in problem.groups)
+        self._small = layers * len(problem.compiled.stations) <= SMALL_NEIGHBOURHOOD
         self._scale = 1.0
         self._offered = np.nan_to_num(problem.compiled.rate, nan=0.0) * problem.compiled.weight
         self._cost_factor = self._first_factor()
@@ -142,22 +144,27 @@ class Search:
             return self._cost_factor
         return float(10.0 ** self.rng.uniform(-4.0, 1.5))
 
-    def offer(self, placements: list[Placement], near: Score | None = None) -> bool:
-        """Score placements not seen before and keep the best; True when there is a new best one."""
+    def offer(self, placements: list[Placement], near: Score | None = None) -> Candidate | None:
+        """Score placements not seen before and keep the best; returns the best of the new ones."""
         fresh = [p for p in dict.fromkeys(placements) if p not in self._scored]
-        if not fresh:
-            return False
         self._scored.update(fresh)
-        before = self.elite[0].score.key if self.elite else (math.inf, math.inf, math.inf)
+        before = self.best_key
+        top: Candidate | None = None
         for start in range(0, len(fresh), BATCH):
             some = fresh[start : start + BATCH]
-            for placement, score in zip(some, self.scorer.score(some, near), strict=True):
-                self._keep(Candidate(placement, score))
-        better = self.elite[0].score.key < before
-        if better and self.listener is not None:
+            for candidate in map(Candidate, some, self.scorer.score(some, near)):
+                self._keep(candidate)
+                if top is None or candidate.score.key < top.score.key:
+                    top = candidate
+        if self.best_key < before and self.listener is not None:
             best = self.elite[0].score
             self.listener(Progress(time.monotonic() - self.begin, best.objective, self.bound, "search"))
-        return better
+        return top
+
+    @property
+    def best_key(self) -> tuple[float, float, float]:
+        """Key of the best placement so far; infinite before there is one."""
+        return self.elite[0].score.key if self.elite else (math.inf, math.inf, math.inf)
 
     def _keep(self, candidate: Candidate) -> None:
         if len(self.elite) == ELITE and candidate.score.key >= self.elite[-1].score.key:
@@ -183,20 +190,30 @@ class Search:
                 if time.monotonic() >= deadline:
                     ended = "time"
                     break
-                better = self._round(current, deadline)
-                done, stale = done + 1, 0 if better else stale + 1
+                before = self.best_key
+                self._round(current, deadline)
+                done, stale = done + 1, 0 if self.best_key < before else stale + 1
                 if budget.stale is not None and stale >= budget.stale:
                     ended = "stale"
                     break
                 if stale and stale % PATIENCE == 0:
-                    fresh = self.construct(noise=0.5)
-                    current = fresh or current
+                    current = self.construct(noise=0.5) or current
+                elif self._small and stale % 2:
+                    current = self._shaken(current)
                 else:
                     pick = int(min(self.rng.geometric(0.5) - 1, len(self.elite) - 1))
                     current = as_assigned(self.problem, self.elite[pick].placement)
         except KeyboardInterrupt:
             ended = "interrupted"
         return Found(tuple(self.elite), done, ended, self.scorer.evaluations)
+
+    def _shaken(self, assigned: Assigned) -> Assigned:
+        """A few random moves away."""
+        for _ in range(int(self.rng.integers(2, 6))):
+            trial = random_move(self.problem, assigned, self.rng)
+            if trial is not None and self.problem.resources.overdrawn(as_placement(trial)) == 0.0:
+                assigned = trial
+        return assigned
 
     def _first(self, starts: list[Placement]) -> Assigned | None:
         self._scale = self._value(starts[0]) if starts else 1.0
@@ -220,11 +237,13 @@ class Search:
             return 1.0
         return max(abs(self.problem.deterministic(placement, self.problem.objective)), 1e-12)
 
-    def _round(self, current: Assigned, deadline: float) -> bool:
-        """Rebuild from ``current`` for a while, score what came out, polish the best."""
-        pending = self._rebuild_walk(current, deadline)
-        better = self.offer(pending, self.elite[0].score)
-        return self._polish(deadline) or better
+    def _round(self, current: Assigned, deadline: float) -> None:
+        """Rebuild from ``current`` for a while, score what came out, polish the best of it."""
+        top = self.offer(self._rebuild_walk(current, deadline), self.elite[0].score)
+        if top is not None and (self._small or top.score.key <= self.best_key):
+            self._polish(top, deadline)
+        elif not self._small:
+            self._polish(self.elite[0], deadline)
 
     def _energy(self, assigned: Assigned) -> tuple[float, Placement, Floats]:
         placement = as_placement(assigned)
@@ -261,24 +280,20 @@ class Search:
             best = min(best, value)
         return sorted(seen, key=lambda placement: seen[placement])[:BATCH]
 
-    def _polish(self, deadline: float) -> bool:
-        """Neighbours of the best placement, while they improve it."""
-        improved = False
-        for _ in range(POLISHING):
-            if time.monotonic() >= deadline:
+    def _polish(self, candidate: Candidate, deadline: float) -> None:
+        """Neighbours of a placement, while they improve it; in a small instance down to a local optimum."""
+        steps = 0
+        while (self._small or steps < POLISHING) and time.monotonic() < deadline:
+            around = self._neighbours(as_assigned(self.problem, candidate.placement), deadline)
+            top = self.offer(around, candidate.score)
+            if top is None or top.score.key >= candidate.score.key:
                 break
-            best = self.elite[0]
-            around = self._neighbours(as_assigned(self.problem, best.placement), deadline)
-            if not around or not self.offer(around, best.score):
-                break
-            improved = True
-        return improved
+            candidate = top
+            steps += 1
 
     def _neighbours(self, assigned: Assigned, deadline: float) -> list[Placement]:
         problem = self.problem
-        layers = sum(len(stations) for _, stations in assigned.values())
-        size = layers * len(problem.compiled.stations)
-        if size <= SMALL_NEIGHBOURHOOD:
+        if self._small:
             every = [as_placement(one) for one in (*moves(problem, assigned), *swaps(problem, assigned))]
             return [p for p in every if p not in self._scored and problem.resources.overdrawn(p) == 0.0]
         energies: dict[Placement, float] = {}

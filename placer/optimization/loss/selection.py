@@ -27,7 +27,12 @@ from placer.simulation.tables import Tables, tabulate
 FIRST = 8
 """n0: replications before anything is compared; enough for a variance."""
 
-JOBS = 20_000
+JOBS = (20_000, 60_000)
+"""Jobs of a replication when time is short, and else: long queues near saturation take long to settle."""
+
+SHORT = 5.0
+"""Seconds below which time is short."""
+
 WARMUP = 0.2
 ALPHA = 0.05
 ZONE = (0.0005, 0.005)
@@ -45,6 +50,7 @@ class Selection:
         value, half_width: its weighted loss ratio over the scenarios, with the interval of level ``LEVEL``.
         loss, loss_half_width: shape (C,), of its services.
         replications: of the candidate chosen.
+        candidates: how many were compared.
         decided: whether the rule came to its end within the time.
     """
 
@@ -54,6 +60,7 @@ class Selection:
     loss: Floats
     loss_half_width: Floats
     replications: int
+    candidates: int
     decided: bool
 
 
@@ -64,6 +71,7 @@ def select(
     seed: int,
     most: int = 200,
     limits: list[dict[int, float]] | None = None,
+    jobs: int | None = None,
 ) -> Selection:
     """Choose among candidates by their simulated loss.
 
@@ -74,9 +82,12 @@ def select(
         seed: of the common random numbers.
         most: replications of a candidate at most.
         limits: rate limits of each candidate; those of the problem when None.
+        jobs: of a replication; by the time given when None.
     """
     begin = time.monotonic()
-    runs = [_Run(problem if limits is None else problem.with_limits(limits[k]), p) for k, p in enumerate(candidates)]
+    length = jobs or JOBS[seconds >= SHORT]
+    asked = [problem if limits is None else problem.with_limits(own) for own in limits or [{}] * len(candidates)]
+    runs = [_Run(own, placement, length) for own, placement in zip(asked, candidates, strict=True)]
     alive = list(range(len(runs)))
     for k in list(alive):
         for r in range(FIRST):
@@ -102,6 +113,7 @@ def select(
         loss=np.asarray(loss.mean),
         loss_half_width=np.asarray(loss.half_width),
         replications=len(runs[best].totals),
+        candidates=len(runs),
         decided=compared and len(alive) == 1,
     )
 
@@ -136,14 +148,14 @@ def _survivors(runs: list[_Run], alive: list[int], n: int) -> list[int]:
 class _Run:
     """One candidate: its networks in all scenarios, and what its replications gave."""
 
-    def __init__(self, problem: Problem, placement: Placement) -> None:
+    def __init__(self, problem: Problem, placement: Placement, jobs: int) -> None:
         self.problem = problem
         self.nets: list[tuple[Scenario, Tables, float, Floats]] = []
         for scenario in problem.scenarios:
             streams = problem.arrivals(scenario)
             network = without_devices(problem, problem.builder.network(placement, streams), scenario)
             admitted = np.array([stream.rate for stream in streams])
-            horizon = JOBS / max(float(admitted.sum()), 1e-300)
+            horizon = jobs / max(float(admitted.sum()), 1e-300)
             self.nets.append((scenario, tabulate(network), horizon, admitted))
         self.totals: list[float] = []
         self.losses: list[Floats] = []
