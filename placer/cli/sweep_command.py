@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -86,12 +87,15 @@ def command(
     grid = read_grid(instance, vary)
     options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
     request = Request(jobs, replications, seed) if simulated else None
+    # workers that Ctrl-C ends hold a lock of Pyomo's, which Python's tracker frees: no news for the user
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     with open_executor(executor) as pool:
         with replication_bar(not as_json, "points") as tell:
             sweep = run_sweep(grid, options, simulation=request, executor=pool, progress=tell)
         if sweep.stopped is not None:
             _end_workers()
-    if output is not None:
+    # a sweep stopped before its first point leaves what is there
+    if output is not None and sweep.rows:
         write_sweep(sweep, output)
     if picture is not None and sweep.rows:
         from placer.manifests.sweep_picture import picture as draw
@@ -104,8 +108,8 @@ def command(
 
     out = report.console()
     sweep_report.print_sweep(sweep, out)
-    for file in (output, picture if sweep.rows else None):
-        if file is not None:
+    for file in (output, picture):
+        if file is not None and sweep.rows:
             out.print(f"written to {file}", markup=False)
     return sweep.exit_code
 

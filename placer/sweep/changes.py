@@ -23,6 +23,9 @@ def changes_between(before: Sequence[ServiceRow], after: Sequence[ServiceRow]) -
         elif previous.alternative != service.alternative:
             where = ", ".join(dict.fromkeys(_places(service).values()))
             sentences.append(f"{service.name} changes {previous.alternative} → {service.alternative} (on {where})")
+        elif _places(previous).keys() != _places(service).keys():
+            where = ", ".join(dict.fromkeys(_places(service).values()))
+            sentences.append(f"{service.name} has other layers (on {where})")
         else:
             sentences += _moves(previous, service)
     gone = old.keys() - {service.name for service in after}
@@ -41,7 +44,7 @@ def _places(service: ServiceRow) -> dict[str, str]:
 def _moves(before: ServiceRow, after: ServiceRow) -> list[str]:
     old, new = _places(before), _places(after)
     sentences = []
-    for (tail, head), run in groupby(new, key=lambda layer: (old.get(layer, "nowhere"), new[layer])):
+    for (tail, head), run in groupby(new, key=lambda layer: (old[layer], new[layer])):
         layers = list(run)
         if tail != head:
             shown = layers[0] if len(layers) == 1 else f"{layers[0]} … {layers[-1]}"
