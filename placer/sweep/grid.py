@@ -143,8 +143,7 @@ def _axis(document: Document, option: str) -> Axis:
     # values in several units have no common number line
     numeric = not units and all(value.number is not None for value in values.items)
     numbers = tuple(value.number if numeric and value.number is not None else math.nan for value in values.items)
-    shown = tuple(str(row[0]) if len(set(map(str, row))) == 1 else value.text
-                  for row, value in zip(written, values.items, strict=True))  # fmt: skip
+    shown = tuple(_shown(row, value) for row, value in zip(written, values.items, strict=True))
     return Axis(path, targets, written, shown, numbers, unit, values.logarithmic)
 
 
@@ -157,6 +156,14 @@ def _written(value: Value, standing: Any) -> Any:
         return f"{value.text} {unit}"
     whole = re.fullmatch(r"[+-]?\d{1,18}", value.text)
     return int(value.text) if whole else value.number
+
+
+def _shown(written: tuple[Any, ...], value: Value) -> str:
+    """A value as YAML has it; without a unit where the targets do not share one."""
+    first = written[0]
+    if isinstance(first, bool):
+        return str(first).lower()
+    return str(first) if all(item == first for item in written) else value.text
 
 
 def _unit_of(standing: Any) -> str:
