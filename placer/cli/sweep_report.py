@@ -25,8 +25,10 @@ def print_sweep(sweep: Sweep, out: Console) -> None:
     planned = [row for row in sweep.rows if row.answer.planned]
     changed = sum(bool(row.changes) for row in planned)
     broken = sum(bool(row.answer.violations) for row in planned)
-    line = f"{len(planned)} of {len(sweep.grid.points)} points planned, {_counted(changed, 'change')} of plan, "
-    out.print(line + f"{_counted(broken, 'plan')} violating a limit", markup=False)
+    ties = sum(bool(row.tie) for row in planned)
+    line = f"{len(planned)} of {len(sweep.grid.points)} points planned, {_counted(changed, 'change')} of plan"
+    line += f" ({ties} by a tie)" if ties else ""
+    out.print(f"{line}, {_counted(broken, 'plan')} violating a limit", markup=False)
     for row in sweep.rows:
         for message in row.answer.violations:
             out.print(f"VIOLATED at {_where(sweep, row)}: {message}", markup=False)
@@ -111,13 +113,16 @@ def _number(value: float) -> str:
 def _plan(row: Row) -> str:
     if not row.answer.planned:
         return "–"
+    if row.tie:
+        return "ties"
     return "" if row.changes is None else "changes" if row.changes else "same"
 
 
 def _print_changes(sweep: Sweep, out: Console) -> None:
     for row in sweep.rows:
         if row.changes:
-            out.print(f"changes at {_where(sweep, row)}:", markup=False)
+            why = " (a tie: the plan before is as good here)" if row.tie else ""
+            out.print(f"changes at {_where(sweep, row)}{why}:", markup=False)
             for sentence in row.changes:
                 out.print(f"  {sentence}", markup=False)
 

@@ -98,8 +98,8 @@ def _marks(line: _Line, axis: Axis, position: list[float]) -> Iterable[_Mark]:
     """The changes of a line, each in the middle between the plan before it and the changed one."""
     planned = [row for row in line.rows if row.answer.planned]
     for before, after in pairwise(planned):
-        if not after.changes:
-            continue
+        if not after.changes or after.tie:
+            continue  # a tie would mark where nothing had to change
         i, k = before.point.index[0], after.point.index[0]
         middle = math.sqrt(position[i] * position[k]) if axis.logarithmic else (position[i] + position[k]) / 2
         yield _Mark((line,), middle, f"{axis.label(i)} to {axis.label(k)}: {'; '.join(after.changes)}")

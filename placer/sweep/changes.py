@@ -62,7 +62,16 @@ def changes_along(grid: Grid, answers: Sequence[Answer | None]) -> list[tuple[st
     Returns:
         Per point: what changed; empty when nothing did; None for the first plan of a line and where there is no plan.
     """
-    result: list[tuple[str, ...] | None] = []
+    before = plans_before(grid, answers)
+    return [
+        None if found is None or previous is None else changes_between(previous.services, found.services)
+        for previous, found in zip(before, answers, strict=True)
+    ]
+
+
+def plans_before(grid: Grid, answers: Sequence[Answer | None]) -> list[Answer | None]:
+    """Return, per point with a plan, the plan before it on its line; None where there is none to compare with."""
+    result: list[Answer | None] = []
     last: Answer | None = None
     for point, found in zip(grid.points, answers, strict=True):
         if point.index[0] == 0:
@@ -70,6 +79,6 @@ def changes_along(grid: Grid, answers: Sequence[Answer | None]) -> list[tuple[st
         if found is None or not found.planned:
             result.append(None)
             continue
-        result.append(None if last is None else changes_between(last.services, found.services))
+        result.append(last)
         last = found
     return result

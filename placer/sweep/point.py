@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from placer.errors import InfeasibleError, InputError, PlacerError, UnansweredError
-from placer.evaluation.evaluate import Evaluation, evaluate
+from placer.evaluation.evaluate import Evaluation, evaluate, evaluate_placement
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.instance import resolve
 from placer.instance.library import Library
@@ -18,12 +18,15 @@ from placer.instance.reading import Document, validate
 from placer.instance.schema import InstanceFile
 from placer.optimization.explain import explain
 from placer.optimization.planner import Options
+from placer.placement import Placement
 from placer.plan import Fragment, ObjectiveResult, Plan
 from placer.planners import plan
 from placer.simulation.evaluator import Request, Simulated, simulate_plan
 
 NAN = float("nan")
 INTERRUPTED = "interrupted"
+TIE = 1e-7
+"""Relative difference below which two values of an objective are the same."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,45 @@ def answer(work: Work) -> Answer:
     except PlacerError as error:
         return Answer(work.number, _status(error), error.message, time.monotonic() - begin)
     return _judged(work, compiled, outcome.plan, time.monotonic() - begin)
+
+
+def is_tie(work: Work, before: tuple[ServiceRow, ...], found: Answer) -> bool:
+    """Whether the plan of another point is feasible at this one and as good as what was found here.
+
+    Then the plan changes only because several are equally good. Judged without waiting, as the planner's limits are.
+    """
+    compiled = _compile(work)
+    placement = _placement(compiled, before)
+    if placement is None or not found.objectives:
+        return False
+    kept = evaluate_placement(compiled, placement)
+    return kept.feasible and all(
+        kept.objectives.get(result.name, math.inf) <= result.value + TIE * abs(result.value)
+        for result in found.objectives
+    )
+
+
+def _placement(compiled: Compiled, services: tuple[ServiceRow, ...]) -> Placement | None:
+    """The placement of another point's rows here; None when this instance has other services, layers or units."""
+    rows = {row.name: row for row in services}
+    choice, stations = [], []
+    for position, service in enumerate(compiled.instance.services):
+        row = rows.get(service.name)
+        variants = {compiled.variants[index].name: index for index in compiled.service_variants[position]}
+        if row is None or row.alternative not in variants:
+            return None
+        index = variants[row.alternative]
+        places = {
+            layer: compiled.station_index.get((part.device, part.unit))
+            for part in row.fragments
+            for layer in part.layers
+        }
+        here = [places.get(layer) for layer in compiled.variants[index].layers]
+        if len(here) != len(places) or any(station is None for station in here):
+            return None
+        choice.append(index)
+        stations.append(tuple(station for station in here if station is not None))
+    return Placement(tuple(choice), tuple(stations))
 
 
 def _compile(work: Work) -> Compiled:

@@ -12,9 +12,9 @@ from placer.optimization.planner import Options
 from placer.planners import planner
 from placer.simulation.evaluator import Request
 from placer.simulation.executors import SerialExecutor
-from placer.sweep.changes import changes_along
+from placer.sweep.changes import changes_along, plans_before
 from placer.sweep.grid import Grid, Point
-from placer.sweep.point import INTERRUPTED, Answer, Work, answer
+from placer.sweep.point import INTERRUPTED, Answer, Work, answer, is_tie
 
 Progress = Callable[[int, int], None]
 """Called with the points done and the points of the sweep."""
@@ -28,11 +28,14 @@ class Row:
         point: which.
         answer: what was found.
         changes: how the placement differs from the plan before it on its line; None where there is none to compare.
+        tie: whether the plan before it is feasible and as good here, so that it changes by chance; None where nothing
+            changes, and in a sweep that was stopped.
     """
 
     point: Point
     answer: Answer
     changes: tuple[str, ...] | None
+    tie: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,16 @@ def run_sweep(
     planner(options.method)
     pool = executor if executor is not None else SerialExecutor()
     done: dict[int, Answer] = {}
-    stopped = _collect(pool, _work(grid, options, simulation), done, progress)
+    work = _work(grid, options, simulation)
+    stopped = _collect(pool, work, done, progress)
     if done and all(found.status == "refused" for found in done.values()) and stopped is None:
         raise InputError(done[min(done)].message)
     answers = [done.get(point.number) for point in grid.points]
+    changes = changes_along(grid, answers)
+    ties = _ties(pool, work, plans_before(grid, answers), answers, changes) if stopped is None else {}
     rows = tuple(
-        Row(point, found, changed)
-        for point, found, changed in zip(grid.points, answers, changes_along(grid, answers), strict=True)
+        Row(point, found, changed, ties.get(point.number))
+        for point, found, changed in zip(grid.points, answers, changes, strict=True)
         if found is not None
     )
     return Sweep(grid, options, rows, stopped)
@@ -101,6 +107,27 @@ def run_sweep(
 
 def _work(grid: Grid, options: Options, simulation: Request | None) -> list[Work]:
     return [Work(point.number, point.data, grid.library, grid.path, options, simulation) for point in grid.points]
+
+
+def _ties(
+    pool: Executor,
+    work: Sequence[Work],
+    before: Sequence[Answer | None],
+    answers: Sequence[Answer | None],
+    changes: Sequence[tuple[str, ...] | None],
+) -> dict[int, bool]:
+    """Find, per point where the plan changes, whether it had to."""
+    futures: dict[int, Future[bool]] = {}
+    try:
+        for item, previous, found, changed in zip(work, before, answers, changes, strict=True):
+            if changed and previous is not None and found is not None:
+                futures[item.number] = pool.submit(is_tie, item, previous.services, found)
+        return {number: future.result() for number, future in futures.items()}
+    except (KeyboardInterrupt, BrokenProcessPool):
+        return {}  # the rows are there all the same
+    finally:
+        for future in futures.values():
+            future.cancel()
 
 
 def _collect(pool: Executor, work: Sequence[Work], done: dict[int, Answer], progress: Progress | None) -> str | None:

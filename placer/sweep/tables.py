@@ -58,6 +58,7 @@ def _row_data(sweep: Sweep, row: Row) -> dict[str, Any]:
         "undecided": list(found.undecided),
         "changed": None if row.changes is None else bool(row.changes),
         "changes": list(row.changes or ()),
+        "tie": row.tie,
         "seconds": found.seconds,
     }
 
@@ -91,7 +92,7 @@ def as_csv(sweep: Sweep) -> str:
     header += ["evaluator", "loss_ratio", "loss_interval", "response_time", "latency", "accuracy"]
     header += ["analytic_loss_ratio", "analytic_response_time"]
     header += [f"{figure} {name}" for figure in ("loss_ratio", "response_time", "accuracy") for name in services]
-    header += ["violations", "changed", "changes", "seconds", "message"]
+    header += ["violations", "changed", "changes", "tie", "seconds", "message"]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
@@ -116,7 +117,9 @@ def _csv_row(sweep: Sweep, row: Row, services: list[str], objectives: list[str])
     for figure in ("loss_ratio", "response_time", "accuracy"):
         cells += [_cell(getattr(by_name[name], figure)) if name in by_name else "" for name in services]
     changed = "" if row.changes is None else str(bool(row.changes)).lower()
-    return [*cells, "; ".join(found.violations), changed, "; ".join(row.changes or ()), found.seconds, found.message]
+    tie = "" if row.tie is None else str(row.tie).lower()
+    cells += ["; ".join(found.violations), changed, "; ".join(row.changes or ()), tie]
+    return [*cells, found.seconds, found.message]
 
 
 def _cell(value: float | None) -> Any:

@@ -25,7 +25,7 @@ from placer.optimization.planner import Options
 from placer.planners import plan
 from placer.simulation.evaluator import Request, simulate_plan
 from placer.simulation.executors import SerialExecutor, open_executor
-from placer.sweep.point import Answer
+from placer.sweep.point import Answer, Work, is_tie
 from placer.sweep.run import Sweep, run_sweep
 from tests.sweep.helpers import INSTANCE, grid_of, sweep_of, write
 
@@ -168,6 +168,41 @@ def test_without_arrivals_there_is_latency_but_no_loss(tmp_path: Path) -> None:
     assert math.isnan(row.answer.totals.loss_ratio)
     assert row.answer.latency == row.answer.objectives[0].value
     assert "not simulated" in row.answer.message
+
+
+TWINS = """\
+format: placer/instance/1
+name: twins
+devices:
+  - {name: cam, type: raspberry-pi-a-plus, compute: false}
+  - {name: left, type: raspberry-pi-4b}
+  - {name: right, type: raspberry-pi-4b}
+network:
+  links:
+    - {between: [cam, left], rate: 10 Mbit/s}
+    - {between: [cam, right], rate: 10 Mbit/s}
+services: [{name: look, model: cnn-5, source: cam}]
+"""
+
+
+def test_a_change_by_chance_is_told_from_one_that_had_to_be(tmp_path: Path) -> None:
+    """Two devices alike; whichever link is faster decides, and where both are the solver may take either."""
+    forced = sweep_of(tmp_path, "network.links.cam-left.rate=20,5", text=TWINS)
+    assert forced.rows[1].changes == ("conv1 … fc5 of look moves left → right",)
+    assert forced.rows[1].tie is False
+    first, second = (row.answer for row in forced.rows)
+    alike = sweep_of(tmp_path, "network.links.cam-left.rate=20,10", text=TWINS)
+    assert alike.rows[1].answer.objectives[0].value == pytest.approx(second.objectives[0].value)
+    # the answer of the right device where both are as good, beside a plan of the left one
+    grid = grid_of(tmp_path, "network.links.cam-left.rate=10", text=TWINS)
+    work = Work(0, grid.points[0].data, grid.library, grid.path, Options())
+    assert is_tie(work, first.services, second)
+    assert is_tie(work, second.services, alike.rows[1].answer)
+    slow = grid_of(tmp_path, "network.links.cam-left.rate=5", text=TWINS).points[0].data
+    assert not is_tie(replace(work, data=slow), first.services, second)
+    assert not is_tie(work, (), second)
+    small = grid_of(tmp_path, "devices.left.memory=70 MB", "devices.left.reserve.memory=70 MB", text=TWINS)
+    assert not is_tie(replace(work, data=small.points[0].data), first.services, second)
 
 
 def test_progress_is_told_per_point(tmp_path: Path) -> None:
