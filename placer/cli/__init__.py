@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Judge a plan; for CI.",
     "evaluate": "Show what a plan does, per service and device.",
     "simulate": "Simulate a plan beside the analytic evaluator.",
+    "sweep": "Plan at many values of a field: loss, latency, accuracy, and where the plan changes.",
     "explain": "Say why an instance is infeasible and what would repair it.",
     "export": "Write what the nodes run.",
     "show": "Show an instance, a model or a plan.",
