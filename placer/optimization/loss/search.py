@@ -152,7 +152,7 @@ class Search:
         top: Candidate | None = None
         for start in range(0, len(fresh), BATCH):
             some = fresh[start : start + BATCH]
-            for candidate in map(Candidate, some, self.scorer.score(some, near)):
+            for candidate in self._candidates(some, None if self._small else near):
                 self._keep(candidate)
                 if top is None or candidate.score.key < top.score.key:
                     top = candidate
@@ -160,6 +160,19 @@ class Search:
             best = self.elite[0].score
             self.listener(Progress(time.monotonic() - self.begin, best.objective, self.bound, "search"))
         return top
+
+    def _candidates(self, placements: list[Placement], near: Score | None) -> list[Candidate]:
+        """Scores of placements; what a quick score would bring into the elite is solved to the fixed point first."""
+        found = list(map(Candidate, placements, self.scorer.score(placements, near)))
+        if near is None:
+            return found
+        bar = self.elite[-1].score.key if len(self.elite) == ELITE else (math.inf, math.inf, math.inf)
+        doubtful = [k for k, candidate in enumerate(found) if candidate.score.key < bar]
+        if doubtful:
+            chosen = [placements[k] for k in doubtful]
+            for k, score in zip(doubtful, self.scorer.score(chosen, exact=True), strict=True):
+                found[k] = Candidate(placements[k], score)
+        return found
 
     @property
     def best_key(self) -> tuple[float, float, float]:
