@@ -13,6 +13,7 @@ from placer.evaluation.metrics import RouteBook
 from placer.evaluation.network import queue_network
 from placer.instance.compiled import Compiled
 from placer.optimization.bridge import Limits
+from placer.optimization.loss.candidates import held
 from placer.optimization.loss.effort import effort_of
 from placer.optimization.loss.fluid import fluid_bound
 from placer.optimization.loss.tangents import accepted_share, lines
@@ -141,6 +142,15 @@ def test_lines_lie_above_the_accepted_work() -> None:
         near = load <= 2
         assert (np.minimum(np.minimum(above, 1), load) - work)[near].max() <= 0.008
         assert np.all(np.diff(work) >= -1e-12)
+
+
+def test_a_placement_that_is_held() -> None:
+    for seed in range(5):
+        compiled = generate(Spec(seed, 3, 2, (2, 2), busiest=0.5, buffers=3))
+        for placement in feasible_placements(compiled)[::7]:
+            found = fluid_bound(held(compiled, placement), LIMITS, first_station=False)
+            assert found.placement == placement
+            assert found.value == pytest.approx(fluid_loss(compiled, placement), abs=1e-6)
 
 
 def test_max_loss_that_cannot_be_kept_is_proven() -> None:
