@@ -33,12 +33,21 @@ from placer.instance.compiled import Compiled, Floats
 from placer.instance.variant import Variant
 from placer.optimization.bridge import Limits, Solver
 from placer.optimization.formulation import Formulation, Terms, build, linear
-from placer.optimization.loss.candidates import narrowed
+from placer.optimization.loss.candidates import PER_LAYER, narrowed
 from placer.optimization.loss.closed_form import ways_out
 from placer.optimization.loss.effort import Effort, effort_of
 from placer.optimization.loss.fluid import LEAST_SECONDS, SLACK, LossBound, Problem, fluid_bound, is_known, is_large
 from placer.optimization.loss.tangents import accepted_share, lines
 from placer.placement import Placement
+
+MEDIUM = 300
+"""Binaries from which on the search among few stations per layer comes first: HiGHS's own incumbents are poor there."""
+
+ROUGH = 0.005
+"""Gap at which a large fluid problem hands over to the guide."""
+
+LEAST_ROUND = 2.0
+"""Seconds of a round among few stations per layer."""
 
 TERMS = "placements within the Poisson-thinned M/D/1/K model only"
 
@@ -53,6 +62,9 @@ def acceptance_guide(
 ) -> LossBound:
     """Return the guide's placement, and its bound within its own model.
 
+    From some hundred binaries on the placement comes from searches among few stations per layer, and where linear
+    relaxations take seconds the bound is that of the fluid relaxation alone (then the status is that one's).
+
     Args:
         compiled: the instance.
         limits: of the solver; ``seconds`` is for the whole call.
@@ -64,13 +76,15 @@ def acceptance_guide(
     if rates is not None:
         compiled = replace(compiled, rate=rates)
     formulation = build(compiled)
+    found = LossBound(0.0, start, np.where(compiled.rate > 0, compiled.rate, np.nan), "none", 0.0)
     try:
-        if is_large(formulation):
-            found = _large(Problem(compiled, limits, begin, max_loss, False), formulation, start)
-        else:
-            nothing = LossBound(0.0, start, np.where(compiled.rate > 0, compiled.rate, np.nan), "none", 0.0)
+        if len(formulation.model.alpha) >= MEDIUM:
+            share = 1.0 if is_large(formulation) else 0.5
+            part = replace(limits, seconds=share * limits.seconds)
+            found = _rounds(Problem(compiled, part, begin, max_loss, False), formulation, start)
+        if not is_large(formulation):
             model = GuideModel(formulation, effort_of(compiled, first_station=False), max_loss)
-            found = _solve(model, replace(limits, seconds=limits.seconds - (time.monotonic() - begin)), nothing)
+            found = _solve(model, replace(limits, seconds=limits.seconds - (time.monotonic() - begin)), found)
     except InfeasibleError:
         found = LossBound(math.inf, None, np.full(len(compiled.rate), np.nan), "infeasible", 0.0)
     return replace(found, seconds=time.monotonic() - begin, terms=TERMS)
@@ -89,32 +103,41 @@ def _solve(model: GuideModel, limits: Limits, best: LossBound) -> LossBound:
     result = solver.solve(replace(limits, seconds=limits.seconds - (time.monotonic() - begin)))
     if result.status == "infeasible":
         raise InfeasibleError("no placement satisfies the instance within the guide's model")
-    status = "milp" if result.status == "optimal" else "milp-bound" if result.bound > 0 else best.status
-    found = replace(best, value=max(result.bound - SLACK, 0.0), status=status)
-    if not result.has_incumbent:
+    value = max(result.bound - SLACK, best.value)
+    status = "milp" if result.status == "optimal" else "milp-bound" if value > best.value else best.status
+    found = replace(best, value=value, status=status)
+    if not result.has_incumbent or result.objective > best.estimate:
         return found
     placement, admitted = model.formulation.placement(result.values), model.rates(result.values)
     return replace(found, placement=placement, admitted=admitted, estimate=result.objective)
 
 
-def _large(problem: Problem, formulation: Formulation, start: Placement | None) -> LossBound:
-    """Bound by the fluid relaxation, which holds in the guide's model too; search among few stations per layer."""
+def _rounds(problem: Problem, formulation: Formulation, start: Placement | None) -> LossBound:
+    """Bound by the fluid relaxation, which holds in the guide's model too; search among few stations per layer.
+
+    Each round keeps the stations of the best placement so far and draws others.
+    """
     compiled, limits = problem.compiled, problem.limits
-    half = replace(limits, seconds=problem.left / 2)
-    fluid = fluid_bound(compiled, half, start, max_loss=problem.max_loss, first_station=False)
+    rough = replace(limits, seconds=0.7 * problem.left, gap=max(limits.gap, ROUGH))
+    fluid = fluid_bound(compiled, rough, start, max_loss=problem.max_loss, first_station=False)
     if fluid.status == "infeasible":
         raise InfeasibleError("no placement satisfies the instance (proven)")
-    best = replace(fluid, estimate=math.nan)
-    if problem.left < LEAST_SECONDS:
-        return best
-    values = formulation.start(fluid.placement) if fluid.placement is not None else {}
-    few = narrowed(formulation, values, [p for p in (start, fluid.placement) if p is not None])
-    try:
-        model = GuideModel(build(few), effort_of(few, first_station=False), problem.max_loss)
-        found = _solve(model, replace(limits, seconds=problem.left), best)
-    except InfeasibleError:
-        return best  # of the narrow problem only
-    return replace(found, value=best.value, status=best.status)
+    best = replace(fluid, estimate=math.inf)
+    bases = [p for p in (start, fluid.placement) if p is not None]
+    seed = 0
+    while problem.left > LEAST_SECONDS and best.estimate > best.value + max(SLACK, limits.gap):
+        few = narrowed(formulation, {}, bases, PER_LAYER if bases else 2 * PER_LAYER, seed)
+        seconds = min(problem.left, max(problem.left / 3, LEAST_ROUND))
+        try:
+            model = GuideModel(build(few), effort_of(few, first_station=False), problem.max_loss)
+            found = _solve(model, replace(limits, seconds=seconds), best)
+        except InfeasibleError:
+            found = best  # of the narrow problem only
+        if found.estimate < best.estimate:
+            best = replace(found, value=best.value, status=best.status)
+        bases = [best.placement] if best.placement is not None else bases
+        seed += 1
+    return replace(best, estimate=best.estimate if math.isfinite(best.estimate) else math.nan)
 
 
 class GuideModel:

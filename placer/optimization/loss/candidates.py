@@ -1,4 +1,4 @@
-"""A smaller problem: few stations per layer, where the relaxation puts it and some others."""
+"""Smaller problems: few stations per layer, or the only ones of a placement."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ PER_LAYER = 3
 
 
 def narrowed(
-    f: Formulation, values: dict[int, float], placements: Sequence[Placement] = (), per_layer: int = PER_LAYER
+    f: Formulation,
+    values: dict[int, float],
+    placements: Sequence[Placement] = (),
+    per_layer: int = PER_LAYER,
+    seed: int = 0,
 ) -> Compiled:
     """Return the instance with at least ``per_layer`` stations allowed per layer (or all that there are).
 
     Args:
         f: the whole problem.
-        values: of a relaxation, by variable; every station with a part of a layer stays, the rest is drawn (the same
-            every time).
+        values: of a relaxation, by variable; every station with a part of a layer stays.
         placements: whose stations stay too.
+        per_layer: stations to fill up to, drawn.
+        seed: of the draw.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     variants = list(f.compiled.variants)
     for index, domain in f.domains.items():
         variant = domain.variant
@@ -43,3 +48,15 @@ def narrowed(
         keep[np.arange(len(variant))[:, None], order[:, :per_layer]] = True
         variants[index] = replace(variant, allowed=variant.allowed & keep)
     return replace(f.compiled, variants=tuple(variants))
+
+
+def held(compiled: Compiled, placement: Placement) -> Compiled:
+    """Return the instance with ``placement`` as its only one: a relaxation of it gives what that placement can do."""
+    variants = []
+    for index, variant in enumerate(compiled.variants):
+        allowed = np.zeros_like(variant.allowed)
+        if placement.choice[variant.service] == index:
+            at = placement.stations[variant.service]
+            allowed[np.arange(len(at)), list(at)] = True
+        variants.append(replace(variant, allowed=variant.allowed & allowed))
+    return replace(compiled, variants=tuple(variants))

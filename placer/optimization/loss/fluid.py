@@ -72,9 +72,9 @@ class LossBound:
 
     Attributes:
         value: lower bound of the weighted loss ratio; inf when it is proven that no placement exists.
-        placement: of the incumbent; None when there is none.
+        placement: of the incumbent, else the start; None when there is none.
         admitted: planned completed rate of each service in 1/s, NaN without arrivals, shape (S,): those of the
-            incumbent, else those of the relaxation.
+            incumbent, else (``estimate`` is NaN) of the relaxation.
         status: how the value was obtained: ``milp`` (optimum), ``milp-bound`` (ended early), ``lp``, ``closed-form``,
             ``none`` (nothing is proven) or ``infeasible``.
         seconds: wall time.
