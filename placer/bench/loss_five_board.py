@@ -22,7 +22,7 @@ from placer.optimization.loss.scoring import Scorer
 from placer.optimization.loss.selection import select
 from placer.optimization.planner import Options
 
-CUTS = {"alexnet": ("conv1", "conv5"), "cnn-5": ("conv2",)}
+CUTS: dict[str, tuple[str, ...]] = {"alexnet": ("conv5", "fc6"), "cnn-5": ()}
 """Last layers of the blocks but the last."""
 
 SERVICES = (
@@ -35,7 +35,7 @@ FRESH_SEED = 77_001
 
 
 def five_board(rate: float = 1.0) -> Compiled:
-    """The instance: eight blocks of three services on five boards, 5^8 placements before limits.
+    """The instance: seven blocks of three services on five boards, 5^7 placements before limits.
 
     Args:
         rate: factor on the arrival rates of ``instances/five-board.yaml``.
