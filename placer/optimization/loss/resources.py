@@ -16,7 +16,7 @@ from placer.instance.compiled import Compiled, Floats, Ints
 from placer.instance.variant import Truths
 from placer.placement import Placement
 
-REMEMBERED = 4_000
+REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,40 +24,30 @@ class Usage:
     """What one service asks of D devices and N stations under one assignment.
 
     Attributes:
-        layers, weights, runtime, compute: shape (D,), as in :class:`placer.evaluation.metrics.Loads`.
-        unit_weights, work, peak: shape (N,), bytes in a unit's own memory, seconds of work per second, and the
-            largest working memory of a layer.
+        sums: shape (4 D + 2 N,): bytes of RAM, bytes of flash, layers and work per inference of the devices; bytes of
+            own memory and seconds of work per second of the stations. They add up over services.
+        peak: shape (N,), largest working memory of a layer; services share it.
     """
 
-    layers: Floats
-    weights: Floats
-    runtime: Floats
-    compute: Floats
-    unit_weights: Floats
-    work: Floats
+    sums: Floats
     peak: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """What is left on devices and stations when some services are placed; the fields of :class:`Usage` taken.
-
-    D devices, N stations.
+    """What is left on devices and stations when some services are placed. D devices, N stations.
 
     Attributes:
-        used: shape (D,), whether a device runs anything.
-        layers, flash, compute: shape (D,), what may still be placed.
-        memory: shape (D,), bytes of RAM left.
+        memory, flash, layers, compute: shape (D,), what may still be placed; inf without a limit.
         unit_memory: shape (N,), bytes of own memory left, inf where a unit has none.
         work: shape (N,), utilisation left.
         peak: shape (N,), working memory already set aside, which a layer may share.
     """
 
-    used: Truths
-    layers: Floats
-    flash: Floats
-    compute: Floats
     memory: Floats
+    flash: Floats
+    layers: Floats
+    compute: Floats
     unit_memory: Floats
     work: Floats
     peak: Floats
@@ -70,25 +60,32 @@ class Resources:
         compiled: the instance.
         own: shape (N,), whether a unit has its own memory.
         in_flash: shape (D,), whether weights live in flash.
+        limits: shape (4 D + 2 N,), laid out as :attr:`Usage.sums`; inf without a limit.
     """
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
+        self.devices, self.units = len(compiled.device_names), len(compiled.stations)
         self.own = ~np.isnan(compiled.unit_memory)
         self.in_flash = ~np.isnan(compiled.flash)
-        self._usage: dict[tuple[int, tuple[int, ...]], Usage] = {}
-        self._limits = {
-            "layers": _scale(compiled.max_layers),
-            "flash": _scale(compiled.flash),
-            "compute": _scale(compiled.max_compute),
-            "memory": _scale(compiled.memory),
-            "unit_memory": _scale(compiled.unit_memory),
-            "work": _scale(compiled.max_utilisation),
-        }
+        self.limits = np.concatenate(
+            [
+                compiled.memory,
+                np.where(self.in_flash, compiled.flash, np.inf),
+                compiled.max_layers,
+                compiled.max_compute,
+                np.where(self.own, compiled.unit_memory, np.inf),
+                compiled.max_utilisation,
+            ]
+        )
+        scale = np.maximum(np.where(np.isfinite(self.limits), self.limits, 1.0), 1e-12)
+        self._scale, self._eased = scale, self.limits + RELATIVE_TOLERANCE * scale
+        self._peaks = any(bool((variant.activations > 0).any()) for variant in compiled.variants)
         self._shared_air = bool(compiled.topology.hears) and not np.isnan(compiled.rate).all()
+        self._usage: dict[tuple[int, tuple[int, ...]], Usage] = {}
 
     def usage(self, choice: int, stations: tuple[int, ...]) -> Usage:
-        """What one variant asks for under one assignment."""
+        """What one variant asks for under one assignment, of its first layers if not all are placed."""
         key = (choice, stations)
         found = self._usage.get(key)
         if found is None:
@@ -98,93 +95,80 @@ class Resources:
         return found
 
     def _count(self, choice: int, stations: Ints) -> Usage:
-        compiled, variant = self.compiled, self.compiled.variants[choice]
-        devices, units = len(compiled.device_names), len(compiled.stations)
+        compiled, variant, placed = self.compiled, self.compiled.variants[choice], len(stations)
         here, own = compiled.station_device[stations], self.own[stations]
-        placed = len(stations)  # a baseline may have placed the first layers only
-        runtime, peak = np.zeros(devices), np.zeros(units)
+        stored, run = variant.weights[:placed], variant.run[:placed]
+        rate = float(np.nan_to_num(compiled.rate[variant.service]))
+        busy = np.where(run > 0, run * variant.time[np.arange(placed), stations], 0.0)
+        flash = self.in_flash[here] & ~own
+        runtime, peak = np.zeros(self.devices), np.zeros(self.units)
         runtime[here] = variant.runtime_memory
         np.maximum.at(peak, stations, variant.activations[:placed])
-        rate = float(np.nan_to_num(compiled.rate[variant.service]))
-        run = variant.run[:placed]
-        busy = np.where(run > 0, run * variant.time[np.arange(placed), stations], 0.0)
 
-        def total(values: Floats, places: int, where: Ints) -> Floats:
-            return np.bincount(where, values, minlength=places).astype(np.float64)
+        def by_device(values: Floats) -> Floats:
+            return np.bincount(here, values, minlength=self.devices).astype(np.float64)
 
-        return Usage(
-            layers=total(np.ones(placed), devices, here),
-            weights=total(np.where(own, 0.0, variant.weights[:placed]), devices, here),
-            runtime=runtime,
-            compute=total(variant.macs[:placed], devices, here),
-            unit_weights=total(np.where(own, variant.weights[:placed], 0.0), units, stations),
-            work=total(busy * rate, units, stations),
-            peak=peak,
-        )
+        def by_unit(values: Floats) -> Floats:
+            return np.bincount(stations, values, minlength=self.units).astype(np.float64)
+
+        sums = [
+            runtime + by_device(np.where(own | flash, 0.0, stored)),
+            by_device(np.where(flash, stored, 0.0)),
+            by_device(np.ones(placed)),
+            by_device(variant.macs[:placed]),
+            by_unit(np.where(own, stored, 0.0)),
+            by_unit(busy * rate),
+        ]
+        return Usage(np.concatenate(sums), peak)
+
+    def _total(self, used: list[Usage]) -> tuple[Floats, Floats]:
+        """Sums over services with the working memory that they share, and that memory: shapes of Usage."""
+        if not used:
+            return np.zeros(len(self.limits)), np.zeros(self.units)
+        sums = np.array([usage.sums for usage in used]).sum(axis=0)
+        if not self._peaks:
+            return sums, np.zeros(self.units)
+        peak = np.array([usage.peak for usage in used]).max(axis=0)
+        shared = np.bincount(self.compiled.station_device, np.where(self.own, 0.0, peak), minlength=self.devices)
+        sums[: self.devices] += shared
+        sums[4 * self.devices : 4 * self.devices + self.units] += np.where(self.own, peak, 0.0)
+        return sums, peak
 
     def room(self, placement: Placement, without: frozenset[int] = frozenset()) -> Room:
-        """What a placement leaves, some services taken out."""
-        compiled = self.compiled
+        """What a placement of some or all services leaves, some of them taken out."""
         used = [
             self.usage(choice, stations)
             for choice, stations in zip(placement.choice, placement.stations, strict=True)
-            if compiled.variants[choice].service not in without
+            if self.compiled.variants[choice].service not in without
         ]
-        return self._left(used, len(compiled.device_names), len(compiled.stations))
-
-    def _left(self, used: list[Usage], devices: int, units: int) -> Room:
-        compiled = self.compiled
-
-        def total(name: str, size: int) -> Floats:
-            columns = [getattr(usage, name) for usage in used]
-            return np.asarray(np.sum(columns, axis=0)) if used else np.zeros(size)
-
-        peak = np.max([usage.peak for usage in used], axis=0) if used else np.zeros(units)
-        shared = np.bincount(compiled.station_device, np.where(self.own, 0.0, peak), minlength=devices)
-        weights = total("weights", devices)
-        ram = total("runtime", devices) + shared + np.where(self.in_flash, 0.0, weights)
-        layers = total("layers", devices)
-        return Room(
-            used=layers > 0,
-            layers=compiled.max_layers - layers,
-            flash=np.where(self.in_flash, compiled.flash - weights, np.inf),
-            compute=compiled.max_compute - total("compute", devices),
-            memory=compiled.memory - ram,
-            unit_memory=np.where(
-                self.own, compiled.unit_memory - total("unit_weights", units) - peak * self.own, np.inf
-            ),
-            work=compiled.max_utilisation - total("work", units),
-            peak=peak,
-        )
+        sums, peak = self._total(used)
+        d = self.devices
+        ends = (d, 2 * d, 3 * d, 4 * d, 4 * d + self.units)
+        memory, flash, layers, compute, unit_memory, work = np.split(self.limits - sums, ends)
+        return Room(memory, flash, layers, compute, unit_memory, work, peak)
 
     def overdrawn(self, placement: Placement) -> float:
         """By how much limits are exceeded, as a sum of fractions of the limits; 0 when all are kept.
 
         Devices that run nothing have no limit to keep, as in the evaluator.
         """
-        compiled = self.compiled
-        room = self.room(placement)
-        active = room.used
-        excess = 0.0
-        for name in ("layers", "flash", "compute", "memory"):
-            excess += _excess(getattr(room, name), self._limits[name], active)
-        for name in ("unit_memory", "work"):
-            excess += _excess(getattr(room, name), self._limits[name])
-        if excess == 0.0 and self._shared_air:
-            most = compiled.instance.file.limits.airtime
-            arcs = arc_loads(compiled, placement, RouteBook(compiled))
-            shares = np.array(list(airtime(compiled, arcs).values()))
-            excess += _excess(most - shares, np.full(len(shares), max(most, 1e-12)))
-        return excess
+        used = [self.usage(c, stations) for c, stations in zip(placement.choice, placement.stations, strict=True)]
+        sums = self._total(used)[0]
+        over = sums > self._eased
+        if over.any():
+            over[: 4 * self.devices] &= np.tile(self._runs_something(sums), 4)
+            if over.any():
+                return float(np.sum((sums - self.limits)[over] / self._scale[over]))
+        return self._air(placement) if self._shared_air else 0.0
 
+    def _runs_something(self, sums: Floats) -> Truths:
+        """Which devices have a layer, shape (D,)."""
+        return np.asarray(sums[2 * self.devices : 3 * self.devices] > 0)
 
-def _excess(left: Floats, limit: Floats, active: Truths | None = None) -> float:
-    over = left < -RELATIVE_TOLERANCE * limit
-    if active is not None:
-        over &= active
-    return float(np.sum(-left[over] / limit[over])) if over.any() else 0.0
-
-
-def _scale(limit: Floats) -> Floats:
-    """A limit as what an excess is measured against: 1 where there is none."""
-    return np.maximum(np.nan_to_num(limit, nan=1.0, posinf=1.0), 1e-12)
+    def _air(self, placement: Placement) -> float:
+        """By how much shared channels are exceeded."""
+        most = self.compiled.instance.file.limits.airtime
+        arcs = arc_loads(self.compiled, placement, RouteBook(self.compiled))
+        shares = np.array(list(airtime(self.compiled, arcs).values()))
+        over = shares > most * (1.0 + RELATIVE_TOLERANCE)
+        return float(np.sum((shares - most)[over] / max(most, 1e-12)))

@@ -8,6 +8,7 @@ row. What the search finds this way is judged by the analytic evaluator, which k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,12 +116,35 @@ class Screen:
                 paths.append(self.path(builder.block(choice, stations)))
         return self._of_paths(np.array(classes, dtype=np.int64), tuple(paths), builder.capacity(placement), guess)
 
-    def _of_paths(self, classes: Ints, paths: tuple[Path, ...], capacity: Ints, guess: Floats | None) -> Screened:
+    def totals(self, placements: Sequence[Placement]) -> tuple[Floats, Floats]:
+        """Estimate many complete placements at once.
+
+        Returns:
+            Weighted loss ratio of each, shape (B,), and the loss ratios of the classes, shape (B, C).
+        """
+        builder = self.builder
+        count = len(builder.served)
+        paths: list[Path] = []
+        for placement in placements:
+            # building a block may add a station for a link, so blocks come before capacities
+            paths += [self.path(builder.block(placement.choice[s], placement.stations[s])) for s in builder.served]
+        capacities = [builder.capacity(placement) for placement in placements]
+        classes = np.tile(np.arange(count), len(placements))
+        screened = self._of_paths(classes, tuple(paths), np.concatenate(capacities), None, len(placements))
+        loss = screened.loss.reshape(len(placements), count)
+        share = self.weights * self.rates
+        return np.asarray(loss @ share / max(self.offered, 1e-300)), loss
+
+    def _of_paths(
+        self, classes: Ints, paths: tuple[Path, ...], capacity: Ints, guess: Floats | None, copies: int = 1
+    ) -> Screened:
+        """Estimate some networks side by side: ``copies`` of them, with as many classes and stations each."""
         rates, weights = self.rates[classes], self.weights[classes]
         size = len(capacity)
         places = np.where(capacity == UNLIMITED, ENDLESS, capacity)
-        up = np.ones(size)
-        up[: len(self.availability)] = self.availability
+        one = np.ones(size // copies)
+        one[: len(self.availability)] = self.availability
+        up = np.tile(one, copies)
         lengths = np.array([len(path.station) for path in paths])
         widest = int(lengths.max(initial=1))
         shape = (len(paths), widest)
@@ -132,6 +156,8 @@ class Screen:
         mean, second, come = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for array, name in ((station, "station"), (mean, "mean"), (second, "second"), (come, "come")):
             array[there] = np.concatenate([getattr(path, name) for path in paths])
+        if copies > 1:
+            station += np.repeat(np.arange(copies) * (size // copies), len(paths) // copies)[:, None]
         base = rates[:, None] * come
         loss = np.zeros(size) if guess is None or len(guess) != size else guess
         flow = base
