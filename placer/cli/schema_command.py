@@ -8,13 +8,14 @@ from placer.cli.common import json_option, print_json
 
 
 @click.command("schema")
-@click.argument("format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "plan"]))
+@click.argument("format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "exits", "plan"]))
 @json_option
 def command(format_: str, as_json: bool) -> int:
-    """Print the JSON schema of FORMAT: instance, model, device-type, radio or plan."""
+    """Print the JSON schema of FORMAT: instance, model, device-type, radio, exits or plan."""
     from pydantic import BaseModel
 
     from placer.instance.device import DeviceType
+    from placer.instance.exit_profile import ExitProfile
     from placer.instance.model import Model
     from placer.instance.network import RadioType
     from placer.instance.schema import InstanceFile
@@ -25,6 +26,7 @@ def command(format_: str, as_json: bool) -> int:
         "model": Model,
         "device-type": DeviceType,
         "radio": RadioType,
+        "exits": ExitProfile,
         "plan": Plan,
     }
     print_json(models[format_].model_json_schema())
