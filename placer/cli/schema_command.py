@@ -8,7 +8,9 @@ from placer.cli.common import json_option, print_json
 
 
 @click.command("schema")
-@click.argument("format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "exits", "plan"]))
+@click.argument(
+    "format_", metavar="FORMAT", type=click.Choice(["instance", "model", "device-type", "radio", "exits", "plan"])
+)
 @json_option
 def command(format_: str, as_json: bool) -> int:
     """Print the JSON schema of FORMAT: instance, model, device-type, radio, exits or plan."""

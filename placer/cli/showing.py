@@ -143,7 +143,9 @@ def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> di
                 if key == "exits":
                     for row in value:
                         shown = {name: figure for name, figure in row.items() if figure not in (None, [])}
-                        table.add_row(shown.pop("name"), ", ".join(f"{name} {figure}" for name, figure in shown.items()))
+                        table.add_row(
+                            shown.pop("name"), ", ".join(f"{name} {figure}" for name, figure in shown.items())
+                        )
                 elif value not in (None, [], {}):
                     table.add_row(key, str(value))
             out.print(table)

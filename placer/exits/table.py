@@ -121,7 +121,7 @@ def _read_npz(path: Path, shown: str) -> dict[str, NDArray[Any]]:
 
 
 def _read_csv(path: Path, exits: int, shown: str) -> dict[str, NDArray[Any]]:
-    header = ["split", *(f"{kind}_{l + 1}" for kind in ("confidence", "correct") for l in range(exits))]
+    header = ["split", *(f"{kind}_{position + 1}" for kind in ("confidence", "correct") for position in range(exits))]
     rows: dict[str, list[list[float]]] = {}
     problems: list[Problem] = []
     lines = csv.reader(read_text(path, shown).splitlines())

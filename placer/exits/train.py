@@ -45,8 +45,16 @@ NETWORKS: dict[str, tuple[str, str, dict[str, Any]]] = {
             "epochs": 25,
         },
     ),
-    "mnist-mlp-16": ("mnist", "16-exit MLP on MNIST-5k", {"kind": "mlp", "widths": (4,) * 4 + (6,) * 4 + (8,) * 8, "epochs": 30}),
-    "digits-mlp-8": ("digits", "8-exit MLP on digits", {"kind": "mlp", "widths": (4, 4, 6, 6, 8, 8, 12, 12), "epochs": 40}),
+    "mnist-mlp-16": (
+        "mnist",
+        "16-exit MLP on MNIST-5k",
+        {"kind": "mlp", "widths": (4,) * 4 + (6,) * 4 + (8,) * 8, "epochs": 30},
+    ),
+    "digits-mlp-8": (
+        "digits",
+        "8-exit MLP on digits",
+        {"kind": "mlp", "widths": (4, 4, 6, 6, 8, 8, 12, 12), "epochs": 40},
+    ),
     "digits-cnn-10": (
         "digits",
         "10-exit CNN on digits",
@@ -57,7 +65,11 @@ NETWORKS: dict[str, tuple[str, str, dict[str, Any]]] = {
             "epochs": 30,
         },
     ),
-    "digits-mlp-24": ("digits", "24-exit MLP on digits", {"kind": "mlp", "widths": (3,) * 6 + (4,) * 6 + (6,) * 6 + (8,) * 6, "epochs": 40}),
+    "digits-mlp-24": (
+        "digits",
+        "24-exit MLP on digits",
+        {"kind": "mlp", "widths": (3,) * 6 + (4,) * 6 + (6,) * 6 + (8,) * 6, "epochs": 40},
+    ),
 }
 """Name to the data set, the title, and the arguments of :class:`placer.exits.train_nets.Shape`."""
 
@@ -93,7 +105,7 @@ def write_profile(folder: Path, name: str, network: Network, splits: Splits) -> 
         confidence, right = nets.answers(network, images, labels)
         table[f"confidence_{split}"] = np.round(confidence * FULL).astype(np.uint16)
         table[f"correct_{split}"] = right
-    np.savez_compressed(folder / f"{name}.npz", **table)
+    np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **table)
     blocks, heads = nets.seconds(network, side)
     block_work, head_work = nets.work(network, side)
     lines = [
@@ -110,11 +122,11 @@ def write_profile(folder: Path, name: str, network: Network, splits: Splits) -> 
         "exits:",
     ]
     time, macs = np.cumsum(blocks) + heads, np.cumsum(block_work) + head_work
-    for index in range(len(blocks)):
-        lines.append(
-            f"  - {{name: exit-{index + 1}, time: {time[index] * 1e6:.2f} us, classifier: {heads[index] * 1e6:.2f} us, "
-            f"macs: {macs[index]:.0f} MAC, classifier_macs: {head_work[index]} MAC}}"
-        )
+    lines += [
+        f"  - {{name: exit-{index + 1}, time: {time[index] * 1e6:.2f} us, classifier: {heads[index] * 1e6:.2f} us, "
+        f"macs: {macs[index]:.0f} MAC, classifier_macs: {head_work[index]} MAC}}"
+        for index in range(len(blocks))
+    ]
     (folder / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     accuracy = " ".join(f"{value:.3f}" for value in table["correct_test"].mean(axis=0))
     return f"{name}: test accuracy {accuracy}"
