@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": "Simulate a plan beside the analytic evaluator.",
     "explain": "Say why an instance is infeasible and what would repair it.",
     "export": "Write what the nodes run.",
+    "exits": "Choose at which exit of a network each job leaves.",
     "show": "Show an instance, a model or a plan.",
     "profile": "Make a model file from an ONNX graph.",
     "bench": "Run a benchmark suite.",

@@ -48,7 +48,7 @@ class Device:
         old = [(self.seen.pop(0), -1)] if 0 < self.p["window"] < len(self.seen) else []
         for job, sign in [(self.seen[-1], 1), *old]:
             for arm, threshold in enumerate(self.p["arms"]):
-                if arm == job[2] or (self.p["side"] and (threshold <= job[0] or job[1] >= 0.0)):
+                if arm == job[2] or (self.p["side"] and arm < job[2]):
                     self.n[arm] += sign
                     self.total[arm] += sign * (job[1] - self.p["overhead"]) if threshold > job[0] else 0.0
         return True

@@ -85,7 +85,7 @@ class BanditPolicy(Strict):
     exploration: Annotated[float, Field(ge=0.0, le=10.0)]
     """c of ``mean + c sqrt(ln t / N)``."""
     side: bool
-    """Whether a job teaches every arm whose reward it reveals, or only the arm that was played."""
+    """Whether a job teaches the arms below the one played too, whose rewards it always reveals."""
     window: Annotated[int, Field(ge=0, le=10**6)]
     """Jobs that are remembered; 0 remembers all."""
 

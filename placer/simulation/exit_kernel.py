@@ -109,10 +109,11 @@ def best_arm(tb: ExitTables, st: ExitState) -> int:
 def teach(tb: ExitTables, st: ExitState, edge: float, gain: float, played: int, sign: int) -> None:
     """Add (sign 1) or take back (-1) what one job says of the arms: their rewards where it reveals them."""
     for arm in range(tb.dims[ARMS]):
-        leaves = tb.arms[arm] <= edge
-        if arm == played or (tb.dims[SIDE] == 1 and (leaves or gain >= 0.0)):
+        # Lower arms only. A job that goes on reveals higher ones too, but only because its confidence is low: to
+        # learn from those would flatter the higher arms, and no number of jobs would put it right.
+        if arm == played or (tb.dims[SIDE] == 1 and arm < played):
             st.arm_count[arm] += sign
-            if not leaves:
+            if tb.arms[arm] > edge:
                 st.arm_sum[arm] += sign * (gain - tb.figures[OVERHEAD])
 
 
