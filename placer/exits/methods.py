@@ -129,7 +129,7 @@ def _semi_markov(task: Task) -> Made:
 
 def _thresholds(task: Task) -> Made:
     samples, costs = task.profile.split("calibration"), Costs.of(task.profile)
-    tuned = multi_exit.tune(samples, costs, task.station, task.max_loss, seed=task.seed)
+    tuned = multi_exit.tune_safely(samples, costs, task.station, task.max_loss, seed=task.seed)
     return _tuned(tuned)
 
 
@@ -140,7 +140,12 @@ def _thresholds_tpe(task: Task) -> Made:
 
 
 def _tuned(tuned: multi_exit.Tuned) -> Made:
-    notes = {"planned_accuracy": tuned.accuracy, "planned_loss": tuned.loss, "evaluations": tuned.evaluations}
+    notes = {
+        "planned_accuracy": tuned.accuracy,
+        "planned_loss": tuned.loss,
+        "evaluations": tuned.evaluations,
+        "limit": tuned.limit,
+    }
     return Made(ThresholdPolicy(thresholds=tuple(tuned.thresholds.tolist())), notes=notes)
 
 

@@ -9,7 +9,7 @@ time: with the others fixed, all its values are evaluated at once from sums over
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -207,12 +207,14 @@ class Tuned:
         thresholds: shape (L,).
         accuracy, loss: on the samples that they were tuned on, the loss by the model of the search.
         evaluations: threshold vectors evaluated.
+        limit: loss limit that the search was given.
     """
 
     thresholds: Floats
     accuracy: float
     loss: float
     evaluations: int
+    limit: float
 
 
 def starts(exits: int, restarts: int, rng: np.random.Generator) -> list[Floats]:
@@ -264,7 +266,37 @@ def tune(
             f"no thresholds were found that keep the loss at {show_fraction(max_loss)}: the least met is "
             f"{show_fraction(max_loss - key[0])}"
         )
-    return Tuned(thresholds, float(key[1]), float(-key[2]), search.evaluations)
+    return Tuned(thresholds, float(key[1]), float(-key[2]), search.evaluations, max_loss)
+
+
+def tune_safely(
+    samples: Split,
+    costs: Costs,
+    station: Station,
+    max_loss: float,
+    *,
+    level: float = 0.95,
+    rounds: int = 4,
+    restarts: int = 12,
+    seed: int = 0,
+) -> Tuned:
+    """Tune with room for the calibration samples' own error.
+
+    Thresholds that just meet a limit on the samples they were tuned on miss it half of the time on others. The
+    limit given to the search is lowered until the upper ``level`` bootstrap bound of the exact loss meets the
+    real one. Arguments as :func:`tune`.
+    """
+    limit, evaluations = max_loss, 0
+    tuned: Tuned | None = None
+    for _ in range(rounds):
+        tuned = tune(samples, costs, station, limit, restarts=restarts, seed=seed)
+        evaluations += tuned.evaluations
+        _, high = bootstrap_loss(tuned.thresholds, samples, costs, station, level=2.0 * level - 1.0, seed=seed)
+        if high <= max_loss:
+            break
+        limit *= max_loss / high
+    assert tuned is not None
+    return replace(tuned, evaluations=evaluations)
 
 
 def bootstrap_loss(

@@ -202,41 +202,47 @@ def solve(profile: Profile, station: Station, max_loss: float, *, gap: float = G
     return Shares(search.best, search.accuracy, bound, loss, search.programs, max_loss)
 
 
-def solve_exact(profile: Profile, station: Station, max_loss: float, *, steps: int = 24) -> Shares:
-    """Find shares whose *exact* loss meets the limit: the limit given to the formula is bisected.
+def solve_exact(profile: Profile, station: Station, max_loss: float, *, steps: int = 16) -> Shares:
+    """Find shares whose *exact* loss meets the limit, by searching the limit that the formula is given.
 
     The formula is conservative for scv < 1 and optimistic for scv > 1 at low load, so the corrected limit may
-    lie on either side. The exact loss need not be monotone in it; the best shares met on the way that keep the
-    exact limit are returned. ``bound`` is that of the last program, not one for the exact problem.
+    lie on either side. Interpolation in logarithms, bracketed; the exact loss need not be monotone in the
+    limit, so the best shares met on the way that keep the exact limit are returned. ``bound`` is that of their
+    program, not one for the exact problem.
 
     Raises:
         InfeasibleError: no limit that was tried gives shares within the exact one.
     """
-
-    def exact_loss(p: Floats) -> float:
-        return evaluate_mixture(p, profile.mean, profile.scv, profile.accuracy, station).loss
-
     best: Shares | None = None
     programs = 0
-    low, high = np.log(max(max_loss * 1e-6, 1e-12)), np.log(min(max(50.0 * max_loss, 1e-9), 0.999))
-    for step in range(steps):
-        # the user's own limit first, then the ends, then halving
-        middle = [np.log(max(max_loss, 1e-12)), high][step] if step < 2 else 0.5 * (low + high)
+    below: tuple[float, float] | None = None
+    above: tuple[float, float] | None = None
+    x, target = float(np.log(max(max_loss, 1e-12))), max(max_loss, 1e-12)
+    for _ in range(steps):
+        x = min(x, -1e-3)
         try:
-            found: Shares | None = solve(profile, station, float(np.exp(middle)), gap=1e-6)
-        except InfeasibleError:
-            found = None
-        programs += found.programs if found is not None else 0
-        if found is not None and exact_loss(found.probabilities) <= max_loss + KEPT:
-            if best is None or found.accuracy > best.accuracy:
+            found = solve(profile, station, float(np.exp(x)), gap=1e-6)
+            p = found.probabilities
+            loss = evaluate_mixture(p, profile.mean, profile.scv, profile.accuracy, station).loss
+            excess = float(np.log(max(loss, 1e-15) / target))
+            programs += found.programs
+            if loss <= max_loss + KEPT and (best is None or found.accuracy > best.accuracy):
                 best = found
-            low = max(low, middle)
-        elif found is not None:
-            high = min(high, middle)
+        except InfeasibleError:
+            excess = -0.5  # the formula needs a looser limit
+        if excess <= 0.0:
+            below = (x, excess)
         else:
-            low = max(low, middle)
-        if high - low < 1e-9:
+            above = (x, excess)
+        if -1e-7 <= excess <= 0.0 or (below is not None and below[0] >= -1e-3):
             break
+        if below is None or above is None:
+            x -= 1.2 * excess + (0.01 if excess > 0.0 else -0.01)
+            continue
+        if above[0] - below[0] < 1e-9:
+            break
+        weight = np.clip(-below[1] / (above[1] - below[1]), 0.1, 0.9)
+        x = below[0] + float(weight) * (above[0] - below[0])
     if best is None:
         raise InfeasibleError(f"no shares of the exits were found with an exact loss of {show_fraction(max_loss)}")
     return Shares(best.probabilities, best.accuracy, best.bound, best.loss, programs, best.limit)

@@ -65,4 +65,5 @@ def tune(
     if not kept:
         raise InfeasibleError(f"none of {evaluations} trials kept the loss at {show_fraction(max_loss)}")
     best = max(kept, key=lambda trial: (trial.value, -trial.user_attrs["loss"]))
-    return Tuned(thresholds_of(best.params), float(best.value), float(best.user_attrs["loss"]), search.evaluations)
+    loss = float(best.user_attrs["loss"])
+    return Tuned(thresholds_of(best.params), float(best.value), loss, search.evaluations, max_loss)
