@@ -31,7 +31,9 @@ def _list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) 
 @click.option("--buffer", type=click.IntRange(1, 10_000), required=True, help="Places, the job in service included.")
 @click.option("--max-loss", default="1%", show_default=True, help="Largest share of the jobs that may be lost.")
 @click.option("--method", "methods", multiple=True, help="Scheduler; several compare.  [default: queueing]")
-@click.option("--methods", is_flag=True, is_eager=True, expose_value=False, callback=_list_methods, help="List them.")
+@click.option(
+    "--methods", "listed", is_flag=True, is_eager=True, expose_value=False, callback=_list_methods, help="List them."
+)
 @click.option("--compare", is_flag=True, help="All schedulers.")
 @click.option("--sweep", "sweep_text", help="arrivals=1 /s..6 /s, arrivals=1 /s..6 /s:20 or max-loss=0.1%,1%,5%.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the sweep to an .svg or .png file.")
