@@ -21,6 +21,7 @@ COMMANDS = {
     "sweep": "Plan at many values of a field: loss, latency, accuracy, and where the plan changes.",
     "explain": "Say why an instance is infeasible and what would repair it.",
     "export": "Write what the nodes run.",
+    "exits": "Choose at which exit of a network each job leaves.",
     "show": "Show an instance, a model or a plan.",
     "profile": "Make a model file from an ONNX graph.",
     "bench": "Run a benchmark suite.",
