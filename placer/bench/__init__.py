@@ -15,11 +15,8 @@ SUITES = {
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet_suite",
     "simulator": "placer.bench.simulator",
-<<<<<<< HEAD
     "loss": "placer.bench.loss",
-=======
     "exits": "placer.bench.exits",
->>>>>>> exits
 }
 
 
