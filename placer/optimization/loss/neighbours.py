@@ -11,7 +11,7 @@ from placer.instance.compiled import Floats, Ints
 from placer.instance.variant import Truths
 from placer.optimization.loss.insertion import Inserted, Inserter, Stay, stay_of
 from placer.optimization.loss.problem import Problem
-from placer.optimization.loss.screening import Screen, Screened
+from placer.optimization.loss.screening import Screen
 from placer.placement import Placement
 from placer.queueing.batch import arrival_scv
 
@@ -147,14 +147,6 @@ def _bar_repeats(stations: Ints, barred: Truths) -> None:
         keep = max(mine, key=len)
         outside = np.setdiff1d(np.arange(len(stations)), keep)
         barred[outside, station] = True
-
-
-def steering(problem: Problem, screened: Screened, placement: Placement, scale: float) -> float:
-    """What a search minimises by the estimate: the objective, and what limits on loss are exceeded by."""
-    excess = float(np.maximum(screened.loss - problem.max_loss[screened.classes], 0.0).sum())
-    if problem.objective == "loss":
-        return screened.total + 10.0 * excess
-    return problem.deterministic(placement, problem.objective) / scale + 10.0 * excess
 
 
 def moves(problem: Problem, assigned: Assigned) -> Iterator[Assigned]:

@@ -7,6 +7,7 @@ tried, again estimate first. The simulation has the last word (:mod:`placer.opti
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from collections.abc import Callable
@@ -14,20 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placer.instance.compiled import Floats
 from placer.optimization.bridge import Progress
-from placer.optimization.loss.neighbours import (
-    Assigned,
-    Rebuilder,
-    as_assigned,
-    as_placement,
-    moves,
-    random_move,
-    steering,
-    swaps,
-)
+from placer.optimization.loss.neighbours import Assigned, Rebuilder, as_assigned, as_placement
 from placer.optimization.loss.problem import LOSS, Problem
 from placer.optimization.loss.scoring import Score, Scorer
+from placer.optimization.loss.walks import Walks
 from placer.placement import Placement
 
 BATCH = 24
@@ -36,14 +28,11 @@ BATCH = 24
 ELITE = 8
 """Best placements that are kept for the last word."""
 
-SMALL_NEIGHBOURHOOD = 400
-"""Up to so many neighbours are all judged by the analytic evaluator."""
-
-KEPT_NEIGHBOURS = 96
-"""Of a larger neighbourhood so many are judged, those best by the estimate."""
-
 POLISHING = 4
 """Steps of one polishing."""
+
+LEARNING = 0.2
+"""Weight of the last round in what a walk is held to be worth."""
 
 PATIENCE = 6
 """Rounds without a better placement before the search starts from a new one."""
@@ -105,22 +94,13 @@ class Search:
         self.rng = np.random.default_rng(seed)
         self.scorer = Scorer(problem)
         self.rebuilder = Rebuilder(problem)
-        self.screen = self.rebuilder.screen
+        self.walks = Walks(problem, self.rebuilder, self.rng)
         self.elite: list[Candidate] = []
         self.listener, self.bound = listener, bound
         self.begin = time.monotonic()
         self._scored: set[Placement] = set()
-        self._guess: Floats | None = None
-        layers = sum(len(problem.compiled.variants[group[0]]) for group in problem.groups)
-        self._small = layers * len(problem.compiled.stations) <= SMALL_NEIGHBOURHOOD
-        self._scale = 1.0
-        self._offered = np.nan_to_num(problem.compiled.rate, nan=0.0) * problem.compiled.weight
-        self._cost_factor = self._first_factor()
-
-    def _first_factor(self) -> float:
-        """Cost per second of latency (or joule) against lost requests per second: a tie-break where loss is all."""
-        offered = float(self.problem.weights @ self.problem.rates)
-        return 1e-6 * max(offered, 1e-9) if self.problem.objective == LOSS else 1.0
+        self._explored: set[Placement] = set()
+        self._worth = {"rebuild": 1.0, "anneal": 1.0}
 
     def construct(self, noise: float = 0.0) -> Assigned | None:
         """A placement from nothing: services by their work, the largest first, each by its dynamic programme."""
@@ -133,16 +113,10 @@ class Search:
             sizes.append((work, memory))
         for by in (0, 1):
             order = np.argsort([-size[by] * math.exp(noise * self.rng.standard_normal()) for size in sizes])
-            found = self.rebuilder.rebuild({}, [int(s) for s in order], self.rng, noise, self._factor())
+            found = self.rebuilder.rebuild({}, [int(s) for s in order], self.rng, noise, self.walks.cost_factor())
             if found is not None:
                 return found
         return None
-
-    def _factor(self) -> float:
-        """Weight of the additive cost in an insertion: drawn anew where loss is a limit and not the objective."""
-        if self.problem.objective == LOSS:
-            return self._cost_factor
-        return float(10.0 ** self.rng.uniform(-4.0, 1.5))
 
     def offer(self, placements: list[Placement], near: Score | None = None) -> Candidate | None:
         """Score placements not seen before and keep the best; returns the best of the new ones."""
@@ -152,7 +126,7 @@ class Search:
         top: Candidate | None = None
         for start in range(0, len(fresh), BATCH):
             some = fresh[start : start + BATCH]
-            for candidate in self._candidates(some, None if self._small else near):
+            for candidate in self._candidates(some, near):
                 self._keep(candidate)
                 if top is None or candidate.score.key < top.score.key:
                     top = candidate
@@ -211,8 +185,8 @@ class Search:
                     break
                 if stale and stale % PATIENCE == 0:
                     current = self.construct(noise=0.5) or current
-                elif self._small and stale % 2:
-                    current = self._shaken(current)
+                elif self.walks.small and stale % 2:
+                    current = self.walks.shaken(current)
                 else:
                     pick = int(min(self.rng.geometric(0.5) - 1, len(self.elite) - 1))
                     current = as_assigned(self.problem, self.elite[pick].placement)
@@ -220,16 +194,8 @@ class Search:
             ended = "interrupted"
         return Found(tuple(self.elite), done, ended, self.scorer.evaluations)
 
-    def _shaken(self, assigned: Assigned) -> Assigned:
-        """A few random moves away."""
-        for _ in range(int(self.rng.integers(2, 6))):
-            trial = random_move(self.problem, assigned, self.rng)
-            if trial is not None and self.problem.resources.overdrawn(as_placement(trial)) == 0.0:
-                assigned = trial
-        return assigned
-
     def _first(self, starts: list[Placement]) -> Assigned | None:
-        self._scale = self._value(starts[0]) if starts else 1.0
+        self.walks.scale = self._value(starts[0]) if starts else 1.0
         built = self.construct()
         for _ in range(20):
             if built is not None or starts:
@@ -237,7 +203,7 @@ class Search:
             built = self.construct(noise=1.0)
         if built is not None:
             if not starts:
-                self._scale = self._value(as_placement(built))
+                self.walks.scale = self._value(as_placement(built))
             starts = [*starts, as_placement(built)]
         if not starts:
             return None
@@ -251,73 +217,49 @@ class Search:
         return max(abs(self.problem.deterministic(placement, self.problem.objective)), 1e-12)
 
     def _round(self, current: Assigned, deadline: float) -> None:
-        """Rebuild from ``current`` for a while, score what came out, polish the best of it."""
-        top = self.offer(self._rebuild_walk(current, deadline), self.elite[0].score)
-        if top is not None and (self._small or top.score.key <= self.best_key):
+        """Walk from ``current``, score what looks best by the estimate, polish the best of it.
+
+        Which walk is drawn by what each has brought per second so far. The whole neighbourhood of the best placement
+        of a small instance is looked at once.
+        """
+        begin, before = time.monotonic(), self.best_key
+        kind = str(self.rng.choice(list(self._worth), p=self._odds()))
+        walk = self.walks.rebuild if kind == "rebuild" else self.walks.anneal
+        self._improve(walk(current, deadline), deadline)
+        gain = 1.0 if self.best_key < before else 0.0
+        rate = gain / max(time.monotonic() - begin, 1e-3)
+        self._worth[kind] += LEARNING * (rate - self._worth[kind])
+        best = self.elite[0]
+        if self.walks.small and gain == 0.0 and best.placement not in self._explored:
+            self._explored.add(best.placement)
+            self.offer(list(self.walks.neighbours(as_assigned(self.problem, best.placement))), best.score)
+
+    def _odds(self) -> list[float]:
+        """How often each walk is drawn: a third of the time evenly, else by its worth."""
+        total = sum(self._worth.values())
+        even = 1.0 / len(self._worth)
+        return [even if total <= 0 else 0.33 * even + 0.67 * worth / total for worth in self._worth.values()]
+
+    def _improve(self, seen: dict[Placement, float], deadline: float) -> None:
+        """Score the best of what a walk has seen, and polish what turns out best."""
+        top = self.offer(self._promising(seen), self.elite[0].score)
+        if top is not None and (self.walks.small or top.score.key <= self.best_key):
             self._polish(top, deadline)
-        elif not self._small:
+        elif not self.walks.small:
             self._polish(self.elite[0], deadline)
 
-    def _energy(self, assigned: Assigned) -> tuple[float, Placement, Floats]:
-        placement = as_placement(assigned)
-        screened = self.screen.of(placement, self._guess)
-        self._guess = screened.station_loss
-        loss = np.zeros(len(assigned))
-        for position, value in zip(screened.classes, screened.loss, strict=True):
-            loss[self.problem.served[position]] = value
-        return steering(self.problem, screened, placement, self._scale), placement, loss
-
-    def _rebuild_walk(self, current: Assigned, deadline: float) -> list[Placement]:
-        """Take out and put back a few services at a time, accepting what is not much worse; the best that came by."""
-        rng = self.rng
-        energy, _, loss = self._energy(current)
-        best = energy
-        seen: dict[Placement, float] = {}
-        steps = 2 * BATCH
-        for step in range(steps):
-            if time.monotonic() >= deadline:
-                break
-            count = min(1 + int(rng.integers(0, 3)), len(current))
-            shares = loss * self._offered + 1e-3 * self._offered.max()
-            shares = 0.7 * shares / shares.sum() + 0.3 / len(shares)
-            removed = [int(s) for s in rng.choice(len(shares), size=count, replace=False, p=shares)]
-            noise = float(rng.choice([0.0, 0.1, 0.3, 0.6]))
-            trial = self.rebuilder.rebuild(current, removed, rng, noise, self._factor())
-            if trial is None:
-                continue
-            value, placement, trial_loss = self._energy(trial)
-            seen[placement] = value
-            slack = 0.05 * (1.0 - step / steps) * max(abs(best), 1e-3)
-            if value <= best + slack:
-                current, loss = trial, trial_loss
-            best = min(best, value)
-        return sorted(seen, key=lambda placement: seen[placement])[:BATCH]
+    def _promising(self, seen: dict[Placement, float]) -> list[Placement]:
+        """The best by the estimate of those that were not scored yet."""
+        fresh = (placement for placement in seen if placement not in self._scored)
+        return heapq.nsmallest(BATCH, fresh, key=lambda placement: seen[placement])
 
     def _polish(self, candidate: Candidate, deadline: float) -> None:
         """Neighbours of a placement, while they improve it; in a small instance down to a local optimum."""
         steps = 0
-        while (self._small or steps < POLISHING) and time.monotonic() < deadline:
-            around = self._neighbours(as_assigned(self.problem, candidate.placement), deadline)
-            top = self.offer(around, candidate.score)
+        while (self.walks.small or steps < POLISHING) and time.monotonic() < deadline:
+            around = self.walks.neighbours(as_assigned(self.problem, candidate.placement))
+            top = self.offer(self._promising(around), candidate.score)
             if top is None or top.score.key >= candidate.score.key:
                 break
             candidate = top
             steps += 1
-
-    def _neighbours(self, assigned: Assigned, deadline: float) -> list[Placement]:
-        problem = self.problem
-        if self._small:
-            every = [as_placement(one) for one in (*moves(problem, assigned), *swaps(problem, assigned))]
-            return [p for p in every if p not in self._scored and problem.resources.overdrawn(p) == 0.0]
-        energies: dict[Placement, float] = {}
-        for _ in range(2 * KEPT_NEIGHBOURS):
-            if time.monotonic() >= deadline:
-                break
-            trial = random_move(problem, assigned, self.rng)
-            if trial is None:
-                continue
-            placement = as_placement(trial)
-            if placement in self._scored or placement in energies or problem.resources.overdrawn(placement) > 0.0:
-                continue
-            energies[placement] = self._energy(trial)[0]
-        return sorted(energies, key=lambda placement: energies[placement])[:BATCH]
