@@ -7,6 +7,8 @@ the result never loses more than without; the simulation confirms it (:mod:`plac
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -32,13 +34,14 @@ def limitable(problem: Problem) -> list[int]:
 
 
 def choose_limits(
-    problem: Problem, placement: Placement, planned: dict[int, float] | None = None
+    problem: Problem, placement: Placement, deadline: float = math.inf, planned: dict[int, float] | None = None
 ) -> tuple[dict[int, float], Score]:
     """Return the best rate limits found for a placement (gap in s by service), and its score with them.
 
     Args:
         problem: the problem; its own limits are where the search starts.
         placement: which station runs each layer.
+        deadline: time.monotonic() at which to stop with what there is.
         planned: parts by service to try first, as a fluid model plans them.
     """
     parts = dict.fromkeys(limitable(problem), 1.0)
@@ -52,6 +55,8 @@ def choose_limits(
         before = best.objective
         order = sorted(parts, key=lambda s: -problem.compiled.rate[s])
         for service in order:
+            if time.monotonic() >= deadline:
+                break
             values = STEPS if round_number == 0 else tuple(parts[service] * factor for factor in FINE)
             fresh = dict.fromkeys(float(np.clip(v, LEAST, 1.0)) for v in values if v != parts[service])
             trials = [{**parts, service: value} for value in fresh]

@@ -25,6 +25,9 @@ from placer.plan import Certificate, ObjectiveResult, make_plan
 
 TRIES = 2_000
 
+EVENTS_PER_LAYER = 600
+"""A short simulation of a large network must last until its queues have filled, or annealing exploits that it did not."""
+
 
 def round_robin(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
     """Deal the layers out in turn, service by service; a device without memory for a layer is passed over.
@@ -126,7 +129,8 @@ def annealing_simulation(compiled: Compiled, options: Options, listener: Listene
     seed = options.limits.seed
 
     def energies(problem: Problem) -> Energies:
-        return simulated_energies(problem, settings.events, seed)
+        layers = sum(len(problem.compiled.variants[group[0]]) for group in problem.groups)
+        return simulated_energies(problem, max(settings.events, EVENTS_PER_LAYER * layers), seed)
 
     return _annealed(compiled, options, energies, settings, "annealing-simulation")
 

@@ -26,7 +26,9 @@ from placer.optimization.planner import plan as plan_ilp
 from placer.placement import Placement
 from placer.plan import Bound, Certificate, Confirmation, ObjectiveResult, Termination, make_plan
 
-SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION = 0.1, 0.15
+SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.1, 0.15, 0.05
+"""Of the time limit: for each bound, for the simulation, for rate limits (three times as much when they are used)."""
+
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
 NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
@@ -84,12 +86,13 @@ def plan_loss(
     floor = _floor(problem, relaxed, first)
     confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if options.confirm else 0.0
     search = Search(problem, options.limits.seed, listener, floor)
-    left = max(seconds - (time.monotonic() - begin) - confirm, 0.1)
+    sources = SHARE_OF_ADMISSION * seconds * (3.0 if options.admission else 1.0)
+    left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
     found = search.run(Budget(left, options.limits.nodes, None if options.limits.nodes else Budget.stale), starts)
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
     elite = _exact(problem, found.elite)
-    gaps, gain, elite = _admission(problem, options, elite, relaxed)
+    gaps, gain, elite = _admission(problem, options, elite, relaxed, begin + seconds - confirm)
     if listener is not None:
         listener(Progress(time.monotonic() - begin, elite[0].score.objective, floor, "simulation"))
     chosen, selection = _confirm(problem, elite, gaps, confirm, options.limits.seed)
@@ -190,14 +193,14 @@ def _exact(problem: Problem, elite: tuple[Candidate, ...]) -> list[Candidate]:
 
 
 def _admission(
-    problem: Problem, options: Options, elite: list[Candidate], relaxed: LossBound
+    problem: Problem, options: Options, elite: list[Candidate], relaxed: LossBound, deadline: float
 ) -> tuple[list[dict[int, float]], float | None, list[Candidate]]:
     """Rate limits per candidate, the gain of those of the best one, and the candidates to choose from."""
     if problem.objective != LOSS or not limitable(problem) or len(problem.scenarios) > 1:
         return [{} for _ in elite], None, elite
     planned = {s: float(relaxed.admitted[s] / problem.compiled.rate[s]) for s in problem.served}
     some = elite[:3] if options.admission else elite[:1]
-    chosen = [choose_limits(problem, candidate.placement, planned) for candidate in some]
+    chosen = [choose_limits(problem, candidate.placement, deadline, planned) for candidate in some]
     gain = max(elite[0].score.total - min(score.total for _, score in chosen), 0.0)
     if not options.admission:
         return [{} for _ in elite], gain, elite

@@ -31,8 +31,11 @@ ELITE = 8
 POLISHING = 4
 """Steps of one polishing."""
 
-LEARNING = 0.2
+LEARNING = 0.1
 """Weight of the last round in what a walk is held to be worth."""
+
+SCORED_LAYERS = 600
+"""Layers of all placements of a round that the analytic evaluator sees: it should not take longer than the walk."""
 
 PATIENCE = 6
 """Rounds without a better placement before the search starts from a new one."""
@@ -99,8 +102,10 @@ class Search:
         self.listener, self.bound = listener, bound
         self.begin = time.monotonic()
         self._scored: set[Placement] = set()
+        layers = sum(len(problem.compiled.variants[group[0]]) for group in problem.groups)
+        self._some = int(np.clip(SCORED_LAYERS // max(layers, 1), 4, BATCH))
         self._explored: set[Placement] = set()
-        self._worth = {"rebuild": 1.0, "anneal": 1.0}
+        self._worth = {"rebuild": 0.1, "anneal": 0.1}
 
     def construct(self, noise: float = 0.0) -> Assigned | None:
         """A placement from nothing: services by their work, the largest first, each by its dynamic programme."""
@@ -219,17 +224,17 @@ class Search:
     def _round(self, current: Assigned, deadline: float) -> None:
         """Walk from ``current``, score what looks best by the estimate, polish the best of it.
 
-        Which walk is drawn by what each has brought per second so far. The whole neighbourhood of the best placement
-        of a small instance is looked at once.
+        Which walk is drawn by what each has brought so far. The whole neighbourhood of the best placement of a small
+        instance is looked at once.
         """
-        begin, before = time.monotonic(), self.best_key
+        before = self.elite[0].score
         kind = str(self.rng.choice(list(self._worth), p=self._odds()))
         walk = self.walks.rebuild if kind == "rebuild" else self.walks.anneal
         self._improve(walk(current, deadline), deadline)
-        gain = 1.0 if self.best_key < before else 0.0
-        rate = gain / max(time.monotonic() - begin, 1e-3)
-        self._worth[kind] += LEARNING * (rate - self._worth[kind])
         best = self.elite[0]
+        gain = max(before.violation - best.score.violation, 0.0)
+        gain += max(before.objective - best.score.objective, 0.0) / max(abs(before.objective), 1e-6)
+        self._worth[kind] += LEARNING * (min(gain, 1.0) - self._worth[kind])
         if self.walks.small and gain == 0.0 and best.placement not in self._explored:
             self._explored.add(best.placement)
             self.offer(list(self.walks.neighbours(as_assigned(self.problem, best.placement))), best.score)
@@ -245,13 +250,11 @@ class Search:
         top = self.offer(self._promising(seen), self.elite[0].score)
         if top is not None and (self.walks.small or top.score.key <= self.best_key):
             self._polish(top, deadline)
-        elif not self.walks.small:
-            self._polish(self.elite[0], deadline)
 
     def _promising(self, seen: dict[Placement, float]) -> list[Placement]:
         """The best by the estimate of those that were not scored yet."""
         fresh = (placement for placement in seen if placement not in self._scored)
-        return heapq.nsmallest(BATCH, fresh, key=lambda placement: seen[placement])
+        return heapq.nsmallest(self._some, fresh, key=lambda placement: seen[placement])
 
     def _polish(self, candidate: Candidate, deadline: float) -> None:
         """Neighbours of a placement, while they improve it; in a small instance down to a local optimum."""
