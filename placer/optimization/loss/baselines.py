@@ -26,7 +26,7 @@ from placer.plan import Certificate, ObjectiveResult, make_plan
 TRIES = 2_000
 
 EVENTS_PER_LAYER = 600
-"""A short simulation of a large network must last until its queues have filled, or annealing exploits that it did not."""
+"""A simulation must last until the queues of a large network are full, or annealing exploits that they are not."""
 
 
 def round_robin(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:

@@ -10,7 +10,7 @@ import numpy as np
 from placer.instance.compiled import Floats, Ints
 from placer.instance.variant import Truths
 from placer.optimization.loss.insertion import Inserted, Inserter, Stay, stay_of
-from placer.optimization.loss.problem import Problem
+from placer.optimization.loss.problem import LOSS, Problem
 from placer.optimization.loss.screening import Screen
 from placer.placement import Placement
 from placer.queueing.batch import arrival_scv
@@ -20,6 +20,9 @@ Assigned = dict[int, tuple[int, tuple[int, ...]]]
 """Per service its variant and the stations of its layers; services that are not placed are absent."""
 
 TRIES = 3
+
+PRICES = (1e-4, 1e-3, 1e-2)
+"""Prices per run on the fastest station that a careful insertion tries, as shares of the offered rate."""
 
 Figures = tuple[tuple[float, float], float, float, bool, Floats | None]
 """What an insertion needs beside the others: stream, weight, cost factor, once, price."""
@@ -95,14 +98,49 @@ class Rebuilder:
         if position is not None:
             stream = (float(self.screen.rates[position]), float(self.screen.arrival_scv[position]))
             weight = float(self.screen.weights[position])
-        once = noise == 0 or bool(rng.random() < 0.5)
+        offered = stream[0] * weight
+        if noise == 0.0:
+            return self._best_insertion(stay, assigned, service, stream, weight, cost_factor)
+        once = bool(rng.random() < 0.5)
         best: tuple[float, int, tuple[int, ...]] | None = None
         for index in problem.groups[service]:
-            price = self._price(index, stream[0] * weight, rng) if noise > 0 else None
+            price = self._price(index, offered, rng)
             found = self._fitting(index, stay, assigned, service, (stream, weight, cost_factor, once, price))
             if found is not None and (best is None or found.cost < best[0]):
                 best = (found.cost, index, found.stations)
         return None if best is None else best[1:]
+
+    def _best_insertion(
+        self,
+        stay: Stay,
+        assigned: Assigned,
+        service: int,
+        stream: tuple[float, float],
+        weight: float,
+        cost_factor: float,
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """The best of several insertions by the estimate, or by their own cost where loss is not the objective.
+
+        One programme keeps one label per station, which may have spent the fastest station on a layer that did not
+        need it; prices on fast stations, with and without coming back, give it other ways to end.
+        """
+        problem = self.problem
+        options: list[tuple[float, int, tuple[int, ...]]] = []
+        for index in problem.groups[service]:
+            for once in (True, False):
+                for scale in (0.0, *PRICES):
+                    price = scale * stream[0] * weight * self.inserters[index].swiftness if scale else None
+                    figures: Figures = (stream, weight, cost_factor, once, price)
+                    found = self._fitting(index, stay, assigned, service, figures)
+                    if found is not None:
+                        options.append((found.cost, index, found.stations))
+        if not options:
+            return None
+        if problem.objective != LOSS or stream[0] == 0.0:
+            return min(options)[1:]
+        entries = list(dict.fromkeys(option[1:] for option in options))
+        totals = [self.screen.of(as_placement({**assigned, service: entry})).total for entry in entries]
+        return entries[int(np.argmin(totals))]
 
     def _price(self, index: int, offered: float, rng: Rng) -> Floats | None:
         """A small price on fast stations, or on random ones, for what may as well go elsewhere."""

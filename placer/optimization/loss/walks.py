@@ -94,7 +94,7 @@ class Walks:
                 break
             count = min(1 + int(rng.integers(0, 3)), len(current))
             removed = rng.choice(len(current), size=count, replace=False, p=self._shares(loss))
-            noise = float(rng.choice([0.0, 0.1, 0.3, 0.6]))
+            noise = float(rng.choice([0.0, 0.05, 0.1, 0.3, 0.6], p=[0.1, 0.2, 0.25, 0.25, 0.2]))
             order = [int(service) for service in removed]
             trial = self.rebuilder.rebuild(current, order, rng, noise, self.cost_factor())
             if trial is None:
