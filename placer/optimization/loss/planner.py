@@ -26,7 +26,7 @@ from placer.optimization.planner import plan as plan_ilp
 from placer.placement import Placement
 from placer.plan import Bound, Certificate, Confirmation, ObjectiveResult, Termination, make_plan
 
-SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.1, 0.15, 0.05
+SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 """Of the time limit: for each bound, for the simulation, for rate limits (three times as much when they are used)."""
 
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
