@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.splitting.bandit import LinearBandit
+from placer.splitting.bandit import UplinkBandit
 from placer.splitting.costs import Plane
 from placer.splitting.interpreter import Chooser, choose
 from placer.splitting.trace import Trace
@@ -93,7 +93,7 @@ def _hysteresis(table: dict[str, Any], seen: Floats, settings: Settings) -> Ints
 
 
 def _bandit(planes: list[Plane], cost: Floats, table: dict[str, Any], settings: Settings) -> Ints:
-    bandit = LinearBandit(planes, settings.load, 1.0 / table["rate"]["high"], 1.0 / table["rate"]["low"])
+    bandit = UplinkBandit(planes, settings.load, 1.0 / table["rate"]["high"], 1.0 / table["rate"]["low"])
     chosen = np.empty(len(cost), dtype=np.int64)
     for request in range(len(cost)):
         index = bandit.choose()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placer.errors import InputError, Problem
-from placer.instance.library import shipped_root
 from placer.instance.reading import read_text
+from placer.splitting.shipped import find_data
 
 Floats = NDArray[np.float64]
 
@@ -36,11 +34,6 @@ class Trace:
     rates: Floats
 
 
-def shipped_traces() -> list[str]:
-    """Return the names of the shipped traces."""
-    return sorted(path.stem for path in (shipped_root() / "instances" / "traces").glob("*.csv"))
-
-
 def read_trace(argument: str) -> Trace:
     """Read a trace from a path or by its shipped name.
 
@@ -49,14 +42,7 @@ def read_trace(argument: str) -> Trace:
     Raises:
         InputError: every problem of the file, with its line.
     """
-    path = Path(argument)
-    if not path.is_file():
-        names = shipped_traces()
-        if argument not in names:
-            near = difflib.get_close_matches(argument, names, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"no such file or shipped trace '{argument}'{hint} (shipped: {', '.join(names)})")
-        path = shipped_root() / "instances" / "traces" / f"{argument}.csv"
+    path = find_data(argument, "trace", "instances/traces", ".csv")
     return parse_trace(read_text(path, argument), argument)
 
 
@@ -68,9 +54,9 @@ def parse_trace(text: str, shown: str) -> Trace:
         if line.strip() and not line.startswith("#")
     ]
     if not lines or lines[0][1].replace(" ", "") != HEADER:
-        line = lines[0][0] if lines else 1
-        raise InputError([Problem(f"the first line must be the header {HEADER}", file=shown, line=line)])
-    rows, problems = [], list[Problem]()
+        first = lines[0][0] if lines else 1
+        raise InputError([Problem(f"the first line must be the header {HEADER}", file=shown, line=first)])
+    rows, problems = list[tuple[float, float]](), list[Problem]()
     for number, line in lines[1:]:
         try:
             rows.append(_row(line, rows[-1][0] if rows else -math.inf))
