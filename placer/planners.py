@@ -19,6 +19,8 @@ Planner = Callable[[Compiled, Options, Listener | None], Outcome]
 PLANNERS: dict[str, tuple[str, str]] = {
     "ilp": ("placer.optimization.planner:plan", "the placement ILP, proven"),
     "warm-start": ("placer.optimization.planner:plan", "the heuristic that starts the ILP, alone"),
+    "neurosurgeon": ("placer.splitting.planner:neurosurgeon", "each service by its best single split"),
+    "dads": ("placer.splitting.planner:dads", "each service by its minimum cut, or bottleneck under heavy load"),
 }
 """Per method: where its function is, and what it is in a few words."""
 

@@ -133,6 +133,15 @@ def build_case(model: Model, machines: Machines, input_size: float | None = None
     return Case(compiled, stations[0], stations[1], 1.0 / rate, link, tuple(missing))
 
 
+def machine_type(argument: str) -> DeviceType:
+    """Return the device type that ``TYPE`` or ``TYPE/UNIT`` names.
+
+    Raises:
+        InputError: when it names none.
+    """
+    return _machine(argument)[0]
+
+
 def _machine(argument: str) -> tuple[DeviceType, str | None]:
     name, slash, unit = argument.rpartition("/")
     if slash and not argument.endswith((".yaml", ".yml")) and not Path(argument).exists():

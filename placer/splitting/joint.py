@@ -58,7 +58,7 @@ def speeds(speedup: Mapping[int, float], cores: int, units: int) -> Floats:
 
 
 def exact(table: Floats) -> Shares:
-    """Return the shares with the smallest largest latency.
+    """Return the shares with the smallest largest latency; what is left helps the slowest users first.
 
     Args:
         table: shape (N, β + 1), T_i(f) in s, not increasing in f; inf where a user cannot run with f units.
@@ -76,7 +76,19 @@ def exact(table: Floats) -> Shares:
             high = middle
         else:
             low = middle + 1
-    return _shares(table, _need(table, values[high]))
+    return _shares(table, _hand_out(table, _need(table, values[high])))
+
+
+def _hand_out(table: Floats, units: Ints) -> Ints:
+    """Give what is left to the slowest users whom it helps, each the fewest units that do."""
+    units, left = units.copy(), table.shape[1] - 1 - int(units.sum())
+    for user in np.argsort(-table[np.arange(len(table)), units], kind="stable"):
+        row = table[user]
+        # with all that is left the user gets this quick: the fewest units that do it
+        best = int((row > row[units[user] + left]).sum())
+        left -= max(best - int(units[user]), 0)
+        units[user] = max(best, int(units[user]))
+    return units
 
 
 def _need(table: Floats, threshold: float) -> Ints:

@@ -5,7 +5,8 @@ model files hold are used here: multiply-accumulates (which contain a convolutio
 read, bytes made. Three forms, compared on networks left out of the fit: ``log`` (linear in the logarithms: times span
 five decades, and plain linear fits on public timings missed convolutions by 353 % in the median), ``weighted`` (a sum
 of nonnegative parts, each residual over its time, so that relative errors count and a fixed cost per call has a place)
-and ``linear`` (as published, clamped at zero). Per type of layer the form with the least median error is used.
+and ``linear`` (as published, clamped at zero). Predictions take, per type of layer, the better of the first two: the
+third may say zero.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from placer.instance.model import Alternative, Layer, Model
 Floats = NDArray[np.float64]
 Form = Literal["log", "weighted", "linear"]
 FORMS: tuple[Form, ...] = ("log", "weighted", "linear")
+PREDICTING: tuple[Form, ...] = ("log", "weighted")
+"""The forms whose predictions are more than zero."""
 
 GROUPS: dict[str, str] = {
     "conv": "convolution",
@@ -210,14 +213,14 @@ def _error(group: str, pairs: list[tuple[float, float]]) -> GroupError:
 
 
 def best_forms(samples: Iterable[Sample]) -> dict[str, tuple[Form, GroupError]]:
-    """Return per type of layer the form with the least median error on networks left out, and that error.
+    """Return per type of layer the form that predicts with the least median error on networks left out, and that error.
 
     Raises:
         InputError: when there are fewer than two networks.
     """
     every = list(samples)
     found: dict[str, tuple[Form, GroupError]] = {}
-    for form in FORMS:
+    for form in PREDICTING:
         for error in leave_one_network_out(every, form):
             if error.group not in found or error.median < found[error.group][1].median:
                 found[error.group] = (form, error)
@@ -227,7 +230,7 @@ def best_forms(samples: Iterable[Sample]) -> dict[str, tuple[Form, GroupError]]:
 def predictor(samples: Iterable[Sample]) -> Callable[[Sample], float]:
     """Return a function that predicts a layer's seconds with the best form of its type."""
     every = list(samples)
-    fits = {form: fit(every, form) for form in FORMS}
+    fits = {form: fit(every, form) for form in PREDICTING}
     forms = {group: form for group, (form, _) in best_forms(every).items()}
     return lambda sample: fits[forms.get(sample.group, forms["all"])].predict(sample)
 
