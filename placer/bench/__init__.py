@@ -15,6 +15,7 @@ SUITES = {
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet_suite",
     "simulator": "placer.bench.simulator",
+    "split": "placer.bench.split_suite",
 }
 
 

@@ -114,7 +114,7 @@ def equal(table: Floats) -> Shares:
     return _shares(table, shares)
 
 
-def alternating(table: Floats, step: int = 1, halve: bool = True) -> Shares:
+def alternating(table: Floats, step: int | None = None, halve: bool = True) -> Shares:
     """Return the shares of the published iteration, with the best cut for every share on the way.
 
     From equal shares on: the user who would be quickest after losing ``step`` units gives them to the slowest one, as
@@ -122,10 +122,11 @@ def alternating(table: Floats, step: int = 1, halve: bool = True) -> Shares:
 
     Args:
         table: shape (N, β + 1), T_i(f) in s.
-        step: units moved at once (τ).
+        step: units moved at once (τ); an equal share when None.
         halve: the variant that halves τ.
     """
     start = equal(table)
+    step = step or max((table.shape[1] - 1) // len(table), 1)
     units, latency = start.units.copy(), start.latency.copy()
     everyone, moves = np.arange(len(table)), 0
     while True:
@@ -134,7 +135,7 @@ def alternating(table: Floats, step: int = 1, halve: bool = True) -> Shares:
         after[slowest] = np.inf
         donor = int(after.argmin())
         trial = latency.copy()
-        if np.isfinite(after[donor]):
+        if np.isfinite(after[donor]) and donor != slowest:
             trial[donor] = after[donor]
             trial[slowest] = table[slowest, units[slowest] + step]
         if trial.max() < latency.max():
