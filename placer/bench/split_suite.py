@@ -109,9 +109,9 @@ def _crowds(sizes: Sequence[int]) -> Iterator[dict[str, Any]]:
                 )
                 for number in range(size)
             )
-            # a server of size / 5 cores of which each further one adds less (Amdahl, a fiftieth serial): assumed
-            cores = max(size // 5, 4)
-            speedup = {n: 1.0 / (0.02 + 0.98 / n) for n in range(2, cores + 1)}
+            # half a core a user, of which each further one adds less (Amdahl, a five hundredth serial): assumed
+            cores = max(size // 2, 4)
+            speedup = {n: 1.0 / (0.002 + 0.998 / n) for n in range(2, cores + 1)}
             file = UsersFile(format="placer/users/1", source="bench", users=users, cores=cores, speedup=speedup)
             begin = time.perf_counter()
             table = crowd(file, SERVER).table

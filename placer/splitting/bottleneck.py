@@ -112,9 +112,9 @@ def _model(costs: SplitCosts, x: float, load: float, scale: float) -> pyo.Concre
                 model.one_way.add(crossed >= model.x[reader])
     for layer in range(count):
         if not np.isfinite(costs.device_seconds[layer]):
-            model.x[layer].fix(1)
+            model.x[layer].setlb(1)
         elif not np.isfinite(costs.server_seconds[layer]):
-            model.x[layer].fix(0)
+            model.x[layer].setub(0)
     device = sum(
         scale * float(costs.device_seconds[v]) * (1 - model.x[v])
         for v in range(count)
@@ -136,7 +136,7 @@ def _model(costs: SplitCosts, x: float, load: float, scale: float) -> pyo.Concre
 
 
 def _start(model: pyo.ConcreteModel, costs: SplitCosts, cut: Cut) -> dict[int, float]:
-    values = {id(model.x[layer]): float(flag) for layer, flag in enumerate(cut.on_server) if not model.x[layer].fixed}
+    values = {id(model.x[layer]): float(flag) for layer, flag in enumerate(cut.on_server)}
     crossing = {tensor if tensor >= 0 else len(costs): way for tensor, way in cut.crossing}
     for tensor, w in model.y:
         values[id(model.y[tensor, w])] = float(crossing.get(tensor) is costs.ways[tensor][w])
