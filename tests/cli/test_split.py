@@ -18,13 +18,15 @@ def test_a_split_with_table_and_trace(tmp_path: Path) -> None:
     done = placer(*BASE, "--uplink", "2 Mbit/s", "--table", str(table), "--trace", "walk-synthetic", "--json")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
-    assert data["device_layers"] and not data["server_layers"]
+    assert data["device_layers"]
+    assert not data["server_layers"]
     assert data["proof"] == "best of all cuts"
-    assert [score["policy"] for score in data["replay"]][0] == "oracle"
+    assert next(score["policy"] for score in data["replay"]) == "oracle"
     read = interpreter.load(str(table))
     rate = data["break_rates"][0]
     slow, fast = interpreter.choose(read, rate * 0.999), interpreter.choose(read, rate * 1.001)
-    assert read["cuts"][slow]["server"] == [] and read["cuts"][fast]["device"] == []
+    assert read["cuts"][slow]["server"] == []
+    assert read["cuts"][fast]["device"] == []
     again = placer(*BASE, "--uplink", "2 Mbit/s", "--table", str(table))
     assert again.returncode == 2
     assert "exists" in again.stderr
@@ -33,7 +35,8 @@ def test_a_split_with_table_and_trace(tmp_path: Path) -> None:
 def test_text_says_what_was_found() -> None:
     done = placer(*BASE, "--uplink", "5 Mbit/s")
     assert done.returncode == 0
-    for words in ("Do not split", "best of all cuts", "all on the device", "Assumed figures", "2.324 Mbit/s"):
+    # 606,112 bytes there and back (602,112 + 4,000) against the 2.1034 s that the GPU saves
+    for words in ("Do not split", "best of all cuts", "all on the device", "Assumed figures", "2.305 Mbit/s"):
         assert words in done.stdout
 
 

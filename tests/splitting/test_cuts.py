@@ -55,7 +55,7 @@ def test_single_splits_of_a_dag_cut_where_one_tensor_crosses() -> None:
     assert all(len(cut.crossing) <= 1 for cut in single_splits(costs, 1e-6, 1.0))
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(250))
 def test_minimum_cut_is_the_best_of_all_valid_cuts(seed: int) -> None:
     rng = np.random.default_rng(1000 + seed)
     shape = random_dag(rng, int(rng.integers(1, 9)))

@@ -49,7 +49,8 @@ def test_exact_is_brute_force_and_the_iteration_is_never_better(seed: int) -> No
 
 def test_the_iteration_gets_stuck_where_two_are_slowest() -> None:
     """Why the gap is printed: one move does not help both, so the published rule stops at once."""
-    table = np.array([[4.0, 4.0, 1.0, 1.0, 1.0], [4.0, 4.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    eager, content = [4.0, 4.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0]
+    table = np.array([eager, eager, content, content])
     assert exact(table).worst == 1.0
     assert alternating(table).worst == 4.0
 

@@ -143,13 +143,13 @@ def test_bad_traces_are_told_with_their_line(text: str, line: int | None, words:
 def test_compression_is_used_where_it_pays() -> None:
     case = build_case(read_model("vgg-16-measured"), Machines("raspberry-pi-4b", "cloud-gpu", 1e5, None, 0.01))
     variant = case.compiled.variants[0]
-    option = Compression("half", 2.0, 1e-8, 1e-9, frozenset({"block5_pool"}))
+    option = Compression("small", 10.0, 1e-8, 1e-9, frozenset({"block5_pool"}))
     costs = latency_costs(variant, case.device, case.server, case.link, (option,))
     layer = variant.layers.index("block5_pool")
     size = variant.output[layer]
-    (plain, half) = costs.ways[layer]
+    (plain, small) = costs.ways[layer]
     assert len(costs.ways[0]) == 1
-    assert half.plane == pytest.approx((0.01 + size * 1e-8, size / 2, size * 1e-9))
+    assert small.plane == pytest.approx((0.01 + size * 1e-8, size / 10, size * 1e-9))
     assert (plain.plane.cx, plain.option) == (size, "")
     plainly = latency_costs(variant, case.device, case.server, case.link)
     assert best_split(costs, case.x, 1.0).value(case.x, 1.0) < best_split(plainly, case.x, 1.0).value(case.x, 1.0)
