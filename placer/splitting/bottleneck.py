@@ -125,7 +125,11 @@ def _model(costs: SplitCosts, x: float, load: float, scale: float) -> pyo.Concre
         for v in range(count)
         if np.isfinite(costs.server_seconds[v])
     )
-    ways = {(t, w): costs.ways[t][w] for t, w in pairs}
+    # a tensor that may not cross (privacy, range) has infinite figures: held at zero, and out of the sums
+    ways = {(t, w): costs.ways[t][w] for t, w in pairs if np.isfinite(costs.ways[t][w].bytes)}
+    for key in pairs:
+        if key not in ways:
+            model.y[key].setub(0)
     device += sum(scale * way.device * model.y[key] for key, way in ways.items())
     server += sum(scale * load * way.server * model.y[key] for key, way in ways.items())
     uplink = sum(scale * x * way.bytes * model.y[key] for key, way in ways.items() if way.bytes)

@@ -67,7 +67,8 @@ def _best(cuts: Iterator[Cut], score: Score) -> Cut:
     found: tuple[float, Cut] | None = None
     for cut in cuts:
         value = score(cut)
-        if found is None or value <= found[0]:
+        # a tensor that may not cross makes a split infinitely dear: that is none
+        if np.isfinite(value) and (found is None or value <= found[0]):
             found = (value, cut)
     if found is None:
         raise InfeasibleError(

@@ -190,7 +190,7 @@ def _costs(compiled: Compiled, domain: Domain, home: int, server: int, objective
         routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
         cost = _way(routes, here, there, energy)
         p = float(chance[tensor])
-        seconds = p * float(routes.seconds[here, there]) if p else 0.0
+        seconds = p * _occupied(routes, here, there) if p else 0.0
         ways.append((Way(Plane(p * cost if p else 0.0, 0.0, 0.0), 0.0, seconds, 0.0, ""),))
     results = [compiled.topology.routes(variant.result_size(layer)) for layer in range(len(variant))]
     leave = [float(share) for share in variant.leave]
@@ -219,6 +219,13 @@ def _way(routes: Routes, tail: int, head: int, energy: bool) -> float:
     if tail == head:
         return 0.0
     return float(routes.joules[tail, head] if energy else routes.seconds[tail, head])
+
+
+def _occupied(routes: Routes, tail: int, head: int) -> float:
+    """Seconds that a tensor keeps the busiest hop of its route busy: latency is not among them."""
+    if tail == head or not np.isfinite(routes.seconds[tail, head]):
+        return 0.0 if tail == head else math.inf
+    return max(routes.size / routes.arcs[arc].rate for arc in routes.arcs_of(tail, head))
 
 
 def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) -> tuple[Placement, Evaluation]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from placer.errors import InfeasibleError
 from placer.splitting.bottleneck import best_bottleneck, grid_bottleneck
-from placer.splitting.costs import Cut, SplitCosts, make_cut, stages
+from placer.splitting.costs import Cut, Plane, SplitCosts, Way, make_cut, stages
 from placer.splitting.dads import decide
 from placer.splitting.mincut import cheapest_cut, min_cut
 from placer.splitting.neurosurgeon import best_split, best_throughput_split, single_splits
@@ -188,3 +188,25 @@ def test_a_tensor_that_many_read_is_sent_once(seed: int) -> None:
     cut = make_cut(costs, [False] + [True] * readers, 1e-6, 1.0)
     assert [tensor for tensor, _ in cut.crossing] == [0]
     assert cut.bytes == costs.ways[0][0].bytes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tensors_that_may_not_cross_do_not(seed: int) -> None:
+    """Privacy and range give such tensors infinite figures."""
+    rng = np.random.default_rng(3000 + seed)
+    costs = random_costs(rng, random_dag(rng, int(rng.integers(3, 8))))
+    forbidden = rng.random(len(costs) + 1) < 0.4
+    never = Plane(np.inf, 0.0, 0.0)
+    costs = replace(
+        costs,
+        ways=tuple(
+            (Way(never, 0.0, np.inf, 0.0, ""),) if no else ways for no, ways in zip(forbidden, costs.ways, strict=True)
+        ),
+    )
+    x, load = point(rng)
+    allowed = [cut for cut in every_cut(costs) if np.isfinite(cut.bytes)]
+    fastest = min(bottleneck_of(costs, cut, x, load) for cut in allowed)
+    assert best_bottleneck(costs, x, load).stages.largest == pytest.approx(fastest, rel=1e-6)
+    cheapest = min(cut.value(x, load) for cut in allowed)
+    assert cheapest_cut(costs, x, load).value(x, load) == pytest.approx(cheapest, rel=1e-9)
+    assert cheapest <= best_split(costs, x, load).value(x, load) < np.inf
