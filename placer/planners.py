@@ -35,6 +35,8 @@ PLANNERS: dict[str, tuple[str, str]] = {
         "placer.optimization.loss.baselines:annealing_simulation",
         "simulated annealing, short simulations as evaluator",
     ),
+    "neurosurgeon": ("placer.splitting.planner:neurosurgeon", "each service by its best single split"),
+    "dads": ("placer.splitting.planner:dads", "each service by its minimum cut, or bottleneck under heavy load"),
 }
 """Per method: where its function is, and what it is in a few words."""
 

@@ -17,6 +17,7 @@ SUITES = {
     "simulator": "placer.bench.simulator",
     "loss": "placer.bench.loss",
     "exits": "placer.bench.exits",
+    "split": "placer.bench.split_suite",
 }
 
 

@@ -15,6 +15,7 @@ from placer.errors import PlacerError
 COMMANDS = {
     "init": "Write a commented starter instance.",
     "plan": "Find the best placement and prove how good it is.",
+    "split": "Cut one network between a device and a server.",
     "check": "Judge a plan; for CI.",
     "evaluate": "Show what a plan does, per service and device.",
     "simulate": "Simulate a plan beside the analytic evaluator.",
