@@ -24,7 +24,7 @@ from placer.cli.common import check_output, json_option, list_methods, print_jso
 @click.option("--picture", type=click.Path(path_type=Path), help="Plot it to an .svg, .png or .pdf file.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
-@click.option("--method", default="ilp", show_default=True, help="Planner; 'placer sweep --methods' lists them.")
+@click.option("--method", default="auto", show_default=True, help="Planner; 'placer sweep --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
