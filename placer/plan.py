@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -69,6 +69,8 @@ class ServicePlan(Strict):
     """The routes of tensors and results that leave a device."""
     exits: dict[Name, float] = Field(default_factory=dict)
     """Share of all jobs that leave at each early exit."""
+    min_gap: Annotated[float, Field(gt=0)] | None = None
+    """Rate limit at the source: a request that comes within this time in s of the last one let in is turned away."""
 
 
 class ObjectiveResult(Strict):
@@ -80,10 +82,42 @@ class ObjectiveResult(Strict):
     """Value of the plan."""
     bound: float | None
     """No plan of the instance has a smaller value; None when nothing is proven."""
+    bound_of: Annotated[str, Field(max_length=300)] | None = None
+    """For a value that an evaluator gives: what just the bound bounds."""
     gap: float | None
     """(value - bound) / |value|; None without a bound."""
     unit: Name
     """Unit of value and bound."""
+
+
+class Bound(Strict):
+    """One lower bound of the loss ratio, and what it is a bound of."""
+
+    name: Name
+    """fluid, acceptance or enumeration."""
+    value: float
+    """The bound."""
+    holds_for: Annotated[str, Field(max_length=300)]
+    """The system or model in which no placement loses less."""
+    proven: bool
+    """Whether it is proven for the true system, or by enumeration for the evaluator that it names."""
+
+
+class Confirmation(Strict):
+    """What the simulation says of the plan's loss ratio."""
+
+    value: float
+    """Mean weighted loss ratio."""
+    half_width: float
+    """Half-width of its confidence interval."""
+    level: float
+    """Confidence of the interval."""
+    replications: int
+    """Replications with common random numbers."""
+    candidates: int
+    """Placements that were compared."""
+    selected: bool
+    """Whether the ranking-and-selection rule came to its end: the choice is then right with the stated confidence."""
 
 
 class Certificate(Strict):
@@ -101,6 +135,12 @@ class Certificate(Strict):
     """Seed of the planner."""
     options: dict[str, float | int | str | None] = Field(default_factory=dict)
     """Limits that the planner was given."""
+    bounds: tuple[Bound, ...] = ()
+    """Bounds of the loss ratio, each with what it bounds."""
+    confirmed: Confirmation | None = None
+    """The simulation of the plan's loss."""
+    admission_gain: float | None = None
+    """How much less would be lost, by the analytic evaluator, with rate limits at the sources."""
 
 
 class Origin(Strict):
@@ -129,19 +169,30 @@ class Plan(Strict):
     """One entry per service."""
 
 
-def make_plan(compiled: Compiled, placement: Placement, certificate: Certificate, path: str | None = None) -> Plan:
-    """Return the plan of a placement: fragments, and routes of least transfer time."""
+def make_plan(
+    compiled: Compiled,
+    placement: Placement,
+    certificate: Certificate,
+    path: str | None = None,
+    gaps: Mapping[int, float] | None = None,
+) -> Plan:
+    """Return the plan of a placement: fragments, and routes of least transfer time.
+
+    ``gaps`` are rate limits at the sources: seconds by service index.
+    """
     return Plan(
         instance=Origin(name=compiled.instance.name, path=path, hash=compiled.instance.meaning_hash),
         certificate=certificate,
         services=tuple(
-            _service_plan(compiled, compiled.variants[choice], stations)
+            _service_plan(compiled, compiled.variants[choice], stations, gaps or {})
             for choice, stations in zip(placement.choice, placement.stations, strict=True)
         ),
     )
 
 
-def _service_plan(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> ServicePlan:
+def _service_plan(
+    compiled: Compiled, variant: Variant, stations: tuple[int, ...], gaps: Mapping[int, float]
+) -> ServicePlan:
     names = compiled.device_names
     fragments = tuple(
         Fragment(
@@ -157,6 +208,7 @@ def _service_plan(compiled: Compiled, variant: Variant, stations: tuple[int, ...
         fragments=fragments,
         transfers=tuple(_transfers(compiled, variant, stations)),
         exits={variant.layers[layer]: share for layer, share, _ in variant.exits},
+        min_gap=gaps.get(variant.service),
     )
 
 

@@ -17,8 +17,26 @@ from placer.optimization.planner import Options, Outcome
 Planner = Callable[[Compiled, Options, Listener | None], Outcome]
 
 PLANNERS: dict[str, tuple[str, str]] = {
+    "auto": ("placer.optimization.loss.planner:auto", "the ILP, and the loss-aware search where loss is asked for"),
     "ilp": ("placer.optimization.planner:plan", "the placement ILP, proven"),
     "warm-start": ("placer.optimization.planner:plan", "the heuristic that starts the ILP, alone"),
+    "loss": ("placer.optimization.loss.planner:plan_loss", "bounds, search and simulation for little loss"),
+    "enumeration": ("placer.optimization.loss.planner:plan_enumeration", "every placement, for small instances"),
+    "round-robin": ("placer.optimization.loss.baselines:round_robin", "layers dealt out in turn"),
+    "random": ("placer.optimization.loss.baselines:random_placement", "each layer on a random device with room"),
+    "greedy-memory": ("placer.optimization.loss.baselines:greedy_memory", "each layer where most memory is free"),
+    "min-latency": ("placer.optimization.loss.baselines:min_latency", "the latency ILP, blind to loss"),
+    "min-max-utilisation": (
+        "placer.optimization.loss.baselines:min_max_utilisation",
+        "the ILP of the smallest bottleneck load: the linear proxy for loss",
+    ),
+    "annealing": ("placer.optimization.loss.baselines:annealing", "simulated annealing, analytic evaluator"),
+    "annealing-simulation": (
+        "placer.optimization.loss.baselines:annealing_simulation",
+        "simulated annealing, short simulations as evaluator",
+    ),
+    "neurosurgeon": ("placer.splitting.planner:neurosurgeon", "each service by its best single split"),
+    "dads": ("placer.splitting.planner:dads", "each service by its minimum cut, or bottleneck under heavy load"),
 }
 """Per method: where its function is, and what it is in a few words."""
 

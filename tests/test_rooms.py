@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "placer"
 ROOMS = [
     "_version", "errors", "instance", "placement", "plan", "queueing", "evaluation", "simulation", "optimization",
-    "splitting", "exits", "online", "surrogate", "planners", "onnx", "manifests", "bench", "cli",
+    "splitting", "exits", "online", "surrogate", "planners", "sweep", "onnx", "manifests", "bench", "cli",
 ]  # fmt: skip
 
 

@@ -15,6 +15,9 @@ SUITES = {
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet_suite",
     "simulator": "placer.bench.simulator",
+    "loss": "placer.bench.loss",
+    "exits": "placer.bench.exits",
+    "split": "placer.bench.split_suite",
 }
 
 

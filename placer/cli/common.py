@@ -135,8 +135,8 @@ def progress_bar(title: str, show: bool) -> Iterator[Listener | None]:
 
 
 @contextmanager
-def replication_bar(show: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show how many replications are done; nothing when stderr or stdout is no terminal."""
+def replication_bar(show: bool, what: str = "replications") -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many replications (or ``what`` else) are done; nothing when stderr or stdout is no terminal."""
     if not show or not sys.stdout.isatty() or not sys.stderr.isatty():
         yield None
         return
@@ -144,5 +144,5 @@ def replication_bar(show: bool) -> Iterator[Callable[[int, int], None] | None]:
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replications")
+        task = bar.add_task(what)
         yield lambda done, planned: bar.update(task, completed=done, total=planned)

@@ -24,7 +24,7 @@ from placer.cli.common import (
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
-@click.option("--method", default="ilp", show_default=True, help="Planner; 'placer plan --methods' lists them.")
+@click.option("--method", default="auto", show_default=True, help="Planner; 'placer plan --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
@@ -34,6 +34,13 @@ from placer.cli.common import (
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Solver seed.")
 @click.option("--keep", type=click.Path(), help="Plan that is deployed; its placement is the start.")
 @click.option("--max-moves", type=click.IntRange(min=0), help="With --keep: layers that may move at most.")
+@click.option("--admission", is_flag=True, help="Loss: choose rate limits at the sources with the placement.")
+@click.option("--scenarios", type=click.Path(path_type=Path), help="Loss: file of scenarios that one plan must serve.")
+@click.option(
+    "--robust", type=click.Choice(["mean", "worst"]), default="mean", show_default=True, help="How scenarios count."
+)
+@click.option("--rounds", type=click.IntRange(min=1), help="Loss: rounds of the search (repeatable), not the clock.")
+@click.option("--confirm/--no-confirm", default=True, help="Loss: let a simulation choose among the best candidates.")
 @click.option("--write-model", type=click.Path(path_type=Path), help="Write the ILP as .mps or .lp.")
 @json_option
 def command(
@@ -48,6 +55,11 @@ def command(
     seed: int,
     keep: str | None,
     max_moves: int | None,
+    admission: bool,
+    scenarios: Path | None,
+    robust: str,
+    rounds: int | None,
+    confirm: bool,
     write_model: Path | None,
     as_json: bool,
 ) -> int:
@@ -55,6 +67,8 @@ def command(
     from placer.evaluation.assumptions import assumptions
     from placer.evaluation.objectives import OBJECTIVES
     from placer.optimization.bridge import Limits
+    from placer.optimization.loss.baselines import loss_baselines
+    from placer.optimization.loss.scenarios import read_scenarios
     from placer.optimization.planner import Options, all_in_the_cloud, best_whole
     from placer.plan import dump_plan, to_placement, write_atomically
     from placer.planners import plan
@@ -65,7 +79,8 @@ def command(
     check_output(write_model, force)
     compiled = read_compiled(instance)
     old = to_placement(open_plan(keep, instance)[0], compiled) if keep is not None else None
-    limits = Limits(time_limit, gap, threads, seed)
+    limits = Limits(time_limit, gap, threads, seed, rounds)
+    states = read_scenarios(scenarios, compiled) if scenarios is not None else ()
     options = Options(
         objectives=objectives,
         method=method,
@@ -73,6 +88,10 @@ def command(
         keep=old,
         max_moves=max_moves,
         write_model=write_model,
+        scenarios=states,
+        worst=robust == "worst",
+        admission=admission,
+        confirm=confirm,
         path=instance_path(instance, output),
     )
     from placer.evaluation.evaluate import evaluate
@@ -83,12 +102,19 @@ def command(
         write_atomically(output, dump_plan(outcome.plan))
     evaluation = evaluate(outcome.plan, compiled)
     name = outcome.plan.certificate.objectives[0].name
-    whole, cloud = best_whole(compiled, name, limits), all_in_the_cloud(compiled, name)
+    if name == "loss":
+        beside = loss_baselines(compiled, options)
+    else:
+        whole, cloud = best_whole(compiled, name, limits), all_in_the_cloud(compiled, name)
+        beside = {"each service whole on one node": whole, "everything in the cloud": cloud}
     assumed = assumptions(compiled, outcome.placement)
     if as_json:
+        titles = {"each service whole on one node": "single_node", "everything in the cloud": "cloud"}
         baselines = {
-            title: None if other is None else {"feasible": other.evaluation.feasible, **other.evaluation.objectives}
-            for title, other in (("single_node", whole), ("cloud", cloud))
+            titles.get(title, title): None
+            if other is None
+            else {"feasible": other.evaluation.feasible, **other.evaluation.objectives}
+            for title, other in beside.items()
         }
         print_json(
             {
@@ -104,11 +130,11 @@ def command(
     out = report.console()
     report.print_plan(outcome.plan, out)
     report.print_metrics(evaluation, out)
-    report.print_baselines(outcome, whole, cloud, name, OBJECTIVES[name].unit, out)
+    report.print_baselines(outcome, beside, name, OBJECTIVES[name].unit, out)
     report.print_checks(evaluation, out)
     report.print_assumptions(assumed, out)
     if output is not None:
         out.print(f"written to {output}", markup=False)
     if not evaluation.feasible:
-        out.print("The plan keeps what the ILP sees, but waiting and loss break a limit (above).", markup=False)
+        out.print("No plan was found that keeps all limits under random arrivals; this one breaks the fewest.")
     return 0 if evaluation.feasible else 1

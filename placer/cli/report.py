@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from placer.optimization.planner import Outcome
     from placer.plan import ObjectiveResult, Plan
 
-_SHOW: dict[str, Callable[[float], str]] = {"s": show_seconds, "J": show_joules, "s/s": lambda value: f"{value:.4g}"}
+_SHOW: dict[str, Callable[[float], str]] = {
+    "s": show_seconds,
+    "J": show_joules,
+    "s/s": lambda value: f"{value:.4g}",
+    "1": show_fraction,
+}
 
 
 def console(err: bool = False) -> Console:
@@ -38,9 +43,10 @@ def objective_text(result: ObjectiveResult) -> str:
     line = f"{result.name}: {value_text(result.value, result.unit)}"
     if result.bound is None or result.gap is None:
         return f"{line} (no bound is proven)"
+    whose = "" if result.bound_of is None else f" (of {result.bound_of})"
     if result.gap == 0:
-        return f"{line} (proven optimal)"
-    return f"{line}, bound {value_text(result.bound, result.unit)}, gap {show_fraction(result.gap)}"
+        return f"{line} (proven optimal{whose.replace(' (of', ' for').rstrip(')') if whose else ''})"
+    return f"{line}, bound {value_text(result.bound, result.unit)}{whose}, gap {show_fraction(result.gap)}"
 
 
 def print_plan(plan: Plan, out: Console) -> None:
@@ -66,6 +72,25 @@ def print_plan(plan: Plan, out: Console) -> None:
     for result in certificate.objectives:
         out.print(objective_text(result), markup=False)
     out.print(f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False)
+    for bound in certificate.bounds:
+        word = "proven" if bound.proven else "not proven"
+        out.print(f"  bound {bound.name}: {show_fraction(bound.value)}, {word}, of {bound.holds_for}", markup=False)
+    if certificate.confirmed is not None:
+        seen = certificate.confirmed
+        line = f"simulated loss: {show_fraction(seen.value)} ± {show_fraction(seen.half_width)}"
+        chosen = f", best of {seen.candidates} candidates" if seen.candidates > 1 else ""
+        if seen.candidates > 1 and not seen.selected:
+            chosen += " so far (not yet told apart)"
+        out.print(f"{line} ({seen.replications} replications, level {seen.level:g}{chosen})", markup=False)
+    for service in plan.services:
+        if service.min_gap is not None:
+            limit = f"at most one request per {show_seconds(service.min_gap)} ({1 / service.min_gap:.4g} /s)"
+            out.print(f"rate limit at the source of {service.service}: {limit}", markup=False)
+    if certificate.admission_gain is not None:
+        gain = show_fraction(certificate.admission_gain)
+        applied = any(service.min_gap is not None for service in plan.services)
+        text = "rate limits at the sources save" if applied else "rate limits at the sources (--admission) would save"
+        out.print(f"{text} {gain} of all requests, by the analytic evaluator", markup=False)
     if certificate.termination in ("time-limit", "interrupted"):
         out.print("cut by the clock: another run may end elsewhere", markup=False)
 
@@ -139,25 +164,27 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
             out.print(line + show_fraction(station.loss_ratio), markup=False)
 
 
-def print_baselines(
-    outcome: Outcome, whole: Outcome | None, cloud: Outcome | None, name: str, unit: str, out: Console
-) -> None:
-    """Print the single-node and cloud baselines beside a plan, and say plainly when not splitting wins."""
+def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name: str, unit: str, out: Console) -> None:
+    """Print baselines beside a plan, and say plainly when not splitting wins."""
     value = outcome.evaluation.objectives[name]
     table = Table(title=f"Beside it ({name})", title_justify="left")
     for column in ("placement", name, "against the plan", "keeps all limits"):
         table.add_column(column)
-    table.add_row("the plan", value_text(value, unit), "", "yes")
-    for title, other in (("each service whole on one node", whole), ("everything in the cloud", cloud)):
+    table.add_row("the plan", value_text(value, unit), "", "yes" if outcome.evaluation.feasible else "no")
+    for title, other in beside.items():
         if other is None:
-            table.add_row(title, "–", "", "no node is large enough" if "node" in title else "no cloud device")
+            reason = "no node is large enough" if "node" in title else "no cloud device"
+            table.add_row(title, "–", "", "no such placement was found" if name == "loss" else reason)
             continue
         theirs = other.evaluation.objectives[name]
         ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
+        if name == "loss" and theirs > 0:
+            ratio = f"the plan loses {show_fraction(1.0 - value / theirs)} less"
         broken = other.evaluation.violations
         table.add_row(title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}")
     out.print(table)
     split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
+    whole = beside.get("each service whole on one node")
     if not split:
         out.print("Do not split: each service is best whole on one node.")
     elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):

@@ -19,7 +19,7 @@ from placer.instance.reading import Strict, read_document, unknown, validate
 from placer.instance.units import show_bytes, show_macs, show_rate
 from placer.plan import Plan
 
-_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio")
+_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "exit profile")
 
 
 def identify(thing: str) -> tuple[str, Path]:
@@ -114,11 +114,17 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
 
 
 def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> dict[str, Any]:
-    """Show a model, a device type or a radio."""
+    """Show a model, a device type, a radio or an exit profile."""
     from placer.instance.device import DeviceType
+    from placer.instance.exit_profile import ExitProfile
     from placer.instance.network import RadioType
 
-    schemas: dict[str, type[Strict]] = {"model": Model, "device type": DeviceType, "radio": RadioType}
+    schemas: dict[str, type[Strict]] = {
+        "model": Model,
+        "device type": DeviceType,
+        "radio": RadioType,
+        "exit profile": ExitProfile,
+    }
     entry = validate(schemas[kind], read_document(path))
     if picture is not None:
         if not isinstance(entry, Model):
@@ -134,7 +140,13 @@ def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> di
         else:
             table = Table("field", "value", title=data.get("title") or data["name"], title_justify="left")
             for key, value in data.items():
-                if value not in (None, [], {}):
+                if key == "exits":
+                    for row in value:
+                        shown = {name: figure for name, figure in row.items() if figure not in (None, [])}
+                        table.add_row(
+                            shown.pop("name"), ", ".join(f"{name} {figure}" for name, figure in shown.items())
+                        )
+                elif value not in (None, [], {}):
                     table.add_row(key, str(value))
             out.print(table)
     return data

@@ -6,6 +6,7 @@ Feasible is defined here and nowhere else: a plan is feasible, under an evaluato
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from placer.evaluation.metrics import (
     loads,
     service_metrics,
 )
-from placer.evaluation.objectives import OBJECTIVES
+from placer.evaluation.objectives import OBJECTIVES, loss_objective
 from placer.evaluation.waiting import ServiceTimes, StationTimes, waiting_checks
 from placer.instance.compiled import Compiled
 from placer.instance.model import MODEL_INPUT
@@ -110,20 +111,63 @@ def evaluate(plan: Plan, compiled: Compiled) -> Evaluation:
     placement = to_placement(plan, compiled)
     book, extra = read_book(plan, compiled, placement)
     result = evaluate_placement(compiled, placement, book, extra)
-    promises = _promises(plan, result.objectives)
-    return with_waiting(compiled, placement, book, replace(result, checks=(*result.checks, *promises)))
+    result = with_waiting(compiled, placement, book, result, gaps_of(plan, compiled))
+    return replace(result, checks=(*result.checks, *_promises(plan, result.objectives)))
 
 
 def with_waiting(
-    compiled: Compiled, placement: Placement, book: RouteBook | None, evaluation: Evaluation
+    compiled: Compiled,
+    placement: Placement,
+    book: RouteBook | None,
+    evaluation: Evaluation,
+    gaps: Mapping[int, float] | None = None,
 ) -> Evaluation:
-    """Return the evaluation with waiting and loss judged by the analytic evaluator, where services have arrivals."""
-    times, stations, checks = waiting_checks(compiled, placement, book or RouteBook(compiled))
+    """Return the evaluation with waiting and loss judged by the analytic evaluator, where services have arrivals.
+
+    ``gaps`` are the rate limits at the sources: seconds by service index, see :class:`placer.plan.ServicePlan`.
+    """
+    times, stations, checks = waiting_checks(compiled, placement, book or RouteBook(compiled), gaps)
     if not times:
         return evaluation
     judged = {(check.kind, check.subject) for check in checks}
     kept = [check for check in evaluation.checks if (check.kind, check.subject) not in judged]
-    return replace(evaluation, evaluator="analytic", times=times, stations=stations, checks=(*kept, *checks))
+    objectives = {**evaluation.objectives, "loss": total_loss(compiled, times)}
+    return replace(
+        evaluation,
+        evaluator="analytic",
+        times=times,
+        stations=stations,
+        checks=(*kept, *checks),
+        objectives=objectives,
+    )
+
+
+def total_loss(compiled: Compiled, times: Sequence[ServiceTimes]) -> float:
+    """The objective ``loss`` of services' times, whoever measured them."""
+    weight = dict(zip((service.name for service in compiled.instance.services), compiled.weight, strict=True))
+    return loss_objective(
+        np.array([weight[one.name] for one in times]),
+        np.array([one.offered for one in times]),
+        np.array([one.loss_ratio for one in times]),
+    )
+
+
+def gaps_of(plan: Plan, compiled: Compiled) -> dict[int, float]:
+    """The rate limits that a plan sets at the sources: seconds by service index.
+
+    Raises:
+        InputError: for a limit on arrivals that are not Poisson.
+    """
+    by_name = {entry.service: entry.min_gap for entry in plan.services}
+    gaps: dict[int, float] = {}
+    for index, service in enumerate(compiled.instance.services):
+        gap = by_name.get(service.name)
+        if gap is None:
+            continue
+        if service.arrivals is None or service.arrivals.process != "poisson":
+            raise InputError(f"the plan limits the rate of service '{service.name}', whose arrivals are not Poisson")
+        gaps[index] = gap
+    return gaps
 
 
 def read_book(plan: Plan, compiled: Compiled, placement: Placement) -> tuple[RouteBook, list[Check]]:

@@ -7,18 +7,23 @@ service: the job leaves with the work done up to the gate. Services without arri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from placer.evaluation.metrics import RouteBook, loads
 from placer.instance.compiled import Compiled
-from placer.instance.service import Arrivals as ArrivalSpec
+from placer.instance.service import Service
 from placer.instance.topology import Arc
 from placer.instance.variant import Variant
 from placer.placement import Placement, fragments_of
-from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Law, Process, QueueNetwork
+from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Floats, Ints, Law, Process, QueueNetwork
+
+MOST_BLOCKS = 20_000
+"""Assignments that a builder remembers before it starts anew."""
 
 
 @dataclass(frozen=True)
@@ -50,30 +55,117 @@ class Labelled:
         services: name of each class.
         stations: name of each station.
         devices: device of each station; empty for a link.
+        offered: shape (C,), requests per second before any rate limit at the source.
     """
 
     network: QueueNetwork
     services: tuple[str, ...]
     stations: tuple[str, ...]
     devices: tuple[str, ...]
+    offered: Floats
 
 
-@dataclass
-class _Builder:
-    compiled: Compiled
-    book: RouteBook
-    links: dict[int, int] = field(default_factory=dict)
-    link_arcs: list[Arc] = field(default_factory=list)
-    tasks: list[list[Task]] = field(default_factory=list)
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The tasks of one service under one assignment of its layers, as the arrays of a network of one class.
 
-    def link(self, arc: Arc) -> int:
+    Attributes:
+        tasks: number of tasks.
+        station: shape (tasks,), or ``DELAY``.
+        pred_ptr, preds: predecessors, numbered within the block.
+        outcome_ptr, outcomes: pointers, and the outcomes' columns by the names of :class:`QueueNetwork`.
+    """
+
+    tasks: int
+    station: Ints
+    pred_ptr: Ints
+    preds: Ints
+    outcome_ptr: Ints
+    outcomes: dict[str, NDArray[Any]]
+
+
+class NetworkBuilder:
+    """Builds the queueing networks of placements; what services have in common is built once.
+
+    Two networks from one builder number their stations alike, so a search can carry values from one placement over
+    to the next. A link that queues becomes a station when it is first used, and stays one.
+
+    Attributes:
+        compiled: the instance.
+        book: the routes.
+        served: services that have arrivals, in order: the classes of every network.
+    """
+
+    def __init__(self, compiled: Compiled, book: RouteBook | None = None) -> None:
+        self.compiled = compiled
+        self.book = book or RouteBook(compiled)
+        self.served = tuple(s for s, service in enumerate(compiled.instance.services) if service.arrivals is not None)
+        self.arrivals = {s: arrivals_of(compiled.instance.services[s]) for s in self.served}
+        self._links: dict[int, int] = {}
+        self._link_arcs: list[Arc] = []
+        self._blocks: dict[tuple[int, tuple[int, ...]], Block] = {}
+        buffers = [compiled.instance.devices[place.device].buffer for place in compiled.stations]
+        numbers = [UNLIMITED if buffer is None else buffer for buffer in buffers if buffer != "memory"]
+        self._fixed_capacity = numbers if len(numbers) == len(buffers) else None
+
+    def block(self, choice: int, stations: tuple[int, ...]) -> Block:
+        """The tasks of one variant under one assignment."""
+        key = (choice, stations)
+        found = self._blocks.get(key)
+        if found is None:
+            if len(self._blocks) > MOST_BLOCKS:
+                self._blocks.clear()
+            found = self._blocks[key] = _block(self._tasks(self.compiled.variants[choice], stations))
+        return found
+
+    def blocks(self, placement: Placement) -> list[Block]:
+        """The blocks of all served services."""
+        return [self.block(placement.choice[s], placement.stations[s]) for s in self.served]
+
+    def network(self, placement: Placement, arrivals: Sequence[Arrivals] | None = None) -> QueueNetwork:
+        """The network of a placement.
+
+        Args:
+            placement: which station runs each layer.
+            arrivals: arrival process of each served service; those of the instance when None.
+        """
+        blocks = self.blocks(placement)
+        streams = tuple(self.arrivals[s] for s in self.served) if arrivals is None else tuple(arrivals)
+        up, down = _outages(self.compiled, len(self._link_arcs))
+        return _joined(blocks, self.capacity(placement), streams, up, down)
+
+    def capacity(self, placement: Placement) -> Ints:
+        """K of every station, the links that queue last."""
+        links = [arc.queue or UNLIMITED for arc in self._link_arcs]
+        fixed = self._fixed_capacity
+        own = _capacities(self.compiled, placement) if fixed is None else fixed
+        return np.array([*own, *links], dtype=np.int64)
+
+    def labelled(self, placement: Placement, gaps: Mapping[int, float] | None = None) -> Labelled:
+        """The network of a placement with the names of what it is made of.
+
+        Args:
+            placement: which station runs each layer.
+            gaps: rate limits at the sources, seconds by service index.
+        """
+        streams = [behind_limit(self.arrivals[s], (gaps or {}).get(s, 0.0)) for s in self.served]
+        network = self.network(placement, streams)
+        compiled = self.compiled
+        labels = [station.name for station in compiled.stations]
+        labels += [f"link {compiled.device_names[a.tail]} → {compiled.device_names[a.head]}" for a in self._link_arcs]
+        devices = [compiled.device_names[station.device] for station in compiled.stations]
+        names = tuple(compiled.instance.services[s].name for s in self.served)
+        offered = np.array([self.arrivals[s].rate for s in self.served])
+        return Labelled(network, names, tuple(labels), (*devices, *("" for _ in self._link_arcs)), offered)
+
+    def _link(self, arc: Arc) -> int:
         """Station of a link that queues."""
-        if id(arc) not in self.links:
-            self.links[id(arc)] = len(self.compiled.stations) + len(self.link_arcs)
-            self.link_arcs.append(arc)
-        return self.links[id(arc)]
+        if id(arc) not in self._links:
+            self._links[id(arc)] = len(self.compiled.stations) + len(self._link_arcs)
+            self._link_arcs.append(arc)
+        return self._links[id(arc)]
 
-    def way(self, tasks: list[Task], before: list[int], arcs: Sequence[Arc], size: float) -> list[int]:
+    def _way(self, tasks: list[Task], before: list[int], arcs: Sequence[Arc], size: float) -> list[int]:
         """Append the tasks of a transfer; returns what the next task waits for."""
         delay = 0.0
         for arc in arcs:
@@ -83,59 +175,56 @@ class _Builder:
             if delay > 0:
                 tasks.append(Task(DELAY, before, [Outcome(1.0, delay)]))
                 before, delay = [len(tasks) - 1], 0.0
-            tasks.append(Task(self.link(arc), before, [Outcome(1.0, size / arc.rate)]))
+            tasks.append(Task(self._link(arc), before, [Outcome(1.0, size / arc.rate)]))
             before, delay = [len(tasks) - 1], arc.latency
         if delay > 0:
             tasks.append(Task(DELAY, before, [Outcome(1.0, delay)]))
             before = [len(tasks) - 1]
         return before
 
+    def _tasks(self, variant: Variant, stations: tuple[int, ...]) -> list[Task]:
+        compiled, book, at = self.compiled, self.book, self.compiled.station_device
+        source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
+        tasks: list[Task] = []
+        made_by: dict[int, int] = {}  # layer → task of its fragment
+        arrived: dict[tuple[int, int], list[int]] = {}  # (tensor, device) → what to wait for
+        for station, layers in fragments_of(variant, stations):
+            here = int(at[station])
+            before: list[int] = []
+            for tensor in dict.fromkeys(u for layer in layers for u in variant.predecessors[layer] if u not in layers):
+                tail = source if tensor < 0 else int(at[stations[tensor]])
+                if (tensor, here) not in arrived:
+                    begin = [] if tensor < 0 else [made_by[tensor]]
+                    arcs = book.arcs(variant, False, tensor, tail, here)
+                    arrived[tensor, here] = self._way(tasks, begin, arcs, variant.tensor_size(tensor))
+                before += [task for task in arrived[tensor, here] if task not in before]
+            tasks.append(Task(station, before, _outcomes(variant, station, layers, book, here, sink)))
+            made_by |= dict.fromkeys(layers, len(tasks) - 1)
+        for leaf in variant.leaves:
+            arcs = book.arcs(variant, True, leaf, int(at[stations[leaf]]), sink)
+            self._way(tasks, [made_by[leaf]], arcs, variant.result_size(leaf))
+        return tasks
 
-def queue_network(compiled: Compiled, placement: Placement, book: RouteBook) -> Labelled | None:
-    """Return the queueing network of a placement; None when no service has arrivals."""
-    builder = _Builder(compiled, book)
-    names, arrivals = [], []
-    for choice, stations in zip(placement.choice, placement.stations, strict=True):
-        variant = compiled.variants[choice]
-        service = compiled.instance.services[variant.service]
-        if service.arrivals is None:
-            continue
-        builder.tasks.append(_service_tasks(builder, variant, stations))
-        names.append(service.name)
-        arrivals.append(_arrivals(service.arrivals))
-    if not names:
-        return None
-    devices = [compiled.device_names[station.device] for station in compiled.stations]
-    labels = [station.name for station in compiled.stations]
-    labels += [f"link {compiled.device_names[a.tail]} → {compiled.device_names[a.head]}" for a in builder.link_arcs]
-    capacity = [*_capacities(compiled, placement), *(arc.queue or UNLIMITED for arc in builder.link_arcs)]
-    up, down = _outages(compiled, len(builder.link_arcs))
-    network = _arrays(builder.tasks, capacity, tuple(arrivals), up, down)
-    return Labelled(network, tuple(names), tuple(labels), (*devices, *("" for _ in builder.link_arcs)))
+
+def queue_network(
+    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
+) -> Labelled | None:
+    """Return the queueing network of a placement; None when no service has arrivals.
+
+    ``gaps`` are the rate limits at the sources: seconds by service index.
+    """
+    builder = NetworkBuilder(compiled, book)
+    return builder.labelled(placement, gaps) if builder.served else None
 
 
-def _service_tasks(builder: _Builder, variant: Variant, stations: tuple[int, ...]) -> list[Task]:
-    compiled, book, at = builder.compiled, builder.book, builder.compiled.station_device
-    source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
-    tasks: list[Task] = []
-    made_by: dict[int, int] = {}  # layer → task of its fragment
-    arrived: dict[tuple[int, int], list[int]] = {}  # (tensor, device) → what to wait for
-    for station, layers in fragments_of(variant, stations):
-        here = int(at[station])
-        before: list[int] = []
-        for tensor in dict.fromkeys(u for layer in layers for u in variant.predecessors[layer] if u not in layers):
-            tail = source if tensor < 0 else int(at[stations[tensor]])
-            if (tensor, here) not in arrived:
-                begin = [] if tensor < 0 else [made_by[tensor]]
-                arcs = book.arcs(variant, False, tensor, tail, here)
-                arrived[tensor, here] = builder.way(tasks, begin, arcs, variant.tensor_size(tensor))
-            before += [task for task in arrived[tensor, here] if task not in before]
-        tasks.append(Task(station, before, _outcomes(variant, station, layers, book, here, sink)))
-        made_by |= dict.fromkeys(layers, len(tasks) - 1)
-    for leaf in variant.leaves:
-        arcs = book.arcs(variant, True, leaf, int(at[stations[leaf]]), sink)
-        builder.way(tasks, [made_by[leaf]], arcs, variant.result_size(leaf))
-    return tasks
+def behind_limit(stream: Arrivals, gap: float) -> Arrivals:
+    """A Poisson process behind a token bucket that holds one token, refilled ``gap`` seconds after it was taken.
+
+    The admitted ones are a renewal process of gaps ``gap + Exp(lambda)``: rate ``1/(gap + 1/lambda)``.
+    """
+    if gap <= 0.0:
+        return stream
+    return replace(stream, rate=1.0 / (gap + 1.0 / stream.rate), spacing=gap)
 
 
 def _outcomes(
@@ -195,7 +284,10 @@ def _outages(compiled: Compiled, links: int) -> tuple[list[float], list[float]]:
     return up + [0.0] * links, down + [0.0] * links
 
 
-def _arrivals(spec: ArrivalSpec) -> Arrivals:
+def arrivals_of(service: Service) -> Arrivals:
+    """The arrival process of a service that has one."""
+    spec = service.arrivals
+    assert spec is not None
     if spec.process == "mmpp":
         count = len(spec.states)
         generator = np.zeros((count, count))
@@ -209,26 +301,47 @@ def _arrivals(spec: ArrivalSpec) -> Arrivals:
     return Arrivals(Process.PERIODIC if spec.process == "periodic" else Process.POISSON, spec.mean_rate)
 
 
-def _arrays(
-    classes: list[list[Task]], capacity: list[int], arrivals: tuple[Arrivals, ...], up: list[float], down: list[float]
+def _block(tasks: list[Task]) -> Block:
+    outcomes = [outcome for task in tasks for outcome in task.outcomes]
+    return Block(
+        tasks=len(tasks),
+        station=np.array([task.station for task in tasks], dtype=np.int64),
+        pred_ptr=np.concatenate([[0], np.cumsum([len(task.before) for task in tasks])]).astype(np.int64),
+        preds=np.array([before for task in tasks for before in task.before], dtype=np.int64),
+        outcome_ptr=np.concatenate([[0], np.cumsum([len(task.outcomes) for task in tasks])]).astype(np.int64),
+        outcomes={
+            "outcome_probability": np.array([outcome.probability for outcome in outcomes]),
+            "outcome_mean": np.array([outcome.mean for outcome in outcomes]),
+            "outcome_scv": np.array([outcome.scv for outcome in outcomes]),
+            "outcome_law": np.array(
+                [int(Law.GAMMA if o.scv > 0 else Law.DETERMINISTIC) for o in outcomes], dtype=np.int64
+            ),
+            "outcome_leaves": np.array([outcome.leaves for outcome in outcomes], dtype=bool),
+            "outcome_delay": np.array([outcome.delay for outcome in outcomes]),
+        },
+    )
+
+
+def _joined(
+    blocks: list[Block], capacity: Ints, arrivals: tuple[Arrivals, ...], up: list[float], down: list[float]
 ) -> QueueNetwork:
-    starts = np.concatenate([[0], np.cumsum([len(tasks) for tasks in classes])]).astype(np.int64)
-    every = [(int(start), task) for start, tasks in zip(starts[:-1], classes, strict=True) for task in tasks]
-    outcomes = [outcome for _, task in every for outcome in task.outcomes]
+    starts = np.cumsum([0, *(block.tasks for block in blocks)])
+
+    def pointers(parts: list[Ints]) -> Ints:
+        ends = np.cumsum([0, *(int(part[-1]) for part in parts)])
+        joined = [part[:-1] + end for part, end in zip(parts, ends, strict=False)]
+        return np.append(np.concatenate(joined), ends[-1]).astype(np.int64)
+
+    columns = {name: np.concatenate([block.outcomes[name] for block in blocks]) for name in blocks[0].outcomes}
     return QueueNetwork(
-        capacity=np.array(capacity, dtype=np.int64),
+        capacity=capacity,
         arrivals=arrivals,
-        class_tasks=starts,
-        task_station=np.array([task.station for _, task in every], dtype=np.int64),
-        pred_ptr=np.concatenate([[0], np.cumsum([len(task.before) for _, task in every])]).astype(np.int64),
-        preds=np.array([start + task for start, entry in every for task in entry.before], dtype=np.int64),
-        outcome_ptr=np.concatenate([[0], np.cumsum([len(task.outcomes) for _, task in every])]).astype(np.int64),
-        outcome_probability=np.array([outcome.probability for outcome in outcomes]),
-        outcome_mean=np.array([outcome.mean for outcome in outcomes]),
-        outcome_scv=np.array([outcome.scv for outcome in outcomes]),
-        outcome_law=np.array([int(Law.GAMMA if o.scv > 0 else Law.DETERMINISTIC) for o in outcomes], dtype=np.int64),
-        outcome_leaves=np.array([outcome.leaves for outcome in outcomes], dtype=bool),
-        outcome_delay=np.array([outcome.delay for outcome in outcomes]),
+        class_tasks=starts.astype(np.int64),
+        task_station=np.concatenate([block.station for block in blocks]),
+        pred_ptr=pointers([block.pred_ptr for block in blocks]),
+        preds=np.concatenate([block.preds + start for block, start in zip(blocks, starts, strict=False)]),
+        outcome_ptr=pointers([block.outcome_ptr for block in blocks]),
         up=np.array(up),
         down=np.array(down),
+        **columns,
     )

@@ -1,4 +1,4 @@
-"""The objectives, each a number to minimise, computed from a placement alone."""
+"""The objectives, each a number to minimise, computed from a placement; loss by an evaluator that knows waiting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from placer.evaluation.metrics import RouteBook, ServiceMetrics, bottleneck, service_metrics
-from placer.instance.compiled import Compiled
+from placer.instance.compiled import Compiled, Floats
 from placer.placement import Placement
 
 
@@ -18,7 +18,7 @@ class Objective:
         name: as in an instance file.
         unit: unit of its value.
         title: what it is, for reports.
-        value: its value, to be minimised.
+        value: its value, to be minimised; NaN for ``loss``, which :func:`placer.evaluation.evaluate.with_waiting` adds.
     """
 
     name: str
@@ -43,6 +43,16 @@ def _bottleneck(compiled: Compiled, placement: Placement, book: RouteBook, servi
     return bottleneck(compiled, placement, book)
 
 
+def _unknown(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
+    return float("nan")
+
+
+def loss_objective(weights: Floats, offered: Floats, loss: Floats) -> float:
+    """Weighted loss ratio, Σ w λ L / Σ w λ over services with arrivals; shape (services,) each, rates in 1/s."""
+    share = weights * offered
+    return float(share @ loss / share.sum()) if share.sum() > 0 else 0.0
+
+
 OBJECTIVES: dict[str, Objective] = {
     objective.name: objective
     for objective in (
@@ -50,6 +60,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("latency-worst", "s", "latency of the slowest service", _worst),
         Objective("throughput", "s/s", "utilisation of the bottleneck (its inverse is the headroom)", _bottleneck),
         Objective("energy", "J", "energy per request, weighted sum over services", _energy),
+        Objective("loss", "1", "requests lost over requests offered, weighted", _unknown),
     )
 }
 

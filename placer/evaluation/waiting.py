@@ -6,6 +6,7 @@ The analytic model assumes Poisson arrivals at the sources, except that it sees 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,9 +78,9 @@ def analytic(labelled: Labelled) -> tuple[tuple[ServiceTimes, ...], tuple[Statio
     services = tuple(
         ServiceTimes(
             name,
-            float(labelled.network.rates[c]),
+            float(labelled.offered[c]),
             float(found.throughput[c]),
-            float(found.loss_ratio[c]),
+            float(max(1.0 - found.throughput[c] / labelled.offered[c], 0.0)),
             float(found.sum_of_sojourns[c]),
             float(found.end_to_end[c]),
         )
@@ -96,9 +97,9 @@ def analytic(labelled: Labelled) -> tuple[tuple[ServiceTimes, ...], tuple[Statio
 
 
 def waiting_checks(
-    compiled: Compiled, placement: Placement, book: RouteBook
+    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
 ) -> tuple[tuple[ServiceTimes, ...], tuple[StationTimes, ...], list[Check]]:
-    """Judge ``max_loss`` and ``deadline`` of every service that has arrivals.
+    """Judge ``max_loss`` and ``deadline`` of every service that has arrivals, behind its rate limit if it has one.
 
     Returns:
         (metrics per service, metrics per station, checks); empty metrics when no service has arrivals or a tensor
@@ -113,7 +114,7 @@ def waiting_checks(
         np.isfinite(compiled.variants[choice].time[np.arange(len(stations)), list(stations)]).all()
         for choice, stations in zip(placement.choice, placement.stations, strict=True)
     )
-    labelled = queue_network(compiled, placement, book) if reachable and runs else None
+    labelled = queue_network(compiled, placement, book, gaps) if reachable and runs else None
     if labelled is None:
         return (), (), []
     services, stations = analytic(labelled)

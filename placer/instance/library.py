@@ -14,21 +14,33 @@ from typing import Literal
 
 from placer.errors import InputError, Problem
 from placer.instance.device import DEVICE_FORMAT, DeviceType
+from placer.instance.exit_profile import EXITS_FORMAT, ExitProfile
 from placer.instance.model import MODEL_FORMAT, Model
 from placer.instance.network import RADIO_FORMAT, RadioType
 from placer.instance.reading import read_document, validate
 
-Kind = Literal["instance", "model", "device type", "radio"]
-Entry = Model | DeviceType | RadioType
+Kind = Literal["instance", "model", "device type", "radio", "exit profile"]
+Entry = Model | DeviceType | RadioType | ExitProfile
 
 _FOLDERS: dict[Kind, str] = {
     "instance": "instances",
     "model": "models",
     "device type": "models/devices",
     "radio": "models/radios",
+    "exit profile": "models/exits",
 }
-_SCHEMAS: dict[Kind, type[Entry]] = {"model": Model, "device type": DeviceType, "radio": RadioType}
-FORMATS: dict[Kind, str] = {"model": MODEL_FORMAT, "device type": DEVICE_FORMAT, "radio": RADIO_FORMAT}
+_SCHEMAS: dict[Kind, type[Entry]] = {
+    "model": Model,
+    "device type": DeviceType,
+    "radio": RadioType,
+    "exit profile": ExitProfile,
+}
+FORMATS: dict[Kind, str] = {
+    "model": MODEL_FORMAT,
+    "device type": DEVICE_FORMAT,
+    "radio": RADIO_FORMAT,
+    "exit profile": EXITS_FORMAT,
+}
 
 
 @cache

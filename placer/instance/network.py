@@ -8,9 +8,18 @@ from pydantic import Field, model_validator
 
 from placer.instance.fields import Count, Facts, Label, Reference, Text
 from placer.instance.reading import Strict
-from placer.instance.units import DataRate, Distance, EnergyPerByte, Seconds, Share
+from placer.instance.units import DataRate, Distance, EnergyPerByte, Seconds, Share, Watts
 
 RADIO_FORMAT = "placer/radio/1"
+
+
+class TransmitPower(Facts):
+    """What a radio draws while it sends at a rate of r bytes/s: ``base`` + ``per_byte`` r."""
+
+    base: Watts
+    """The part that does not depend on the rate."""
+    per_byte: EnergyPerByte
+    """The part that grows with the rate."""
 
 
 class RadioType(Facts):
@@ -33,7 +42,9 @@ class RadioType(Facts):
     latency: Seconds = 0.0
     """Delay per hop beside the transmission."""
     transmit_energy: EnergyPerByte | None = None
-    """Energy of the sender per byte; unknown when left out."""
+    """Energy of the sender per byte at the rate above; unknown when left out."""
+    transmit_power: TransmitPower | None = None
+    """Power of the sender at any rate, for uplinks whose rate changes; unknown when left out."""
 
 
 class Radio(Facts):

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from placer.errors import InputError, Problem
-from placer.instance.tree import PathParts, TreeBuilder, json_path
+from placer.instance.tree import DEEPEST, PathParts, TreeBuilder, json_path
 
 LARGEST_FILE = 8 * 2**20
 _MOST_PROBLEMS = 50
@@ -102,6 +102,8 @@ def parse_document(text: str, shown: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         message = f"is not valid YAML: {error.problem or error.context}"
+        if "nesting depth" in message:  # newer parsers stop by themselves, far deeper than we do
+            message = f"is nested more than {DEEPEST} levels deep"
         raise InputError([Problem(message, file=shown, line=line)]) from error
     except (yaml.YAMLError, ValueError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -54,6 +54,7 @@ def fragment_facts(
         "receives": [_received(flow, parts) for flow in parts.received(number)],
         "sends": [_sent(flow, parts, address, mapped) for flow in parts.sent(number)],
         "exits": [{"after": layer, "share": share} for layer, share in part.exits],
+        **({} if part.min_gap is None else {"admission": {"min_gap_seconds": rounded(part.min_gap)}}),
     }
 
 

@@ -86,6 +86,8 @@ class Part:
         timeout: seconds to wait for a reply.
         timeout_from: ``deadline_p95``, ``deadline`` or ``default``.
         ordinal: position among the parts of its device.
+        min_gap: for a part that reads the input: the rate limit at the source, least seconds between two requests
+            that are let in; None lets all in.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Part:
     timeout: float
     timeout_from: str
     ordinal: int
+    min_gap: float | None = None
 
     @property
     def memory(self) -> float:
@@ -219,6 +222,7 @@ def _service_parts(
             timeout=timeout,
             timeout_from=timeout_from,
             ordinal=ordinal,
+            min_gap=entry.min_gap if any(-1 in variant.predecessors[layer] for layer in layers) else None,
         )
 
 

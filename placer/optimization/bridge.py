@@ -158,6 +158,10 @@ class Solver:
         numbers = [values[id(self.columns[position])] for position in indices]
         self.highs.setSolution(len(indices), np.array(indices, dtype=np.int32), np.array(numbers, dtype=np.float64))
 
+    def use_primal_simplex(self) -> None:
+        """Solve linear relaxations by the primal simplex method: far faster where a feasible point is at hand."""
+        _expect_ok(self.highs.setOptionValue("simplex_strategy", 4), "HiGHS refused the primal simplex method")
+
     def solve(self, limits: Limits, listener: Listener | None = None, scale: float = 1.0) -> Result:
         """Run HiGHS.
 
@@ -232,6 +236,54 @@ class Solver:
             raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+class LinearProgram:
+    """A small linear program from arrays that is solved again and again, each time from the last basis.
+
+    Minimises ``cost x`` with ``low <= matrix x <= high`` per row and ``least <= x <= most`` per column.
+    """
+
+    def __init__(self, cost: Any, matrix: Any, low: Any, high: Any, least: Any = 0.0, most: Any = np.inf) -> None:
+        rows, columns = np.shape(matrix)
+        lp, filled = highspy.HighsLp(), np.asarray(matrix, dtype=float) != 0.0
+        lp.num_col_, lp.num_row_ = columns, rows
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = columns, rows
+        lp.a_matrix_.start_ = np.append(0, np.cumsum(filled.sum(axis=1))).astype(np.int32)
+        lp.a_matrix_.index_ = np.nonzero(filled)[1].astype(np.int32)
+        lp.a_matrix_.value_ = np.asarray(matrix, dtype=float)[filled]
+        lp.col_cost_ = np.asarray(cost, dtype=float)
+        lp.row_lower_, lp.row_upper_ = (np.broadcast_to(np.asarray(x, dtype=float), rows) for x in (low, high))
+        lp.col_lower_, lp.col_upper_ = (np.broadcast_to(np.asarray(x, dtype=float), columns) for x in (least, most))
+        self.highs = highspy.Highs()
+        options: dict[str, float] = {"output_flag": False, "log_to_console": False, "threads": 1, "random_seed": 0}
+        options |= {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+        for name, value in options.items():
+            _expect_ok(self.highs.setOptionValue(name, value), f"HiGHS refused the option {name}")
+        _expect_ok(self.highs.passModel(lp), "HiGHS refused the linear program")
+
+    def set_row(self, row: int, low: float, high: float, entries: Mapping[int, float] | None = None) -> None:
+        """Change the limits of a row, and some of its entries by column."""
+        self.highs.changeRowBounds(row, low, high)
+        for column, value in (entries or {}).items():
+            self.highs.changeCoeff(row, column, value)
+
+    def set_column(self, column: int, least: float, most: float) -> None:
+        """Change the limits of a column."""
+        self.highs.changeColBounds(column, least, most)
+
+    def solve(self) -> tuple[Status, float, Any]:
+        """Return the status, the objective (NaN unless optimal) and the values of the columns (empty unless so)."""
+        if self.highs.run() == highspy.HighsStatus.kError:
+            raise UnansweredError("HiGHS failed on a linear program (status error)")
+        model_status = self.highs.getModelStatus()
+        status = _STATUS.get(model_status, "unknown")
+        if model_status == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+            status = "infeasible" if np.isfinite(self.highs.getLp().col_upper_).all() else "unknown"
+        if status != "optimal":
+            return status, math.nan, np.zeros(0)
+        return status, float(self.highs.getObjectiveValue()), np.array(self.highs.getSolution().col_value)
 
 
 def _arrays(form: Any) -> Any:

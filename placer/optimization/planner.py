@@ -15,6 +15,7 @@ from placer.instance.compiled import Compiled
 from placer.optimization.bridge import Limits, Listener, Progress, Result, Solver, relative_gap
 from placer.optimization.formulation import Formulation, build, forbid_splitting, limit_moves
 from placer.optimization.goals import add_goal_limits, add_objective, settle
+from placer.optimization.loss.problem import Scenario
 from placer.optimization.warmstart import relaxed_optimum, warm_start
 from placer.placement import Placement
 from placer.plan import Certificate, ObjectiveResult, Plan, Termination, make_plan
@@ -34,6 +35,10 @@ class Options:
         write_model: file to write the formulation to before it is solved (.mps or .lp).
         path: how the plan names the instance file.
         shortcut: whether chains that nothing couples are solved by shortest path instead of the ILP.
+        scenarios: states of the world that one plan must serve; the instance as it is when empty.
+        worst: judge by the worst scenario instead of the weighted mean.
+        admission: choose rate limits at the sources with the placement.
+        confirm: let the simulation choose among candidates that the analytic evaluator finds alike.
     """
 
     objectives: tuple[str, ...] = ()
@@ -44,6 +49,10 @@ class Options:
     write_model: Path | None = None
     path: str | None = None
     shortcut: bool = True
+    scenarios: tuple[Scenario, ...] = ()
+    worst: bool = False
+    admission: bool = False
+    confirm: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,8 @@ def _check_request(compiled: Compiled, options: Options, objectives: Sequence[st
     for name in objectives:
         if name not in OBJECTIVES:
             raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
+    if "loss" in objectives:
+        raise InputError("the ILP does not see loss", tip="--method loss or auto plans for it")
     if "energy" in objectives:
         missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
         missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})

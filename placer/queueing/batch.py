@@ -47,6 +47,7 @@ class Batch:
         up, down: shape (S,), s.
         rate, arrival_scv: shape (C,), 1/s and the (asymptotic) squared coefficient of variation of the
             arrivals.
+        arrival_spacing: shape (C,), least time between two arrivals in s.
         class_tasks: shape (C+1,).
         task_class, task_station: shape (T,); ``DELAY`` is a pure delay.
         mean, scv: shape (T,), moments of the service time over the outcomes.
@@ -67,6 +68,7 @@ class Batch:
     down: Floats
     rate: Floats
     arrival_scv: Floats
+    arrival_spacing: Floats
     class_tasks: Ints
     task_class: Ints
     task_station: Ints
@@ -88,9 +90,10 @@ class Batch:
 def arrival_scv(arrivals: Arrivals) -> float:
     """Squared coefficient of variation that stands for an arrival process.
 
-    Poisson 1, periodic 0. MMPP: the limit of the index of dispersion for counts,
-    ``1 + 2 (p R (e p - Q)^-1 R e / rate - rate)`` (Fischer & Meier-Hellstern, *The MMPP cookbook*, 1993),
-    which holds for buffers that are large against the correlation time and overstates loss in short ones.
+    Poisson 1, with a rate limit ``(1 - rate spacing)^2``, periodic 0. MMPP: the limit of the index of
+    dispersion for counts, ``1 + 2 (p R (e p - Q)^-1 R e / rate - rate)`` (Fischer & Meier-Hellstern, *The
+    MMPP cookbook*, 1993), which holds for buffers that are large against the correlation time and
+    overstates loss in short ones.
     Trace: of its gaps.
     """
     if arrivals.process == Process.PERIODIC:
@@ -107,7 +110,7 @@ def arrival_scv(arrivals: Arrivals) -> float:
     if arrivals.process == Process.TRACE and len(arrivals.times) > 1:
         gaps = np.append(np.diff(arrivals.times), 1.0 / arrivals.rate)
         return float(gaps.var() / gaps.mean() ** 2)
-    return 1.0
+    return (1.0 - arrivals.rate * arrivals.spacing) ** 2
 
 
 def _pointers(sizes: Sequence[int]) -> Ints:
@@ -136,7 +139,7 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
     raw = np.concatenate([net.task_station for net in networks])
     station = np.where(raw == DELAY, DELAY, station)
     flat = [arrivals for net in networks for arrivals in net.arrivals]
-    simple = np.array([arrivals.process == Process.POISSON for arrivals in flat], dtype=bool)
+    simple = np.array([arrivals.process == Process.POISSON and arrivals.spacing == 0 for arrivals in flat], dtype=bool)
     variation = np.ones(classes)
     for k in np.flatnonzero(~simple):
         variation[k] = arrival_scv(flat[k])
@@ -169,6 +172,7 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
         down=np.concatenate([net.down for net in networks]),
         rate=np.array([arrivals.rate for arrivals in flat], dtype=np.float64),
         arrival_scv=variation,
+        arrival_spacing=np.array([arrivals.spacing for arrivals in flat], dtype=np.float64),
         class_tasks=class_tasks.astype(np.int64),
         task_class=task_class,
         task_station=station,

@@ -20,7 +20,7 @@ import numpy as np
 from placer.queueing import loss_system, mg1k, tokens
 from placer.queueing.batch import Batch, compile_batch
 from placer.queueing.exact import Exact, embedded
-from placer.queueing.layout import Bools, Layout, State, arrange, start
+from placer.queueing.layout import Bools, Layout, Memory, State, arrange, start
 from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
 from placer.queueing.routing import reach
 from placer.queueing.rules import Rules, Solution
@@ -73,20 +73,28 @@ def solve(network: QueueNetwork, rules: Rules = ALL_RULES) -> Solution:
     return solve_batch([network], rules)
 
 
-def solve_batch(networks: Sequence[QueueNetwork] | Batch, rules: Rules = ALL_RULES) -> Solution:
+def solve_batch(
+    networks: Sequence[QueueNetwork] | Batch,
+    rules: Rules = ALL_RULES,
+    memory: Memory | None = None,
+    most_sweeps: int = MAX_SWEEPS,
+) -> Solution:
     """Solve many networks at once; the arrays of the result hold all of them, split by its pointers.
 
     Args:
         networks: the networks, or what :func:`placer.queueing.batch.compile_batch` made of them.
         rules: which rules to use.
+        memory: of networks much like these: only stations whose arrivals differ, and what lies downstream of
+            them, are solved. The fixed point is the same where it is unique and reached.
+        most_sweeps: stop after so many.
     """
     batch = networks if isinstance(networks, Batch) else compile_batch(networks)
     layout = arrange(batch)
-    state = start(batch, layout)
+    state = start(batch, layout, memory)
     passing = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
-    for sweep in range(1, MAX_SWEEPS + 1):
+    for sweep in range(1, most_sweeps + 1):
         rate = batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)]
         before = state.acceptance
         _sweep(batch, layout, rules, rate[layout.task], state)

@@ -76,11 +76,11 @@ class State:
     seen_scv: Floats
 
 
-def start(batch: Batch, layout: Layout) -> State:
-    """The state before the first sweep: nothing is lost, all streams are as their arrivals."""
+def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
+    """The state before the first sweep: nothing is lost, all streams are as their arrivals, or what is remembered."""
     tasks, stations = len(layout.task), len(batch.capacity)
     scv = batch.arrival_scv[batch.task_class[layout.task]]
-    return State(
+    state = State(
         acceptance=np.ones(tasks),
         target=np.ones(tasks),
         loss=np.zeros(stations),
@@ -91,6 +91,64 @@ def start(batch: Batch, layout: Layout) -> State:
         eta=np.full(stations, 0.3),
         seen_rate=np.full(tasks, -1.0),
         seen_scv=np.full(stations, -1.0),
+    )
+    if memory is not None:
+        _recall(state, layout, memory)
+    return state
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where the sweeps of a network ended, in the order of its tasks and stations: a start for one much like it.
+
+    Attributes:
+        acceptance, scv, long_scv, upstream_load, rate: shape (T,), see :class:`State`; rate NaN for a task about
+            which nothing is known.
+        loss, queue, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
+    """
+
+    acceptance: Floats
+    scv: Floats
+    long_scv: Floats
+    upstream_load: Floats
+    rate: Floats
+    loss: Floats
+    queue: Floats
+    eta: Floats
+    felt_scv: Floats
+
+
+def _recall(state: State, layout: Layout, memory: Memory) -> None:
+    """Take what is known from a network like this one."""
+    known = ~np.isnan(memory.rate[layout.task])
+    task = layout.task[known]
+    state.loss, state.queue, state.eta = memory.loss.copy(), memory.queue.copy(), memory.eta.copy()
+    state.seen_scv = memory.felt_scv.copy()
+    state.acceptance = 1.0 - memory.loss[layout.station]
+    state.acceptance[known] = memory.acceptance[task]
+    state.target = state.acceptance.copy()
+    state.scv[known], state.long_scv[known] = memory.scv[task], memory.long_scv[task]
+    state.upstream_load[known], state.seen_rate[known] = memory.upstream_load[task], memory.rate[task]
+
+
+def remember(layout: Layout, state: State, tasks: int) -> Memory:
+    """The memory of a state; a task that no station serves has none."""
+
+    def spread(values: Floats, blank: float) -> Floats:
+        result = np.full(tasks, blank)
+        result[layout.task] = values
+        return result
+
+    return Memory(
+        acceptance=spread(state.acceptance, 1.0),
+        scv=spread(state.scv, 1.0),
+        long_scv=spread(state.long_scv, 1.0),
+        upstream_load=spread(state.upstream_load, 0.0),
+        rate=spread(state.seen_rate, np.nan),
+        loss=state.loss.copy(),
+        queue=state.queue.copy(),
+        eta=state.eta.copy(),
+        felt_scv=state.seen_scv.copy(),
     )
 
 
@@ -132,7 +190,9 @@ def arrange(batch: Batch) -> Layout:
         up=up,
         mean=mean,
         scv=scv,
-        spacing=np.where((up >= 0) & (scv[up] == 0.0), mean[up], 0.0),
+        spacing=np.where(
+            up < 0, batch.arrival_spacing[batch.task_class[task]], np.where(scv[up] == 0.0, mean[up], 0.0)
+        ),
         slowest=slowest,
         alone=alone,
         unshared=unshared,

@@ -58,6 +58,8 @@ class Arrivals:
         generator: MMPP only: infinitesimal generator of the state, 1/s, shape (states, states).
         times: TRACE only: arrival instants in s, increasing; replayed cyclically with the period
             ``times[-1] + 1/rate``.
+        spacing: POISSON only: a rate limit at the source, which turns away what comes within this time in s
+            of the last admitted job; ``rate`` counts the admitted ones, ``1/(spacing + 1/offered)``.
     """
 
     process: Process
@@ -65,6 +67,7 @@ class Arrivals:
     rates: Floats = field(default_factory=lambda: np.zeros(0))
     generator: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     times: Floats = field(default_factory=lambda: np.zeros(0))
+    spacing: float = 0.0
 
 
 @dataclass(frozen=True)

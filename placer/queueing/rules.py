@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from placer.queueing.layout import Memory
 from placer.queueing.network import Floats, Ints
 
 
@@ -68,6 +69,7 @@ class Solution:
             along the path of largest mean (a lower bound of the AND-join, exact in chains). NaN when nothing
             completes.
         sweeps: fixed-point sweeps made.
+        memory: where the sweeps ended.
         residual: largest change of an acceptance in the last sweep.
     """
 
@@ -89,3 +91,4 @@ class Solution:
     end_to_end: Floats
     sweeps: int
     residual: float
+    memory: Memory

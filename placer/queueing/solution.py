@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from placer.queueing.batch import Batch
-from placer.queueing.layout import Layout, State
+from placer.queueing.layout import Layout, State, remember
 from placer.queueing.network import UNLIMITED, Floats
 from placer.queueing.routing import reach, responses
 from placer.queueing.rules import Rules, Solution
@@ -74,6 +74,7 @@ def conclude(
         end_to_end=end_to_end,
         sweeps=sweeps,
         residual=residual,
+        memory=remember(layout, state, len(rate)),
     )
 
 

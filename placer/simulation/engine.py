@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from placer.errors import MissingExtraError
-from placer.simulation import kernel, kernel_parts, quick_kernel
+from placer.simulation import exit_kernel, kernel, kernel_parts, quick_kernel
 from placer.simulation.state import State
 from placer.simulation.tables import Tables
 
@@ -39,10 +39,16 @@ HELPERS = (
     quick_kernel.two_moments,
     quick_kernel.loads,
     quick_kernel.thinned,
+    exit_kernel.best_arm,
+    exit_kernel.teach,
+    exit_kernel.remember,
+    exit_kernel.play,
+    exit_kernel.choose,
+    exit_kernel.serve,
 )
 
 
-SOURCES = ("kernel.py", "kernel_parts.py", "quick_kernel.py", "state.py", "tables.py")
+SOURCES = ("exit_kernel.py", "kernel.py", "kernel_parts.py", "quick_kernel.py", "state.py", "tables.py")
 """Files that the compiled code depends on."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from placer.errors import InputError
 from placer.evaluation.checks import Check
-from placer.evaluation.evaluate import Evaluation, evaluate, read_book
+from placer.evaluation.evaluate import Evaluation, evaluate, gaps_of, read_book, total_loss
 from placer.evaluation.network import Labelled, queue_network
 from placer.evaluation.waiting import ServiceTimes, StationTimes
 from placer.instance.compiled import Compiled
@@ -75,7 +75,8 @@ def simulate_plan(
     if not base.times:
         raise InputError("nothing to simulate: no service has arrivals, or a layer or tensor has nowhere to go")
     placement = to_placement(plan, compiled)
-    labelled = queue_network(compiled, placement, read_book(plan, compiled, placement)[0])
+    book = read_book(plan, compiled, placement)[0]
+    labelled = queue_network(compiled, placement, book, gaps_of(plan, compiled))
     assert labelled is not None
     options: dict[str, Any] = (
         {"relative_half_width": request.relative_half_width} if request.relative_half_width else {}
@@ -93,10 +94,12 @@ def simulate_plan(
     checks = _checks(compiled, labelled, result)
     judged = {(check.kind, check.subject) for check in checks}
     kept = tuple(check for check in base.checks if (check.kind, check.subject) not in judged)
+    times = tuple(_times(labelled, result))
     evaluation = replace(
         base,
         evaluator="simulation",
-        times=tuple(_times(labelled, result)),
+        objectives={**base.objectives, "loss": total_loss(compiled, times)},
+        times=times,
         stations=tuple(_stations(labelled, result)),
         checks=(*kept, *checks),
     )
@@ -104,23 +107,31 @@ def simulate_plan(
 
 
 def _times(labelled: Labelled, result: SimulationResult) -> list[ServiceTimes]:
-    c = result.classes
+    c, loss = result.classes, offered_loss(labelled, result)
     return [
         ServiceTimes(
             name,
-            float(labelled.network.rates[i]),
+            float(labelled.offered[i]),
             float(c.throughput.mean[i]),
-            float(c.loss_ratio.mean[i]),
+            float(loss.mean[i]),
             _stays(labelled, result, i),
             float(c.end_to_end.mean[i]),
             float(c.p50.mean[i]),
             float(c.p95.mean[i]),
             float(c.p99.mean[i]),
-            _known(c.loss_ratio.half_width[i]),
+            _known(loss.half_width[i]),
             _known(c.end_to_end.half_width[i]),
         )
         for i, name in enumerate(labelled.services)
     ]
+
+
+def offered_loss(labelled: Labelled, result: SimulationResult) -> Estimate:
+    """Loss ratio per class of what is offered, what a rate limit at the source turns away included; shape (C,)."""
+    part = labelled.network.rates / labelled.offered
+    loss = result.classes.loss_ratio
+    mean = 1.0 - (1.0 - loss.mean) * part
+    return Estimate(mean, loss.half_width * part, loss.deviation * part, loss.count, loss.level)
 
 
 def _stays(labelled: Labelled, result: SimulationResult, index: int) -> float:
@@ -148,12 +159,12 @@ def _stations(labelled: Labelled, result: SimulationResult) -> list[StationTimes
 
 def _checks(compiled: Compiled, labelled: Labelled, result: SimulationResult) -> list[Check]:
     by_name = {service.name: service for service in compiled.instance.services}
-    c = result.classes
+    c, loss = result.classes, offered_loss(labelled, result)
     checks = []
     for i, name in enumerate(labelled.services):
         service = by_name[name]
         for kind, what, limit, figure, unit in (
-            ("max_loss", "loss ratio", service.max_loss, c.loss_ratio, "1"),
+            ("max_loss", "loss ratio", service.max_loss, loss, "1"),
             ("deadline", "mean response time", service.deadline, c.end_to_end, "s"),
             ("deadline_p95", "95th percentile of the response time", service.deadline_p95, c.p95, "s"),
         ):

@@ -117,7 +117,7 @@ def run(net: Tables, st: State, rng: np.random.Generator, until: float, max_even
         elif slot >= arrival_slot:  # a job comes from outside
             c = slot - arrival_slot
             if net.arrival_kind[c] == 0:
-                times[slot] = now + net.arrival_gap[c] * rng.standard_exponential()
+                times[slot] = now + net.arrival_spacing[c] + net.arrival_gap[c] * rng.standard_exponential()
             else:
                 times[slot] = next_arrival(net, st, rng, c, now)
             counts[c] += 1

@@ -65,9 +65,10 @@ def evaluate_chains(
         yield _evaluate(tabulate(network), np.random.SeedSequence(seed, spawn_key=(index,)), events, compiled)
 
 
-def _check(network: QueueNetwork, index: int) -> None:
+def is_plain(network: QueueNetwork) -> bool:
+    """Whether a network is of plain chains with Poisson arrivals: what :func:`evaluate_chains` takes."""
     tasks = len(network.task_station)
-    plain = (
+    return bool(
         len(network.outcome_mean) == tasks
         and (np.diff(network.pred_ptr) <= 1).all()
         and len(network.preds) == tasks - network.classes
@@ -75,9 +76,12 @@ def _check(network: QueueNetwork, index: int) -> None:
         and (network.task_station != DELAY).all()
         and not network.up.any()
         and not network.outcome_leaves.any()
-        and all(a.process == Process.POISSON and a.rate > 0 for a in network.arrivals)
+        and all(a.process == Process.POISSON and a.rate > 0 and a.spacing == 0 for a in network.arrivals)
     )
-    if not plain:
+
+
+def _check(network: QueueNetwork, index: int) -> None:
+    if not is_plain(network):
         raise InputError(f"network {index} is not of plain chains with Poisson arrivals", tip="use simulate instead")
 
 

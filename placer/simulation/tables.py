@@ -45,8 +45,8 @@ class Tables(NamedTuple):
             phase in s.
         outcome_leaves, outcome_delay: shape (O,), 1 when the job leaves; s to the sink.
         class_tasks: shape (C+1,).
-        arrival_kind, arrival_gap: shape (C,): ``Process`` value; mean time between arrivals in s, inf for
-            rate 0.
+        arrival_kind, arrival_gap, arrival_spacing: shape (C,): ``Process`` value; mean time between arrivals
+            in s, inf for rate 0, beyond the least time between them.
         modulated_ptr: shape (C+1,), states of the MMPP of each class, in the three arrays below.
         modulated_gap, modulated_accept: shape (states,): mean time to the next event of the state in s;
             probability that this event is an arrival.
@@ -76,6 +76,7 @@ class Tables(NamedTuple):
     class_tasks: Row
     arrival_kind: Row
     arrival_gap: Row
+    arrival_spacing: Row
     modulated_ptr: Row
     modulated_gap: Row
     modulated_accept: Row
@@ -142,7 +143,8 @@ def tabulate(network: QueueNetwork) -> Tables:
         _floats(network.outcome_delay),
         _ints(network.class_tasks),
         np.array([int(arrivals.process) for arrivals in network.arrivals], dtype=np.int64),
-        np.array([1 / a.rate if a.rate > 0 else np.inf for a in network.arrivals]),
+        np.array([max(1 / a.rate - a.spacing, 0.0) if a.rate > 0 else np.inf for a in network.arrivals]),
+        np.array([float(a.spacing) for a in network.arrivals]),
         *_modulated(network.arrivals),
         *_traces(network.arrivals),
         _floats(network.up),

@@ -69,6 +69,8 @@ def _arrival_problems(arrivals: Arrivals) -> list[str]:
     found = []
     if not (np.isfinite(arrivals.rate) and arrivals.rate >= 0):
         found.append(f"rate {arrivals.rate} must be finite and not negative")
+    if arrivals.spacing and (arrivals.process != Process.POISSON or not 0 < arrivals.spacing * arrivals.rate < 1):
+        found.append(f"spacing {arrivals.spacing} is for Poisson arrivals and must be shorter than the mean gap")
     if arrivals.process == Process.MMPP:
         states = len(arrivals.rates)
         if states == 0 or arrivals.generator.shape != (states, states):

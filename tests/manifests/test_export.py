@@ -10,6 +10,7 @@ import pytest
 from placer.errors import InputError
 from placer.manifests import export as module
 from placer.manifests.export import FORMATS, MARKER, export
+from placer.manifests.parts import parts_of
 from placer.plan import read_plan
 from tests.manifests.helpers import IMAGE, everything, plan_of, tiny
 
@@ -151,3 +152,14 @@ def test_the_copied_plan_finds_its_instance(tmp_path: Path) -> None:
     plan = plan.model_copy(update={"instance": plan.instance.model_copy(update={"path": "tiny.yaml"})})
     export(plan, compiled, tmp_path / "out", ["plan"])
     assert read_plan(tmp_path / "out" / "plan.json").instance.path == "../tiny.yaml"
+
+
+def test_rate_limits_at_the_source_reach_the_part_that_reads_the_input() -> None:
+    compiled, plan = everything()
+    first = plan.services[0]
+    limited = plan.model_copy(update={"services": (first.model_copy(update={"min_gap": 0.75}), *plan.services[1:])})
+    gaps = {(part.service, part.index): part.min_gap for part in parts_of(limited, compiled).parts if part.min_gap}
+    assert gaps
+    assert {service for service, _ in gaps} == {first.service}
+    assert set(gaps.values()) == {0.75}
+    assert all(part.min_gap is None for part in parts_of(plan, compiled).parts)

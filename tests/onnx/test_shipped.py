@@ -32,12 +32,22 @@ PUBLISHED = {
     "resnet-50-measured": (25.636712, 3.86),
     "mobilenet-v2-measured": (3.538984, 0.30),
     "inception-v3-measured": (23.851784, 5.71),
+    "vgg-19-measured": (143.66724, 19.6),
+    "mobilenet-v1-measured": (4.253864, 0.569),
+    "resnet-101-measured": (44.707176, 7.6),
+    "densenet-121-measured": (8.062504, 2.85),
+    "xception-measured": (22.91048, 8.4),
 }
 MILLISECONDS = {
     "vgg-16-measured": 2110.9,
     "resnet-50-measured": 961.4,
     "mobilenet-v2-measured": 443.5,
     "inception-v3-measured": 1291.4,
+    "vgg-19-measured": 2734.7,
+    "mobilenet-v1-measured": 344.4,
+    "resnet-101-measured": 1792.3,
+    "densenet-121-measured": 1240.9,
+    "xception-measured": 1925.1,
 }
 
 

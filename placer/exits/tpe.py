@@ -1,0 +1,69 @@
+"""Thresholds by Bayesian optimisation, as in the paper: optuna's TPE with the loss limit as a constraint.
+
+optuna is an extra (``tune``) and is imported when it is asked for. The paper uses a Gaussian process; TPE
+scales to the thousands of evaluations that a comparison with coordinate ascent needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from placer.errors import InfeasibleError, MissingExtraError
+from placer.exits.chain import Station
+from placer.exits.multi_exit import OFF, Costs, LossModel, Search, Tuned
+from placer.exits.table import Split
+from placer.instance.units import show_fraction
+from placer.queueing.network import Floats
+
+LOWEST, HIGHEST = 0.2, 1.2
+"""Range of a threshold: above 1 the exit is off, so a sixth of the range switches it off."""
+
+
+def tune(
+    samples: Split,
+    costs: Costs,
+    station: Station,
+    max_loss: float,
+    *,
+    evaluations: int = 150,
+    model: LossModel = "exact",
+    seed: int = 0,
+) -> Tuned:
+    """Tune thresholds by TPE; arguments as :func:`placer.exits.multi_exit.tune`.
+
+    Raises:
+        MissingExtraError: optuna is missing.
+        InfeasibleError: no trial kept the limit.
+    """
+    if find_spec("optuna") is None:
+        raise MissingExtraError("tuning by TPE", "tune")
+    optuna: Any = import_module("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    L = samples.correct.shape[1]
+    search = Search(samples, costs, station, max_loss, model)
+
+    def thresholds_of(params: dict[str, float]) -> Floats:
+        raw = np.array([params[f"t{e}"] for e in range(L - 1)])
+        return np.append(np.where(raw > 1.0, OFF, raw), 0.0)
+
+    def objective(trial: Any) -> float:
+        params = {f"t{e}": trial.suggest_float(f"t{e}", LOWEST, HIGHEST) for e in range(L - 1)}
+        excess, accuracy, loss = search.score(thresholds_of(params))
+        trial.set_user_attr("loss", -loss)
+        trial.set_constraint("loss", -loss - max_loss)
+        trial.set_user_attr("excess", -excess)
+        return accuracy
+
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=20)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, n_trials=evaluations)
+    kept = [trial for trial in study.trials if trial.user_attrs["excess"] <= 0.0]
+    if not kept:
+        raise InfeasibleError(f"none of {evaluations} trials kept the loss at {show_fraction(max_loss)}")
+    best = max(kept, key=lambda trial: (trial.value, -trial.user_attrs["loss"]))
+    loss = float(best.user_attrs["loss"])
+    return Tuned(thresholds_of(best.params), float(best.value), loss, search.evaluations, max_loss)

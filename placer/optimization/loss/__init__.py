@@ -1,0 +1,1 @@
+"""Loss-aware placement: bounds, candidates, search and choice under random arrivals and finite buffers."""

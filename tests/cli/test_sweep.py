@@ -1,0 +1,84 @@
+"""``placer sweep`` as a person runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import REPO, placer
+
+RATE = "services.plates-in.arrivals=1:20:3"
+
+
+def test_a_sweep_prints_and_writes(tmp_path: Path) -> None:
+    table, plot = tmp_path / "sweep.csv", tmp_path / "sweep.svg"
+    arguments = ("sweep", "smart-parking", "--vary", RATE, "--executor", "serial")
+    done = placer(*arguments, "-o", str(table), "--picture", str(plot))
+    assert done.returncode == 0, done.stderr
+    assert "10.5 /s" in done.stdout
+    assert "3 of 3 points planned" in done.stdout
+    assert re.search(r"changes at services\.plates-in\.arrivals = 20 /s:\n  \S+ … \S+ of plates-in moves", done.stdout)
+    assert len(list(csv.DictReader(table.read_text().splitlines()))) == 3
+    assert plot.read_text().startswith("<?xml")
+    again = placer(*arguments, "-o", str(table))
+    assert again.returncode == 2
+    assert "--force overwrites it" in again.stderr
+
+
+def test_json_is_pure_and_infeasible_exits_1() -> None:
+    done = placer("sweep", "infeasible", "--vary", "limits.layers=1,9", "--executor", "serial", "--json")
+    assert done.returncode == 1
+    data = json.loads(done.stdout)
+    assert [row["status"] for row in data["rows"]] == ["infeasible"] * 2
+    assert data["exit_code"] == 1
+    assert "fc6" in data["rows"][1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--vary", "services.plats.arrivals=1,2"], "did you mean 'plates-in'?"),
+        (["--vary", "devices.hub.buffer=0,5"], r"smart-parking.yaml:13 $.devices[4].buffer: "),
+        (["--vary", RATE, "-o", "sweep.txt"], ".json, .csv"),
+        (["--vary", RATE, "--executor", "cloud"], "must be one of"),
+    ],
+)
+def test_bad_usage_exits_2(arguments: list[str], words: str) -> None:
+    done = placer("sweep", "smart-parking", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process")
+def test_ctrl_c_writes_what_is_done(tmp_path: Path) -> None:
+    """The first point is solved at once, the second takes this machine far longer than the test waits."""
+    table = tmp_path / "sweep.json"
+    command = [sys.executable, "-m", "placer", "sweep", "paper-3alexnet-l1", "--vary", "limits.layers=8,1,2,3"]
+    command += ["-o", str(table), "--executor", "processes:1", "--time-limit", "600"]
+    process = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    if process.returncode == 3:
+        pytest.skip("the machine was too slow to plan the first point in time")
+    assert process.returncode == 0, err
+    assert "interrupted" in out
+    data = json.loads(table.read_text())
+    assert data["partial"]
+    assert data["stopped"] == "interrupted"
+    assert [row["values"] for row in data["rows"]][:1] == [{"limits.layers": 8}]
+    assert 1 <= len(data["rows"]) < 4
+    assert err == ""
