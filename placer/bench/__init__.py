@@ -18,6 +18,7 @@ SUITES = {
     "loss": "placer.bench.loss",
     "exits": "placer.bench.exits",
     "split": "placer.bench.split_suite",
+    "device-placement": "placer.bench.device_placement",
 }
 
 
@@ -28,6 +29,7 @@ def run(
     methods: tuple[str, ...] = (),
     time_limit: float | None = None,
     limit: int | None = None,
+    reference: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Run a suite.
 
@@ -37,6 +39,7 @@ def run(
         methods: methods to run; all when empty.
         time_limit: seconds an instance; the suite's own when None.
         limit: number of instances.
+        reference: file of values to compare with, where the suite takes one.
 
     Raises:
         InputError: for an unknown suite.
@@ -44,4 +47,5 @@ def run(
     if suite not in SUITES:
         raise InputError(unknown("suite", suite, list(SUITES)))
     options = {"data": data, "methods": methods or None, "time_limit": time_limit, "limit": limit}
+    options["reference"] = reference
     yield from import_module(SUITES[suite]).run(**{key: value for key, value in options.items() if value is not None})

@@ -16,6 +16,7 @@ from placer.cli.common import plain
 @click.option("--method", "methods", multiple=True, help="Methods to run; all when left out.")
 @click.option("--time-limit", type=click.FloatRange(min=0.1), help="Seconds an instance.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use the first so many instances only.")
+@click.option("--reference", type=click.Path(path_type=Path), help="File of values to compare with (device-placement).")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines (the only format: one a row, the summary last).")
 def command(
     suite: str,
@@ -23,11 +24,12 @@ def command(
     methods: tuple[str, ...],
     time_limit: float | None,
     limit: int | None,
+    reference: Path | None,
     as_json: bool,
 ) -> int:
     """Run benchmark SUITE and print a JSON line per row, the summary last."""
     from placer.bench import run
 
-    for row in run(suite, data=data, methods=methods, time_limit=time_limit, limit=limit):
+    for row in run(suite, data=data, methods=methods, time_limit=time_limit, limit=limit, reference=reference):
         click.echo(json.dumps(plain(row), allow_nan=False))
     return 0

@@ -46,7 +46,9 @@ class FreeModel:
     def devices(self, values: dict[int, float]) -> Ints:
         """Return the device of each unit from the values of a solution."""
         m = self.model
-        return np.array([max(m.devices, key=lambda d: values.get(id(m.on[u, d]), 0.0)) for u in m.units], dtype=np.int64)
+        return np.array(
+            [max(m.devices, key=lambda d: values.get(id(m.on[u, d]), 0.0)) for u in m.units], dtype=np.int64
+        )
 
 
 def free_model(graph: OperatorGraph, units: Units, scale: float, limit: float | None) -> FreeModel:

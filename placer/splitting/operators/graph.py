@@ -199,7 +199,7 @@ def _edge_problems(file: GraphFile) -> _Found:
     for position, edge in enumerate(file.edges):
         for key, end in (("sourceId", edge.sourceId), ("destId", edge.destId)):
             if end not in known:
-                nearest = min(known, key=lambda other, end=end: (abs(other - end), other))
+                nearest = min((abs(other - end), other) for other in known)[1]
                 problems.append((f"no node has id {end}; the nearest is {nearest}", ("edges", position, key)))
         if edge.sourceId == edge.destId:
             problems.append((f"node {edge.sourceId} feeds itself", ("edges", position, "destId")))

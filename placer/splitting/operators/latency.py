@@ -43,9 +43,7 @@ def solve_latency(graph: OperatorGraph, seconds: float = 240.0, seed: int = 0) -
     return record.answer()
 
 
-def serial_cut(
-    graph: OperatorGraph, units: Units, row: Sequence[int]
-) -> tuple[float, tuple[tuple[int, int], ...]]:
+def serial_cut(graph: OperatorGraph, units: Units, row: Sequence[int]) -> tuple[float, tuple[tuple[int, int], ...]]:
     """Return the least sum of times along a row, and the intervals that go on accelerators."""
     loads = interval_loads(graph, units, row).accelerator
     n = len(row)

@@ -204,6 +204,7 @@ class LatencyAnnealer:
         """Return the best assignment met from ``at`` (device of each class)."""
         g = self.graph
         best = at.copy()
+        edge_start, edge_end, in_start, in_from, unit_of, unit_start, unit_nodes = self._tables
         version(anneal_latency)(
             at.copy(),
             best,
@@ -218,7 +219,13 @@ class LatencyAnnealer:
             g.size,
             g.supported.astype(np.int64),
             g.cost,
-            *self._tables,
+            edge_start,
+            edge_end,
+            in_start,
+            in_from,
+            unit_of,
+            unit_start,
+            unit_nodes,
             rng.random(4 * steps),
         )
         return best

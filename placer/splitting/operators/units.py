@@ -97,9 +97,9 @@ def make_units(graph: OperatorGraph, contiguous: bool, parts: Ints | None = None
     nets = _nets(graph, part)
     return Units(
         of_node=part,
-        accelerator=np.bincount(part, graph.accelerator, count),
-        cpu=np.bincount(part, graph.cpu, count),
-        size=np.bincount(part, graph.size, count),
+        accelerator=np.bincount(part, graph.accelerator, count).astype(np.float64),
+        cpu=np.bincount(part, graph.cpu, count).astype(np.float64),
+        size=np.bincount(part, graph.size, count).astype(np.float64),
         supported=np.bincount(part, ~graph.supported, count) == 0,
         nets=tuple(nets),
         cost=np.array(list(nets.values()), dtype=np.float64),
