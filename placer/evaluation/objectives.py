@@ -50,8 +50,14 @@ def _unknown(compiled: Compiled, placement: Placement, book: RouteBook, services
 
 
 def _inaccuracy(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
-    """1 - Σ w λ a / Σ w λ over services whose accuracy is known; λ = 1/s without arrivals, NaN when none is known."""
-    accuracy = np.array([metrics.accuracy for metrics in services])
+    return inaccuracy(compiled, np.array([metrics.accuracy for metrics in services]))
+
+
+def inaccuracy(compiled: Compiled, accuracy: Floats) -> float:
+    """1 - Σ w λ a / Σ w λ over services whose accuracy is known; λ = 1/s without arrivals, NaN when none is known.
+
+    ``accuracy`` is that of a completed job per service, shape (S,); NaN for unknown.
+    """
     mass = np.where(np.isnan(accuracy), 0.0, compiled.weight * np.where(np.isnan(compiled.rate), 1.0, compiled.rate))
     return float(1.0 - mass @ np.nan_to_num(accuracy) / mass.sum()) if mass.sum() > 0 else float("nan")
 

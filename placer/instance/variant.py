@@ -175,9 +175,7 @@ def with_shares(variant: Variant, shares: Sequence[float]) -> Variant:
     return replace(variant, exits=exits, run=run, leave=leave, accuracy=accuracy)
 
 
-def _ways(
-    layers: int, leaves: tuple[int, ...], exits: tuple[tuple[int, float, float], ...]
-) -> tuple[Floats, Floats]:
+def _ways(layers: int, leaves: tuple[int, ...], exits: tuple[tuple[int, float, float], ...]) -> tuple[Floats, Floats]:
     """``run`` and ``leave`` of a variant."""
     run, leave = np.ones(layers), np.zeros(layers)
     for layer, share, _ in exits:
