@@ -145,56 +145,61 @@ class Judge:
         active = [i for i in point.placement.choice if i in self.free]
         if not active:
             return point
+        slopes: tuple[Floats, Floats] | None = None
         for _ in range(steps):
-            step = self._step(point, active, radius)
+            slopes = slopes or self._slopes(point, active)
+            step = _step(point, active, radius, slopes)
             if step is None or np.abs(step).max(initial=0.0) < 1e-9:
-                radius *= 0.25
+                break  # no move of the linear program is better: a smaller region does not change that
+            found = self.judge([(point.placement, _moved(point.shares, active, step * part)) for part in ALONG])
+            best = min(found, key=lambda one: one.key)
+            if best.key < point.key:
+                still = best.excess <= KEPT and point.excess <= KEPT and point.value - best.value < 1e-8
+                radius = min(2.0 * radius, 1.0) if best is found[0] else 0.5 * radius
+                point, slopes = best, None
+                if still:
+                    break
             else:
-                found = self.judge([(point.placement, _moved(point.shares, active, step * part)) for part in ALONG])
-                best = min(found, key=lambda one: one.key)
-                if best.key < point.key:
-                    gained = point.value - best.value
-                    kept_all = best is found[0]
-                    still = best.excess <= KEPT and point.excess <= KEPT and gained < 1e-8
-                    point = best
-                    radius = min(2.0 * radius, 1.0) if kept_all else 0.5 * radius
-                    if still:
-                        break
-                else:
-                    radius *= 0.25
+                radius *= 0.25
             if radius < LEAST_RADIUS:
                 break
         return point
 
-    def _step(self, point: Point, active: list[int], radius: float) -> Floats | None:
-        """The step of the linear program, over the shares of ``active`` one after the other."""
+    def _slopes(self, point: Point, active: list[int]) -> tuple[Floats, Floats]:
+        """Slopes of the limits, shape (shares, limits), and of the value, shape (shares,), over those of ``active``."""
         columns = [(i, k) for i in active for k in range(len(point.shares[i]))]
         moves = _differences(point.shares, columns)
-        trials = [_moved(point.shares, active, move) for move in moves]
-        judged = self.judge([(point.placement, shares) for shares in trials])
+        judged = self.judge([(point.placement, _moved(point.shares, active, move)) for move in moves])
         ahead = np.array([one.limits - point.limits for one in judged])
         gain = np.array([one.value - point.value for one in judged])
-        slopes, cost = np.linalg.solve(moves, ahead), np.linalg.solve(moves, gain)
-        count, limits = len(columns), len(point.limits)
-        rows = np.zeros((limits + len(active), count + limits))
-        high = np.empty(limits + len(active))
-        rows[:limits, :count], high[:limits] = slopes.T, -point.limits
-        rows[:limits, count:] = -np.eye(limits)
-        now = np.array([point.shares[i][k] for i, k in columns])
-        for row, i in enumerate(active, limits):
-            rows[row, :count] = [1.0 if j == i else 0.0 for j, _ in columns]
-            high[row] = 1.0 - sum(point.shares[i])
-        least = np.concatenate([np.maximum(-radius, -now), np.zeros(limits)])
-        most = np.concatenate([np.minimum(radius, 1.0 - now), np.full(limits, 1e6)])
-        prices = np.concatenate([cost, np.full(limits, PENALTY)])
-        status, _, values = LinearProgram(prices, rows, -np.inf, high, least, most).solve()
-        return values[:count] if status == "optimal" else None
+        return np.linalg.solve(moves, ahead), np.linalg.solve(moves, gain)
 
     def best_at(self, placement: Placement, starts: Sequence[Shares]) -> Point:
         """The best of local searches from several shares, and from no early exit at all."""
         none: Shares = {i: (0.0,) * len(values) for i, values in self.default.items()}
         judged = self.judge([(placement, shares) for shares in (*starts, none)])
         return min((self.improve(point) for point in judged), key=lambda one: one.key)
+
+
+def _step(point: Point, active: list[int], radius: float, slopes: tuple[Floats, Floats]) -> Floats | None:
+    """The step of the linear program over the shares of ``active`` one after the other; limits at a price.
+
+    Columns: the moves of the shares, then what each limit is exceeded by. Rows: the limits, then one per service.
+    """
+    columns = [(i, k) for i in active for k in range(len(point.shares[i]))]
+    count, limits = len(columns), len(point.limits)
+    rows, high = np.zeros((limits + len(active), count + limits)), np.empty(limits + len(active))
+    rows[:limits, :count], high[:limits] = slopes[0].T, -point.limits
+    rows[:limits, count:] = -np.eye(limits)
+    now = np.array([point.shares[i][k] for i, k in columns])
+    for row, i in enumerate(active, limits):
+        rows[row, :count] = [1.0 if j == i else 0.0 for j, _ in columns]
+        high[row] = 1.0 - sum(point.shares[i])
+    least = np.concatenate([np.maximum(-radius, -now), np.zeros(limits)])
+    most = np.concatenate([np.minimum(radius, 1.0 - now), np.full(limits, 1e6)])
+    prices = np.concatenate([slopes[1], np.full(limits, PENALTY)])
+    status, _, values = LinearProgram(prices, rows, -np.inf, high, least, most).solve()
+    return np.asarray(values[:count]) if status == "optimal" else None
 
 
 def _differences(shares: Shares, columns: list[tuple[int, int]]) -> Floats:
