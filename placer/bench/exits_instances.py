@@ -17,16 +17,17 @@ SOURCE = "random, placer/bench/exits_instances.py"
 WORK = 1e9
 
 
-def generate(seed: int, *, variants: bool = False) -> Compiled:
+def generate(seed: int, *, variants: bool = False, services: int | None = None, devices: int | None = None) -> Compiled:
     """Chains of three layers with one or two exits on two or three devices with small buffers; two services at times.
 
     Args:
         seed: of everything that is drawn.
+        services, devices: how many; drawn when None.
         variants: give each model a second alternative of half the work and lower accuracy: a pruned one.
     """
     rng = np.random.default_rng([seed, 77])
     library = Library(None)
-    devices, services = int(rng.integers(2, 4)), int(rng.integers(1, 3))
+    devices, services = devices or int(rng.integers(2, 4)), services or int(rng.integers(1, 3))
     places: list[dict[str, Any]] = []
     for index in range(devices):
         unit = {"name": "cpu", "speed": float(rng.uniform(0.5, 2.0)) * WORK}
