@@ -52,7 +52,8 @@ def test_joint_is_as_good_as_enumeration_and_ahead_where_it_can_be() -> None:
     compiled, far = generate(DIFFERS, services=1, devices=2), time.monotonic() + 600
     once = sequential(Judge(compiled), DIFFERS, far, passes=1)
     together = joint(Judge(compiled), DIFFERS, far, 400)
-    assert once is not None and together is not None
+    assert once is not None
+    assert together is not None
     assert together.value < once.value - 0.005
 
 
