@@ -6,7 +6,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +19,7 @@ from placer.errors import InputError, Problem
 from placer.instance.compiled import Compiled
 from placer.instance.model import MODEL_INPUT
 from placer.instance.reading import Strict, read_document, unknown, validate
-from placer.instance.variant import Variant
+from placer.instance.variant import Variant, with_shares
 from placer.placement import Placement, fragments_of, results_of, transfers_of
 
 PLAN_FORMAT = "placer/plan/1"
@@ -188,6 +189,33 @@ def make_plan(
             for choice, stations in zip(placement.choice, placement.stations, strict=True)
         ),
     )
+
+
+def as_chosen(compiled: Compiled, plan: Plan) -> Compiled:
+    """The instance with the shares of exits that the plan chose, where its services let it choose.
+
+    Shares that are none (unknown exits, below 0, more than 1 together) are left for the evaluator to report.
+    """
+    chosen = {entry.service: entry for entry in plan.services}
+    shares: dict[int, list[float]] = {}
+    for index, variant in enumerate(compiled.variants):
+        service = compiled.instance.services[variant.service]
+        entry = chosen.get(service.name)
+        if not service.choose_exits or entry is None or entry.alternative != variant.name:
+            continue
+        gates = [variant.layers[layer] for layer, _, _ in variant.exits]
+        values = list(entry.exits.values())
+        if entry.exits.keys() == set(gates) and min(values, default=0.0) >= 0.0 and sum(values) <= 1.0 + 1e-9:
+            shares[index] = [entry.exits[gate] for gate in gates]
+    return with_chosen(compiled, shares)
+
+
+def with_chosen(compiled: Compiled, shares: Mapping[int, Sequence[float]]) -> Compiled:
+    """The instance with other shares of exits, by index of the variant."""
+    if not shares:
+        return compiled
+    variants = [with_shares(v, shares[i]) if i in shares else v for i, v in enumerate(compiled.variants)]
+    return replace(compiled, variants=tuple(variants))
 
 
 def _service_plan(

@@ -22,6 +22,8 @@ PLANNERS: dict[str, tuple[str, str]] = {
     "warm-start": ("placer.optimization.planner:plan", "the heuristic that starts the ILP, alone"),
     "loss": ("placer.optimization.loss.planner:plan_loss", "bounds, search and simulation for little loss"),
     "enumeration": ("placer.optimization.loss.planner:plan_enumeration", "every placement, for small instances"),
+    "joint-exits": ("placer.exits.joint:plan_joint", "placement and shares of exits together, for accuracy"),
+    "sequential-exits": ("placer.exits.joint:plan_sequential", "one after the other, in both orders: the baseline"),
     "round-robin": ("placer.optimization.loss.baselines:round_robin", "layers dealt out in turn"),
     "random": ("placer.optimization.loss.baselines:random_placement", "each layer on a random device with room"),
     "greedy-memory": ("placer.optimization.loss.baselines:greedy_memory", "each layer where most memory is free"),
@@ -62,4 +64,8 @@ def plan(compiled: Compiled, options: Options, listener: Listener | None = None)
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
     """
+    objectives = options.objectives or compiled.instance.file.objective
+    if options.method == "auto" and "accuracy" in objectives:
+        chooses = any(service.choose_exits for service in compiled.instance.services)
+        return planner("joint-exits" if chooses else "loss")(compiled, options, listener)
     return planner(options.method)(compiled, options, listener)

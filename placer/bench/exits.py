@@ -2,7 +2,8 @@
 
 Parts, each a ``--method``: ``takeaways`` (see ``exits_takeaways.py``); ``queueing``: 200 random profiles through
 the certified program, with its times; ``multi-exit``: thresholds on held-out MNIST images by ascent and by TPE
-(see ``exits_multi.py``); ``adaee``: regret on a stationary stream and recovery after a drift.
+(see ``exits_multi.py``); ``adaee``: regret on a stationary stream and recovery after a drift;
+``joint``: exits inside the placement against the sequential baseline and enumeration (see ``exits_joint.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from placer.bench import exits_multi, exits_takeaways
+from placer.bench import exits_joint, exits_multi, exits_takeaways
 from placer.errors import InfeasibleError, InputError
 from placer.exits import adaee, queueing_lp
 from placer.exits.chain import Station, evaluate_mixture
@@ -22,7 +23,7 @@ from placer.exits.profile import Profile, read_profile
 from placer.instance.reading import unknown
 
 SUITE = "exits"
-PARTS = ("takeaways", "queueing", "multi-exit", "adaee")
+PARTS = ("takeaways", "queueing", "multi-exit", "adaee", "joint")
 LIMITS = (0.001, 0.01, 0.05, 0.2)
 
 
@@ -44,7 +45,13 @@ def run(
     for name in chosen:
         if name not in PARTS:
             raise InputError(unknown("part", name, list(PARTS)))
-    parts = {"takeaways": _takeaways, "queueing": _queueing, "multi-exit": _multi_exit, "adaee": _adaee}
+    parts = {
+        "takeaways": _takeaways,
+        "queueing": _queueing,
+        "multi-exit": _multi_exit,
+        "adaee": _adaee,
+        "joint": exits_joint.rows,
+    }
     summary: dict[str, Any] = {}
     for name in chosen:
         for row in parts[name](limit, scale, seed):

@@ -102,7 +102,7 @@ def command(
         write_atomically(output, dump_plan(outcome.plan))
     evaluation = evaluate(outcome.plan, compiled)
     name = outcome.plan.certificate.objectives[0].name
-    if name == "loss":
+    if name in ("loss", "accuracy"):
         beside = loss_baselines(compiled, options)
     else:
         whole, cloud = best_whole(compiled, name, limits), all_in_the_cloud(compiled, name)

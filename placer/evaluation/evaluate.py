@@ -29,7 +29,7 @@ from placer.instance.compiled import Compiled
 from placer.instance.model import MODEL_INPUT
 from placer.instance.topology import Arc
 from placer.placement import Placement, fragments_of, moves_needed
-from placer.plan import RESULT, Plan, ServicePlan, Transfer, to_placement
+from placer.plan import RESULT, Plan, ServicePlan, Transfer, as_chosen, to_placement
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ def evaluate(plan: Plan, compiled: Compiled) -> Evaluation:
     Raises:
         InputError: when the plan is not about this instance (unknown services, layers, devices).
     """
+    compiled = as_chosen(compiled, plan)
     placement = to_placement(plan, compiled)
     book, extra = read_book(plan, compiled, placement)
     result = evaluate_placement(compiled, placement, book, extra)
@@ -211,7 +212,7 @@ def _fragment_check(compiled: Compiled, entry: ServicePlan, choice: int, station
 
 
 def _exit_check(compiled: Compiled, entry: ServicePlan, choice: int) -> list[Check]:
-    """The shares of the exits that the plan states must be those of the instance."""
+    """The shares that the plan states must be those of the instance, which are the plan's where it may choose."""
     variant = compiled.variants[choice]
     expected = {variant.layers[layer]: share for layer, share, _ in variant.exits}
     same = entry.exits.keys() == expected.keys() and all(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from placer.evaluation.metrics import RouteBook, ServiceMetrics, bottleneck, service_metrics
 from placer.instance.compiled import Compiled, Floats
 from placer.placement import Placement
@@ -47,6 +49,19 @@ def _unknown(compiled: Compiled, placement: Placement, book: RouteBook, services
     return float("nan")
 
 
+def _inaccuracy(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
+    return inaccuracy(compiled, np.array([metrics.accuracy for metrics in services]))
+
+
+def inaccuracy(compiled: Compiled, accuracy: Floats) -> float:
+    """1 - Σ w λ a / Σ w λ over services whose accuracy is known; λ = 1/s without arrivals, NaN when none is known.
+
+    ``accuracy`` is that of a completed job per service, shape (S,); NaN for unknown.
+    """
+    mass = np.where(np.isnan(accuracy), 0.0, compiled.weight * np.where(np.isnan(compiled.rate), 1.0, compiled.rate))
+    return float(1.0 - mass @ np.nan_to_num(accuracy) / mass.sum()) if mass.sum() > 0 else float("nan")
+
+
 def loss_objective(weights: Floats, offered: Floats, loss: Floats) -> float:
     """Weighted loss ratio, Σ w λ L / Σ w λ over services with arrivals; shape (services,) each, rates in 1/s."""
     share = weights * offered
@@ -61,6 +76,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("throughput", "s/s", "utilisation of the bottleneck (its inverse is the headroom)", _bottleneck),
         Objective("energy", "J", "energy per request, weighted sum over services", _energy),
         Objective("loss", "1", "requests lost over requests offered, weighted", _unknown),
+        Objective("accuracy", "1", "wrong answers per completed job, weighted over services", _inaccuracy),
     )
 }
 

@@ -15,8 +15,8 @@ from placer.instance.units import Fraction
 
 INSTANCE_FORMAT = "placer/instance/1"
 
-ObjectiveName = Literal["latency", "latency-worst", "throughput", "energy", "loss"]
-OBJECTIVES: tuple[ObjectiveName, ...] = ("latency", "latency-worst", "throughput", "energy", "loss")
+ObjectiveName = Literal["latency", "latency-worst", "throughput", "energy", "loss", "accuracy"]
+OBJECTIVES: tuple[ObjectiveName, ...] = ("latency", "latency-worst", "throughput", "energy", "loss", "accuracy")
 
 
 class Limits(Strict):

@@ -115,6 +115,8 @@ class Service(Facts):
     """Which tensors stay in which zone."""
     exits: dict[str, Fraction] = Field(default_factory=dict)
     """Shares of the early exits by gate, when they differ from the model's."""
+    choose_exits: bool = False
+    """Whether the planner may choose the shares of the exits; every accuracy of the model must then be known."""
     alternatives: tuple[Label, ...] | None = None
     """The alternatives of the model to choose from; all when left out."""
 

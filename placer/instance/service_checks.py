@@ -76,13 +76,16 @@ def _targets(instance: Instance) -> list[str]:
 
 
 def _accuracy_problems(instance: Instance, service: Service, where: PathParts) -> Iterator[Finding]:
-    if service.min_accuracy is None:
+    asking = "min_accuracy" if service.min_accuracy is not None else "choose_exits" if service.choose_exits else None
+    if asking is None:
         return
+    if service.choose_exits and not any(graph.exits for graph in instance.alternatives(service)):
+        yield f"model '{service.model}' has no exit to choose", (*where, "choose_exits")
     for graph in instance.alternatives(service):
         missing = graph.accuracy is None or any(exit_.accuracy is None for exit_ in graph.exits)
         if missing:
             yield (
                 f"needs the accuracy of model '{service.model}', alternative '{graph.name}', and of its "
                 "exits: the model file gives none",
-                (*where, "min_accuracy"),
+                (*where, asking),
             )

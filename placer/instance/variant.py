@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -41,6 +42,7 @@ class Variant:
         zone: devices of the privacy zone, or None.
         exits: (layer, share, accuracy or NaN) of each early exit.
         accuracy: expected accuracy per completed job over the exits; NaN when unknown.
+        final_accuracy: accuracy on the jobs that run to the end; NaN when unknown.
     """
 
     service: int
@@ -64,6 +66,7 @@ class Variant:
     zone: Zone | None
     exits: tuple[tuple[int, float, float], ...]
     accuracy: float
+    final_accuracy: float
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -124,13 +127,8 @@ def compile_variant(
     leaves = tuple(sorted(set(range(len(names))) - {u for sources in predecessors for u in sources}))
     shares = [(names.index(e.after), service.exits.get(e.after, e.share), e.accuracy) for e in graph.exits]
     exits = tuple((layer, share, np.nan if accuracy is None else accuracy) for layer, share, accuracy in shares)
-    run = np.ones(len(names))
-    leave = np.zeros(len(names))
-    for layer, share, _ in exits:
-        run[layer + 1 :] -= share  # everything listed after a gate depends on it
-        leave[layer] = share
-    run = np.maximum(run, 0.0)
-    leave[list(leaves)] = run[-1]
+    run, leave = _ways(len(names), leaves, exits)
+    final = np.nan if graph.accuracy is None else graph.accuracy
     private = _private_tensors(service, names, predecessors)
     return Variant(
         service=position,
@@ -155,12 +153,41 @@ def compile_variant(
         private=private,
         zone=zone,
         exits=exits,
-        accuracy=_expected_accuracy(graph.accuracy, exits, float(run[-1])),
+        accuracy=_expected_accuracy(final, exits, float(run[-1])),
+        final_accuracy=final,
     )
 
 
-def _expected_accuracy(final: float | None, exits: tuple[tuple[int, float, float], ...], rest: float) -> float:
-    total = rest * (np.nan if final is None else final) if rest > 0 else 0.0
+def with_shares(variant: Variant, shares: Sequence[float]) -> Variant:
+    """The variant with other shares of its exits, in their order: a job is sent to an exit without being looked at.
+
+    The accuracy of each exit is taken to be the same whatever its share.
+
+    Args:
+        variant: the variant.
+        shares: fraction of all jobs that leave at each exit; at least 0, at most 1 together.
+    """
+    kept = [max(float(share), 0.0) for share in shares]
+    kept = [share / max(sum(kept), 1.0) for share in kept]  # rounding only
+    exits = tuple((layer, share, known) for (layer, _, known), share in zip(variant.exits, kept, strict=True))
+    run, leave = _ways(len(variant), variant.leaves, exits)
+    accuracy = _expected_accuracy(variant.final_accuracy, exits, float(run[-1]))
+    return replace(variant, exits=exits, run=run, leave=leave, accuracy=accuracy)
+
+
+def _ways(layers: int, leaves: tuple[int, ...], exits: tuple[tuple[int, float, float], ...]) -> tuple[Floats, Floats]:
+    """``run`` and ``leave`` of a variant."""
+    run, leave = np.ones(layers), np.zeros(layers)
+    for layer, share, _ in exits:
+        run[layer + 1 :] -= share  # everything listed after a gate depends on it
+        leave[layer] = share
+    run = np.maximum(run, 0.0)
+    leave[list(leaves)] = run[-1]
+    return run, leave
+
+
+def _expected_accuracy(final: float, exits: tuple[tuple[int, float, float], ...], rest: float) -> float:
+    total = rest * final if rest > 0 else 0.0
     return float(total + sum(share * accuracy for _, share, accuracy in exits if share > 0))
 
 

@@ -19,7 +19,7 @@ from placer.instance.service import Service
 from placer.instance.variant import Variant
 from placer.manifests import names
 from placer.placement import Placement
-from placer.plan import RESULT, Plan, ServicePlan, Transfer, to_placement
+from placer.plan import RESULT, Plan, ServicePlan, Transfer, as_chosen, to_placement
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that a program waits for a reply of a service without a deadline."""
@@ -159,6 +159,7 @@ def parts_of(plan: Plan, compiled: Compiled) -> Parts:
     Raises:
         InputError: when the plan is not about this instance.
     """
+    compiled = as_chosen(compiled, plan)
     placement = to_placement(plan, compiled)
     entries = {entry.service: entry for entry in plan.services}
     keys = [f"{entry.service}-{number + 1}" for entry in plan.services for number in range(len(entry.fragments))]

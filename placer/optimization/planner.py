@@ -119,6 +119,8 @@ def _check_request(compiled: Compiled, options: Options, objectives: Sequence[st
             raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
     if "loss" in objectives:
         raise InputError("the ILP does not see loss", tip="--method loss or auto plans for it")
+    if "accuracy" in objectives:
+        raise InputError("the ILP does not see accuracy", tip="--method auto, loss or joint-exits plans for it")
     if "energy" in objectives:
         missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
         missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})

@@ -90,7 +90,7 @@ def work_scv(share: Floats, mean: Floats, scv: Floats, station: Ints, stations: 
         stations: S.
     """
     average = np.bincount(station, share * mean, minlength=stations)
-    ratio = mean / np.maximum(average, 1e-300)[station]
+    ratio = mean / np.where(average > 0.0, average, 1.0)[station]  # a station that nothing reaches has no share
     return np.asarray(1.0 - np.bincount(station, share * ratio**2 * (1.0 - scv), minlength=stations))
 
 

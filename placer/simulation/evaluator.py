@@ -16,7 +16,7 @@ from placer.evaluation.network import Labelled, queue_network
 from placer.evaluation.waiting import ServiceTimes, StationTimes
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_fraction, show_seconds
-from placer.plan import Plan, to_placement
+from placer.plan import Plan, as_chosen, to_placement
 from placer.queueing.network import DELAY
 from placer.simulation.results import SimulationResult
 from placer.simulation.runner import simulate
@@ -71,6 +71,7 @@ def simulate_plan(
     Raises:
         InputError: when no service has arrivals, or a tensor has no way to go.
     """
+    compiled = as_chosen(compiled, plan)
     base = evaluate(plan, compiled)
     if not base.times:
         raise InputError("nothing to simulate: no service has arrivals, or a layer or tensor has nowhere to go")
