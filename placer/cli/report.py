@@ -25,6 +25,9 @@ _SHOW: dict[str, Callable[[float], str]] = {
 }
 
 
+ACCURACY = "accuracy"
+
+
 def console(err: bool = False) -> Console:
     """A console of stable width where the output is no terminal."""
     stream = sys.stderr if err else sys.stdout
@@ -40,6 +43,9 @@ def value_text(value: float, unit: str) -> str:
 
 def objective_text(result: ObjectiveResult) -> str:
     """One line on an objective: value, bound, gap."""
+    if result.name == ACCURACY:  # minimised as what is missing to 1
+        line = f"accuracy: {1.0 - result.value:.4g}"
+        return line + (" (no bound is proven)" if result.bound is None else f", at most {1.0 - result.bound:.4g}")
     line = f"{result.name}: {value_text(result.value, result.unit)}"
     if result.bound is None or result.gap is None:
         return f"{line} (no bound is proven)"
@@ -170,7 +176,11 @@ def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name
     table = Table(title=f"Beside it ({name})", title_justify="left")
     for column in ("placement", name, "against the plan", "keeps all limits"):
         table.add_column(column)
-    table.add_row("the plan", value_text(value, unit), "", "yes" if outcome.evaluation.feasible else "no")
+
+    def shown(figure: float) -> str:
+        return f"{1.0 - figure:.4g}" if name == ACCURACY else value_text(figure, unit)
+
+    table.add_row("the plan", shown(value), "", "yes" if outcome.evaluation.feasible else "no")
     for title, other in beside.items():
         if other is None:
             reason = "no node is large enough" if "node" in title else "no cloud device"
@@ -180,8 +190,10 @@ def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name
         ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
         if name == "loss" and theirs > 0:
             ratio = f"the plan loses {show_fraction(1.0 - value / theirs)} less"
+        if name == ACCURACY and math.isfinite(theirs):
+            ratio = f"{theirs - value:+.4g} for the plan"
         broken = other.evaluation.violations
-        table.add_row(title, value_text(theirs, unit), ratio, "yes" if not broken else f"no: {broken[0].message}")
+        table.add_row(title, shown(theirs), ratio, "yes" if not broken else f"no: {broken[0].message}")
     out.print(table)
     split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
     whole = beside.get("each service whole on one node")
