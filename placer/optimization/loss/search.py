@@ -201,7 +201,8 @@ class Search:
 
     def _first(self, starts: list[Placement]) -> Assigned | None:
         self.walks.scale = self._value(starts[0]) if starts else 1.0
-        built = self.construct()
+        # quickly first, so that there is an answer; carefully right after
+        built = self.construct(noise=0.05)
         for _ in range(20):
             if built is not None or starts:
                 break
@@ -213,6 +214,9 @@ class Search:
         if not starts:
             return None
         self.offer(starts)
+        careful = self.construct()
+        if careful is not None:
+            self.offer([as_placement(careful)])
         return as_assigned(self.problem, self.elite[0].placement)
 
     def _value(self, placement: Placement) -> float:
