@@ -25,8 +25,12 @@ DIFFERS = 3
 """A seed where enumeration is better than both orders of one sequential pass, which has no restarts."""
 
 
-def against(seed: int) -> tuple[float, float, float]:
-    """Inaccuracy of the joint, the sequential and the enumerated answer; the first two with the same evaluations."""
+def against(seed: int) -> tuple[float, float, float] | None:
+    """Inaccuracy of the joint, the sequential and the enumerated answer; the first two with the same evaluations.
+
+    None where enumeration finds that no placement with any shares keeps the limits: then the joint answer breaks them
+    by as little.
+    """
     compiled, far = generate(seed, services=1, devices=2), time.monotonic() + 600
     one, other = Judge(compiled), Judge(compiled)
     together = joint(one, seed, far, 400)
@@ -35,12 +39,18 @@ def against(seed: int) -> tuple[float, float, float]:
     assert together is not None
     assert apart is not None
     assert best is not None
+    if best.excess > 1e-9:
+        assert together.excess == pytest.approx(best.excess, abs=1e-6)
+        return None
     assert together.excess <= 1e-9
     return together.value, apart.value, best.value
 
 
 def check(seed: int) -> None:
-    together, apart, best = against(seed)
+    found = against(seed)
+    if found is None:
+        return
+    together, apart, best = found
     assert together <= apart + 1e-9
     assert together <= best + 2e-5
     if apart > best + 1e-4:
@@ -58,7 +68,7 @@ def test_joint_is_as_good_as_enumeration_and_ahead_where_it_can_be() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, 1, 2, 13])  # all of 0 to 19 were run once; 13 keeps no limit
 def test_many(seed: int) -> None:
     check(seed)
 
