@@ -92,7 +92,9 @@ def plan_loss(
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
     elite = _exact(problem, found.elite)
-    gaps, gain, elite = _admission(problem, options, elite, relaxed, begin + seconds - confirm)
+    # the search ends a round late at times: what is kept for rate limits is theirs
+    until = max(begin + seconds - confirm, time.monotonic() + sources)
+    gaps, gain, elite = _admission(problem, options, elite, relaxed, until)
     if listener is not None:
         listener(Progress(time.monotonic() - begin, elite[0].score.objective, floor, "simulation"))
     chosen, selection = _confirm(problem, elite, gaps, confirm, options.limits.seed)
