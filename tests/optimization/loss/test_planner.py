@@ -234,3 +234,24 @@ def test_scenarios_are_read_and_a_device_that_is_down_is_avoided(tmp_path: Path)
     file.write_text("format: placer/scenarios/1\nscenarios:\n  - {name: gone, down: [d7]}\n")
     with pytest.raises(InputError, match=r"states.yaml:3 \$\.scenarios\[0\]\.down\[0\].*d7"):
         read_scenarios(file, compiled)
+
+
+def test_the_alternative_is_chosen_with_the_placement() -> None:
+    """Pruned layers lose less; where accuracy is limited the full network is taken (both accuracies are made up)."""
+    layer = {"weights": 1e6, "output": 0.0}
+    graphs = [
+        {"name": name, "input": 0.0, "accuracy": accuracy, "accuracy_source": "made up for the test",
+         "layers": tuple({"name": f"l{k}", "compute": work, **layer} for k in range(count))}
+        for name, accuracy, work, count in (("full", 0.9, 6e8, 3), ("pruned", 0.8, 3e8, 2))
+    ]  # fmt: skip
+    model = {"format": "placer/model/1", "source": "test", "alternatives": tuple(graphs)}
+    devices = [{"name": f"d{k}", "type": "board", "position": (0.0, 0.0), "buffer": 3} for k in range(2)]
+    network = {"radios": ({"rate": 1e9, "range": 5.0},)}
+    chosen = {}
+    for least in (None, 0.85):
+        service = {"name": "s", "model": "net", "source": "d0", "arrivals": {"rate": 1.5}}
+        limited = service if least is None else {**service, "min_accuracy": least}
+        outcome = plan_loss(compiled_from(devices, [limited], models={"net": model}, network=network), options(2.0))
+        assert outcome.evaluation.feasible
+        chosen[least] = outcome.plan.services[0].alternative
+    assert chosen == {None: "pruned", 0.85: "full"}
