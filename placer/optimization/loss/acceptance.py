@@ -35,6 +35,7 @@ from placer.optimization.bridge import Limits, Solver
 from placer.optimization.formulation import Formulation, Terms, build, linear
 from placer.optimization.loss.candidates import PER_LAYER, narrowed
 from placer.optimization.loss.closed_form import ways_out
+from placer.optimization.loss.completion import add_loss_objective, completed_rates
 from placer.optimization.loss.effort import Effort, effort_of
 from placer.optimization.loss.fluid import LEAST_SECONDS, SLACK, LossBound, Problem, fluid_bound, is_known, is_large
 from placer.optimization.loss.tangents import accepted_share, lines
@@ -164,7 +165,7 @@ class GuideModel:
                 self._layers(index)
                 self._ways_out(index)
         self._stations()
-        self._objective(max_loss)
+        add_loss_objective(self.formulation.model, self.compiled, self.completed, max_loss, SLACK)
 
     def _layers(self, index: int) -> None:
         f, m = self.formulation, self.formulation.model
@@ -244,22 +245,6 @@ class GuideModel:
                 row = linear([*terms, *((-up * slope * c, v) for c, v in self._offered[station])])
                 m.acceptance[name, number] = row <= up * intercept
 
-    def _objective(self, max_loss: bool) -> None:
-        m, compiled = self.formulation.model, self.compiled
-        mass = compiled.weight * np.nan_to_num(compiled.rate)
-        total = float(mass.sum())
-        objective: Terms = []
-        for service, terms in self.completed.items():
-            objective += [(-float(mass[service]) / total * c, v) for c, v in terms]
-            spec = compiled.instance.services[service]
-            if max_loss and spec.max_loss is not None:
-                m.max_loss[spec.name] = linear(terms) >= 1.0 - spec.max_loss - SLACK
-        m.objective = pyo.Objective(expr=linear(objective, 1.0 if total > 0 else 0.0), sense=pyo.minimize)
-
     def rates(self, values: dict[int, float]) -> Floats:
         """Planned completed rates of a solution in 1/s, NaN without arrivals, shape (S,)."""
-        found = np.full(len(self.compiled.rate), np.nan)
-        for service, terms in self.completed.items():
-            share = sum(c * values.get(id(v), 0.0) for c, v in terms)
-            found[service] = float(self.compiled.rate[service]) * min(max(share, 0.0), 1.0)
-        return found
+        return completed_rates(self.compiled, self.completed, values)

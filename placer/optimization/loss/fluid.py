@@ -51,6 +51,7 @@ from placer.optimization.bridge import Limits, Result, Solver
 from placer.optimization.formulation import Formulation, Terms, build, linear
 from placer.optimization.loss.candidates import narrowed
 from placer.optimization.loss.closed_form import best_shares, loss_of, ways_out
+from placer.optimization.loss.completion import add_loss_objective, completed_rates
 from placer.optimization.loss.effort import Effort, effort_of
 from placer.optimization.loss.tangents import lines
 from placer.placement import Placement
@@ -280,7 +281,7 @@ class FluidModel:
             if self.compiled.rate[self.compiled.variants[index].service] > 0:
                 self._add(index)
         self._stations()
-        self._services(max_loss)
+        add_loss_objective(self.formulation.model, self.compiled, self.completed, max_loss, SLACK)
 
     def _add(self, index: int) -> None:
         f, m = self.formulation, self.formulation.model
@@ -319,22 +320,6 @@ class FluidModel:
                     row = linear([*self.accepted[station], *((-slope * c, v) for c, v in self.offered[station])])
                     m.first_station[name, number] = row <= intercept
 
-    def _services(self, max_loss: bool) -> None:
-        m, compiled = self.formulation.model, self.compiled
-        mass = compiled.weight * np.nan_to_num(compiled.rate)
-        total = float(mass.sum())
-        objective: Terms = []
-        for service, terms in self.completed.items():
-            objective += [(-float(mass[service]) / total * c, v) for c, v in terms]
-            spec = compiled.instance.services[service]
-            if max_loss and spec.max_loss is not None:
-                m.max_loss[spec.name] = linear(terms) >= 1.0 - spec.max_loss - SLACK
-        m.objective = pyo.Objective(expr=linear(objective, 1.0 if total > 0 else 0.0), sense=pyo.minimize)
-
     def rates(self, values: dict[int, float]) -> Floats:
         """Planned completed rates of a solution, shape (S,)."""
-        found = np.full(len(self.compiled.rate), np.nan)
-        for service, terms in self.completed.items():
-            share = sum(c * values.get(id(v), 0.0) for c, v in terms)
-            found[service] = float(self.compiled.rate[service]) * min(max(share, 0.0), 1.0)
-        return found
+        return completed_rates(self.compiled, self.completed, values)
