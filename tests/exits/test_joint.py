@@ -68,7 +68,7 @@ def test_joint_is_as_good_as_enumeration_and_ahead_where_it_can_be() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2, 13])  # all of 0 to 19 were run once; 13 keeps no limit
+@pytest.mark.parametrize("seed", [0, 13])  # all of 0 to 19 were run once; 13 keeps no limit
 def test_many(seed: int) -> None:
     check(seed)
 
