@@ -10,11 +10,11 @@ import numpy as np
 
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.device import DeviceType
-from placer.instance.instance import resolve
 from placer.instance.library import Library
 from placer.instance.model import Model, gate_layers
+from placer.instance.resolving import resolve
 from placer.instance.schema import InstanceFile
-from placer.placement import Placement
+from placer.plan.placement import Placement
 
 Rng = np.random.Generator
 

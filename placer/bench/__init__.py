@@ -13,10 +13,10 @@ from placer.instance.reading import unknown
 SUITES = {
     "iot-ilp": "placer.bench.iot_ilp",
     "build": "placer.bench.build",
-    "chainnet": "placer.bench.chainnet_suite",
+    "chainnet": "placer.bench.chainnet.suite",
     "simulator": "placer.bench.simulator",
-    "loss": "placer.bench.loss",
-    "exits": "placer.bench.exits",
+    "loss": "placer.bench.loss.suite",
+    "exits": "placer.bench.exits.suite",
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
 }

@@ -18,8 +18,8 @@ way, jobs = sys.argv[1], int(sys.argv[2])
 machines = 20
 import numpy as np, highspy
 import pyomo.environ as pyo
-from placer.optimization.bridge import Solver
-from placer.optimization.formulation import linear
+from placer.solver.highs import Solver
+from placer.planning.ilp.formulation import linear
 loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 begin = time.perf_counter()
 rng = np.random.default_rng(0)

@@ -16,11 +16,11 @@ import numpy as np
 
 from placer.errors import InputError, PlacerError, Problem
 from placer.instance.reading import unknown
-from placer.splitting.operators.answer import Answer
-from placer.splitting.operators.checker import METHODS, Method
-from placer.splitting.operators.graph import OperatorGraph, read_graph
-from placer.splitting.operators.latency import solve_latency
-from placer.splitting.operators.throughput import solve_contiguous, solve_free
+from placer.operators.answer import Answer
+from placer.operators.checker import METHODS, Method
+from placer.operators.graph import OperatorGraph, read_graph
+from placer.operators.latency import solve_latency
+from placer.operators.throughput import solve_contiguous, solve_free
 
 SUITE = "device-placement"
 SOLVERS: dict[Method, Callable[..., Answer]] = {

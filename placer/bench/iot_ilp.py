@@ -10,13 +10,14 @@ import numpy as np
 
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled, compile_instance
-from placer.instance.instance import read_instance
 from placer.instance.library import shipped_names
-from placer.optimization.bridge import Limits
-from placer.optimization.domains import domain_of
-from placer.optimization.planner import Options, plan
-from placer.optimization.warmstart import additive_costs
-from placer.placement import Placement
+from placer.instance.resolving import read_instance
+from placer.plan.placement import Placement
+from placer.planning.domains import domain_of
+from placer.planning.ilp.planner import plan
+from placer.planning.ilp.warmstart import additive_costs
+from placer.planning.request import Options
+from placer.solver.progress import Limits
 
 DEFAULT_SECONDS = 60.0
 

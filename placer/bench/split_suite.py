@@ -18,14 +18,14 @@ import numpy as np
 
 from placer.errors import InputError
 from placer.instance.library import shipped_names
-from placer.splitting.answer import METHODS, Question, answer
-from placer.splitting.case import Machines, build_case, read_model
-from placer.splitting.joint import alternating, by_dynamic_programme, equal, exact
+from placer.profiling.regression import FORMS, leave_one_network_out, shipped_samples
 from placer.splitting.mincut import min_cut
-from placer.splitting.regression import FORMS, leave_one_network_out, shipped_samples
 from placer.splitting.replay import replay
+from placer.splitting.sharing import alternating, by_dynamic_programme, equal, exact
+from placer.splitting.split import METHODS, Question, answer
 from placer.splitting.table import break_rates, split_table
 from placer.splitting.trace import read_trace
+from placer.splitting.two_machines import Machines, build_case, read_model
 from placer.splitting.users import User, UsersFile, crowd
 
 SUITE = "split"

@@ -19,8 +19,8 @@ from placer.errors import InputError
 if TYPE_CHECKING:
     from placer.evaluation.evaluate import Evaluation
     from placer.instance.compiled import Compiled
-    from placer.optimization.bridge import Listener, Progress
-    from placer.plan import Plan
+    from placer.plan.plan import Plan
+    from placer.solver.progress import Listener, Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
 instance_option = click.option("--instance", help="Instance to use instead of the one that the plan names.")
@@ -43,7 +43,7 @@ def list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) -
     """Print the planners and stop, when ``--methods`` is given."""
     if not wanted:
         return
-    from placer.planners import PLANNERS
+    from placer.planning.registry import PLANNERS
 
     for name, (_, title) in PLANNERS.items():
         click.echo(f"{name:16} {title}")
@@ -63,7 +63,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 def read_compiled(argument: str) -> Compiled:
     """Read and compile an instance."""
     from placer.instance.compiled import compile_instance
-    from placer.instance.instance import read_instance
+    from placer.instance.resolving import read_instance
 
     return compile_instance(read_instance(argument))
 
@@ -83,7 +83,7 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
     Returns:
         (plan, compiled instance, whether the plan was made from just this instance).
     """
-    from placer.plan import read_plan
+    from placer.plan.plan import read_plan
 
     plan = read_plan(Path(plan_file))
     if instance is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from placer.instance.compiled import Compiled
-from placer.placement import Placement
+from placer.plan.placement import Placement
 
 
 def assumptions(compiled: Compiled, placement: Placement) -> list[str]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placer.errors import InputError
+from placer.evaluation.analytic import ServiceTimes, StationTimes, waiting_checks
 from placer.evaluation.checks import RELATIVE_TOLERANCE, Check
-from placer.evaluation.feasibility import exact_checks, service_checks
-from placer.evaluation.metrics import (
+from placer.evaluation.deterministic import (
     DeviceMetrics,
     Loads,
     RouteBook,
@@ -23,13 +23,13 @@ from placer.evaluation.metrics import (
     loads,
     service_metrics,
 )
+from placer.evaluation.limits import exact_checks, service_checks
 from placer.evaluation.objectives import OBJECTIVES, loss_objective
-from placer.evaluation.waiting import ServiceTimes, StationTimes, waiting_checks
 from placer.instance.compiled import Compiled
 from placer.instance.model import MODEL_INPUT
 from placer.instance.topology import Arc
-from placer.placement import Placement, fragments_of, moves_needed
-from placer.plan import RESULT, Plan, ServicePlan, Transfer, as_chosen, to_placement
+from placer.plan.placement import Placement, fragments_of, moves_needed
+from placer.plan.plan import RESULT, Plan, ServicePlan, Transfer, as_chosen, to_placement
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def with_waiting(
 ) -> Evaluation:
     """Return the evaluation with waiting and loss judged by the analytic evaluator, where services have arrivals.
 
-    ``gaps`` are the rate limits at the sources: seconds by service index, see :class:`placer.plan.ServicePlan`.
+    ``gaps`` are the rate limits at the sources: seconds by service index, see :class:`placer.plan.plan.ServicePlan`.
     """
     times, stations, checks = waiting_checks(compiled, placement, book or RouteBook(compiled), gaps)
     if not times:

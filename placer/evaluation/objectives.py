@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placer.evaluation.metrics import RouteBook, ServiceMetrics, bottleneck, service_metrics
+from placer.evaluation.deterministic import RouteBook, ServiceMetrics, bottleneck, service_metrics
 from placer.instance.compiled import Compiled, Floats
-from placer.placement import Placement
+from placer.plan.placement import Placement
 
 
 @dataclass(frozen=True)

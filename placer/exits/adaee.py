@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placer.exits.chain import Station
-from placer.exits.layout import as_given, initial, lay_out
+from placer.exits import kernel
 from placer.exits.policy import BanditPolicy
 from placer.exits.profile import Profile
-from placer.exits.table import Split
+from placer.exits.samples import Split
+from placer.exits.station import Station
+from placer.exits.tables import as_given, initial, lay_out
+from placer.jit import version
 from placer.queueing.network import Floats, Ints
-from placer.simulation import exit_kernel
-from placer.simulation.engine import version
 
 ARMS = tuple(round(0.1 * step, 1) for step in range(11))
 
@@ -91,8 +91,8 @@ def run(
 ) -> Played:
     """Play a stream without a queue: phases of samples, each drawn from so many times with replacement."""
     rng = np.random.default_rng(seed)
-    step = version(exit_kernel.bandit_stream, compiled)
-    lists = step is exit_kernel.bandit_stream
+    step = version(kernel.bandit_stream, compiled)
+    lists = step is kernel.bandit_stream
     station = Station(1.0, 1)
     state = as_given(initial(profile, station, policy), lists)
     arms, regret, behind, reward, best, top = [], [], [], [], [], []

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from placer.exits.chain import Station
+from placer.exits.station import Station
 from placer.queueing.network import Floats, Ints
 
 Head = Literal["random", "shallowest", "deepest"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from placer.errors import InputError
-from placer.exits.table import Split, Table, read_table
+from placer.exits.samples import Split, Table, read_table
 from placer.instance.exit_profile import ExitProfile
 from placer.instance.library import find_shipped, locate, shipped_names
 from placer.instance.reading import read_document, validate

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from placer.errors import InfeasibleError, UnansweredError
-from placer.exits.chain import CLIP, Station, evaluate_mixture, formula_loss
 from placer.exits.profile import Profile
+from placer.exits.station import CLIP, Station, evaluate_mixture, formula_loss
 from placer.instance.units import show_fraction
-from placer.optimization.bridge import LinearProgram
 from placer.queueing import mg1k
 from placer.queueing.network import Floats
+from placer.solver.highs import LinearProgram
 
 GAP = 1e-5
 GRID = 33

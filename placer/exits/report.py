@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from placer.errors import InfeasibleError
-from placer.exits import chain, multi_exit, semi_markov
-from placer.exits.chain import Measures, Station
-from placer.exits.methods import METHODS, Made, Task, make
-from placer.exits.multi_exit import Costs
+from placer.exits import semi_markov, thresholds
 from placer.exits.policy import AnyPolicy, PolicyFile, TablePolicy, ThresholdPolicy
 from placer.exits.profile import Profile
+from placer.exits.schedulers import METHODS, Made, Task, make
 from placer.exits.simulate import Phase, Simulated, simulate
+from placer.exits.station import Measures, Station, evaluate_table, formula_loss
+from placer.exits.thresholds import Costs
 from placer.simulation.statistics import judge
 
 KEPT = 1e-9
@@ -111,10 +111,10 @@ def assess(name: str, task: Task, request: Request) -> Report:
         keeps = judge(_seen(seen).loss, task.max_loss).kept
     formula = np.nan
     if made.iid is not None:
-        formula = chain.formula_loss(made.iid, shown.mean, shown.scv, task.station)
+        formula = formula_loss(made.iid, shown.mean, shown.scv, task.station)
     elif isinstance(made.policy, ThresholdPolicy):
-        done = multi_exit.outcome(np.array(made.policy.thresholds), shown.split("test"), Costs.of(shown))
-        formula = chain.formula_loss(done.shares, done.mean, shown.scv, task.station)
+        done = thresholds.outcome(np.array(made.policy.thresholds), shown.split("test"), Costs.of(shown))
+        formula = formula_loss(done.shares, done.mean, shown.scv, task.station)
 
     def figure(name: str, half: bool = False) -> float:
         if seen is None:
@@ -158,9 +158,9 @@ def exact_measures(policy: AnyPolicy, profile: Profile, station: Station) -> Mea
     if isinstance(policy, TablePolicy):
         table = np.array(policy.probabilities)
         rows = np.minimum(np.arange(station.states), len(table) - 1)
-        return chain.evaluate_table(profile, station, table[rows])
+        return evaluate_table(profile, station, table[rows])
     if isinstance(policy, ThresholdPolicy):
-        return multi_exit.measures(np.array(policy.thresholds), profile.split("test"), Costs.of(profile), station)
+        return thresholds.measures(np.array(policy.thresholds), profile.split("test"), Costs.of(profile), station)
     return None
 
 

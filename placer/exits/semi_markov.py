@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from placer.errors import InfeasibleError, UnansweredError
-from placer.exits.chain import Station, arrivals_in_service
 from placer.exits.profile import Profile
+from placer.exits.station import Station, arrivals_in_service
 from placer.instance.units import show_fraction
-from placer.optimization.bridge import LinearProgram
 from placer.queueing.network import Floats
+from placer.solver.highs import LinearProgram
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from placer.exits.chain import Station
-from placer.exits.layout import as_given, initial, lay_out
-from placer.exits.policy import AnyPolicy
-from placer.exits.profile import Profile
-from placer.exits.table import Split
-from placer.queueing.network import Floats
-from placer.simulation import exit_kernel
-from placer.simulation.engine import version
-from placer.simulation.exit_kernel import (
+from placer.exits import kernel
+from placer.exits.kernel import (
     ARRIVAL,
     BUSY,
     COMPLETED,
@@ -32,6 +25,13 @@ from placer.simulation.exit_kernel import (
     RESPONSE,
     RIGHT,
 )
+from placer.exits.policy import AnyPolicy
+from placer.exits.profile import Profile
+from placer.exits.samples import Split
+from placer.exits.station import Station
+from placer.exits.tables import as_given, initial, lay_out
+from placer.jit import version
+from placer.queueing.network import Floats
 from placer.simulation.statistics import Estimate, estimate
 
 
@@ -154,7 +154,7 @@ def record(
     run.enter(phase)
     run.go(phase.jobs, None)
     st = run.state
-    starts, offered = int(st.counts[exit_kernel.STARTS]), int(st.counts[OFFERED])
+    starts, offered = int(st.counts[kernel.STARTS]), int(st.counts[OFFERED])
 
     def row(values: Any, count: int) -> Floats:
         return np.asarray(values[:count], dtype=np.float64)
@@ -185,8 +185,8 @@ class _Run:
         log: int = 0,
     ) -> None:
         self.profile, self.station, self.policy, self.log = profile, station, policy, log
-        self.step = version(exit_kernel.run_exits, compiled)
-        self.lists = self.step is exit_kernel.run_exits
+        self.step = version(kernel.run_exits, compiled)
+        self.lists = self.step is kernel.run_exits
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.state = as_given(initial(profile, station, policy, log), self.lists)
         self.phase: Phase | None = None

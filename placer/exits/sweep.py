@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from placer.errors import InfeasibleError, InputError, MissingExtraError
-from placer.exits.chain import Station
-from placer.exits.methods import METHODS, Task
 from placer.exits.report import Report, Request, assess
+from placer.exits.schedulers import METHODS, Task
+from placer.exits.station import Station
 from placer.instance.units import FRACTION, RATE, Dimension
 
 Axis = Literal["arrivals", "max-loss"]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from placer.errors import InfeasibleError, MissingExtraError
-from placer.exits.chain import Station
-from placer.exits.multi_exit import OFF, Costs, LossModel, Search, Tuned
-from placer.exits.table import Split
+from placer.exits.samples import Split
+from placer.exits.station import Station
+from placer.exits.thresholds import OFF, Costs, LossModel, Search, Tuned
 from placer.instance.units import show_fraction
 from placer.queueing.network import Floats
 
@@ -33,7 +33,7 @@ def tune(
     model: LossModel = "exact",
     seed: int = 0,
 ) -> Tuned:
-    """Tune thresholds by TPE; arguments as :func:`placer.exits.multi_exit.tune`.
+    """Tune thresholds by TPE; arguments as :func:`placer.exits.thresholds.tune`.
 
     Raises:
         MissingExtraError: optuna is missing.

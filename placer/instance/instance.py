@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType
-from placer.instance.fields import LONGEST_LABEL
-from placer.instance.library import Library, locate
 from placer.instance.meaning import meaning_hash
 from placer.instance.model import Alternative, Model
-from placer.instance.network import Link, Radio
-from placer.instance.reading import Document, read_document, unknown, validate
+from placer.instance.network import Link
 from placer.instance.schema import InstanceFile
-from placer.instance.service import ANY_LAYER, Service
-from placer.instance.service_checks import service_problems
-from placer.instance.tree import PathParts
-
-_MOST_PROBLEMS = 50
+from placer.instance.service import Service
 
 
 @dataclass(frozen=True)
@@ -98,151 +86,4 @@ class Instance:
     @cached_property
     def meaning_hash(self) -> str:
         """Hash of what the instance means: comments, order of keys, titles and sources do not matter."""
-        return meaning_hash(self)
-
-
-def read_instance(argument: str | Path) -> Instance:
-    """Read an instance from a path or by its shipped name.
-
-    Raises:
-        InputError: every problem of the file, with its line.
-    """
-    path = locate(str(argument), "instance")
-    document = read_document(path, str(argument) if Path(argument) == path else str(path))
-    return resolve(validate(InstanceFile, document), Library(path.parent), document, path)
-
-
-def resolve(
-    file: InstanceFile, library: Library, document: Document | None = None, path: Path | None = None
-) -> Instance:
-    """Return the instance of a file: references resolved, names checked.
-
-    Args:
-        file: the validated file.
-        library: where references are looked up.
-        document: the file's plain data, for the lines of messages; None for an instance made by code.
-        path: the file.
-
-    Raises:
-        InputError: all problems found.
-    """
-    origin = document or Document({}, {}, str(path or file.name or "instance"))
-    problems: list[Problem] = []
-
-    def lookup(find: Callable[[str], Any], reference: str, where: PathParts) -> Any:
-        try:
-            return find(reference)
-        except InputError as error:
-            for problem in error.problems:
-                problems.append(origin.problem(problem.message, where) if problem.file is None else problem)
-            return None
-
-    types, models = {}, {}
-    for position, device in enumerate(file.devices):
-        if device.type not in types:
-            types[device.type] = lookup(library.device_type, device.type, ("devices", position, "type"))
-    for position, service in enumerate(file.services):
-        if service.model not in models:
-            models[service.model] = lookup(library.model, service.model, ("services", position, "model"))
-    problems += _first(_name_problems(file), origin)
-    radios = tuple(_radios(file, library, lookup))
-    if problems:
-        raise InputError(problems)
-    instance = Instance(file.name or _name_of(path), file, models, types, radios, path)
-    problems = _first(service_problems(instance), origin) + _first(_override_problems(instance), origin)
-    if problems:
-        raise InputError(problems)
-    return instance
-
-
-def _first(found: Iterable[tuple[str, PathParts]], origin: Document) -> list[Problem]:
-    """Address the first problems; a file with more is not read to its end (finding near names takes time)."""
-    return [origin.problem(text, where) for text, where in islice(found, _MOST_PROBLEMS)]
-
-
-def _name_of(path: Path | None) -> str:
-    """Return the name of a file as a label."""
-    text = re.sub("[^a-z0-9]+", "-", path.stem.lower()) if path is not None else ""
-    return text[:LONGEST_LABEL].strip("-") or "instance"
-
-
-def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
-    for position, device in enumerate(instance.devices):
-        kind = instance.device_type(device)
-        where: PathParts = ("devices", position)
-        memory = device.memory if device.memory is not None else kind.memory
-        reserve = device.reserve or kind.reserve
-        if reserve.memory > memory:
-            yield (
-                f"the memory reserve ({reserve.memory:g} B) is larger than the memory ({memory:g} B)",
-                (*where, "reserve" if device.reserve else "memory"),
-            )
-        if reserve.processor >= 1 and device.compute and kind.units:
-            yield "the processor reserve leaves nothing for layers; set 'compute: false' instead", where
-        if device.cores is not None and not kind.units:
-            yield f"type '{kind.name}' has no compute unit whose cores could be set", (*where, "cores")
-
-
-def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
-    """Yield every device, zone or link name that is used twice or not known."""
-    names = dict.fromkeys(device.name for device in file.devices)
-    placed = {device.name for device in file.devices if device.position is not None}
-    service_names = [service.name for service in file.services]
-    for kind, given in (("device", [device.name for device in file.devices]), ("service", service_names)):
-        seen: set[str] = set()
-        for position, name in enumerate(given):
-            if name in seen:
-                yield f"the {kind} name '{name}' is used twice", (f"{kind}s", position, "name")
-            seen.add(name)
-    for position, link in enumerate(file.network.links):
-        for end, name in enumerate(link.between):
-            if name not in names:
-                yield unknown("device", name, list(names)), ("network", "links", position, "between", end)
-    for position, radio in enumerate(file.network.radios):
-        for index, name in enumerate(radio.devices or ()):
-            where: PathParts = ("network", "radios", position, "devices", index)
-            if name not in names:
-                yield unknown("device", name, list(names)), where
-            elif name not in placed:
-                yield f"device '{name}' has no position, so no radio can reach it", where
-    for zone, members in file.zones.items():
-        if zone in names:
-            yield f"the zone '{zone}' has the name of a device", ("zones", zone)
-        for index, name in enumerate(members):
-            if name not in names:
-                yield unknown("device", name, list(names)), ("zones", zone, index)
-
-
-def _radios(file: InstanceFile, library: Library, lookup: Callable[..., Any]) -> Iterator[RadioLink]:
-    for position, radio in enumerate(file.network.radios):
-        base = None
-        if radio.technology is not None:
-            where: PathParts = ("network", "radios", position, "technology")
-            base = lookup(library.radio, radio.technology, where)
-            if base is None:
-                continue
-        yield _radio(file, position, radio, base)
-
-
-def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioLink:
-    def value(field: str, default: Any) -> Any:
-        own = getattr(radio, field)
-        if own is not None:
-            return own
-        return getattr(base, field) if base is not None else default
-
-    inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
-    placed = tuple(device.name for device in file.devices if device.position is not None)
-    return RadioLink(
-        name=base.name if base is not None else f"radio-{position + 1}",
-        rate=value("rate", None) * value("goodput", 1.0),
-        range=value("range", None),
-        latency=value("latency", 0.0),
-        transmit_energy=value("transmit_energy", None),
-        devices=radio.devices if radio.devices is not None else placed,
-        channel=radio.channel,
-        assumed=(*radio.assumed, *inherited),
-    )
-
-
-__all__ = ["ANY_LAYER", "Instance", "RadioLink", "read_instance", "resolve"]
+        return meaning_hash(self.file, self.types, self.models, self.radios)

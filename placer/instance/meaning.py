@@ -9,30 +9,37 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
+from placer.instance.schema import InstanceFile
 from placer.instance.service import Service
-
-if TYPE_CHECKING:
-    from placer.instance.instance import Instance
 
 _DOCUMENTATION = {"title", "source", "accuracy_source", "assumed"}
 
 
-def meaning_hash(instance: Instance) -> str:
-    """Return ``sha256:`` and the hash of what an instance means."""
-    types = {reference: _digest(_plain(kind)) for reference, kind in instance.types.items()}
-    models = {reference: _digest(_plain(model)) for reference, model in instance.models.items()}
-    meaning = _plain(instance.file)
+def meaning_hash(
+    file: InstanceFile, kinds: Mapping[str, BaseModel], nets: Mapping[str, BaseModel], links: Iterable[object]
+) -> str:
+    """Return ``sha256:`` and the hash of what an instance means.
+
+    Args:
+        file: the instance as written.
+        kinds: device types by their reference.
+        nets: models by their reference.
+        links: the radios with their technologies' figures filled in.
+    """
+    types = {reference: _digest(_plain(kind)) for reference, kind in kinds.items()}
+    models = {reference: _digest(_plain(model)) for reference, model in nets.items()}
+    meaning = _plain(file)
     meaning.pop("name")
     for device in meaning["devices"]:
         device["type"] = types[device["type"]]
     for service in meaning["services"]:
         service["model"] = models[service["model"]]
     meaning["network"]["radios"] = [
-        {key: _plain(value) for key, value in vars(radio).items() if key != "assumed"} for radio in instance.radios
+        {key: _plain(value) for key, value in vars(radio).items() if key != "assumed"} for radio in links
     ]
     return _digest(meaning)
 

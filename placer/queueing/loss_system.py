@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from placer.queueing.network import Floats, Ints
-from placer.queueing.streams import Gaps, runs
+from placer.queueing.variability import Gaps, runs
 
 GRID = 40
 """Cells of the grid over the longest service of a station; as many again follow for the idle time."""

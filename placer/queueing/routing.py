@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from placer.queueing.batch import Batch
+from placer.queueing.flattened import Batch
 from placer.queueing.network import Floats
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from placer.queueing.layout import Memory
 from placer.queueing.network import Floats, Ints
+from placer.queueing.sweep_state import Memory
 
 
 @dataclass(frozen=True)

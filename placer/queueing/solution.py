@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from placer.queueing.batch import Batch
-from placer.queueing.layout import Layout, State, remember
+from placer.queueing.flattened import Batch
 from placer.queueing.network import UNLIMITED, Floats
 from placer.queueing.routing import reach, responses
 from placer.queueing.rules import Rules, Solution
 from placer.queueing.stations import tandem_waiting
-from placer.queueing.streams import crowding
+from placer.queueing.sweep_state import Layout, State, remember
+from placer.queueing.variability import crowding
 
 
 def conclude(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from placer.queueing import mg1k
-from placer.queueing.exact import Exact, embedded
+from placer.queueing.mg1k_exact import Exact, embedded
 from placer.queueing.network import UNLIMITED, Floats, Ints
-from placer.queueing.streams import TINY
+from placer.queueing.variability import TINY
 
 MAX_LOSS = 0.9999
 NOISE = 1e-12
@@ -28,7 +28,7 @@ def corrected(
         rho: shape (S,), offered load.
         service_scv: shape (S,).
         arrival_scv: shape (S,), what stands for the arrivals in the two-moment formula; may be slightly
-            negative (see :func:`placer.queueing.streams.work_scv`).
+            negative (see :func:`placer.queueing.variability.work_scv`).
         poisson: exact values, or None to use the two-moment formula alone.
     """
     finite = np.where(capacity == UNLIMITED, 1, capacity)

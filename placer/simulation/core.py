@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from placer.jit import version
 from placer.queueing.network import Floats, Ints
 from placer.simulation import kernel
-from placer.simulation.engine import loop
 from placer.simulation.state import (
     EVENTS,
     GROW,
@@ -143,7 +143,7 @@ def _mser_cut(readings: Readings) -> int:
 
 def observe(net: Tables, rng: np.random.Generator, times: Floats, compiled: bool | None, sample_cap: int) -> Readings:
     """Run from an empty network and read the statistics at ``times`` (s, increasing from 0)."""
-    run = loop(compiled)
+    run = version(kernel.run, compiled)
     st = initial(net, rng, min(sample_cap, FIRST_SAMPLES))
     st.scalars[STRIDE] = 1 if sample_cap > 0 else 0
     where = layout(net)

@@ -12,6 +12,7 @@ changing a slot costs log2(slots) comparisons, however many jobs there are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 import numpy as np
@@ -37,6 +38,9 @@ from placer.simulation.state import (
     State,
 )
 from placer.simulation.tables import Tables
+
+Loop = Callable[[Tables, State, np.random.Generator, float, int], int]
+"""The event loop, compiled or not."""
 
 
 def run(net: Tables, st: State, rng: np.random.Generator, until: float, max_events: int) -> int:

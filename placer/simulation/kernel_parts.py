@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from placer.jit import helper
 from placer.simulation.state import State
 from placer.simulation.tables import Row, Tables
 
 
+@helper
 def replay(tree: Row, times: Row, slot: int) -> None:
     """Restore the winner tree after the time of ``slot`` changed; on a tie the lower slot wins."""
     at = (slot + len(times)) >> 1
@@ -18,6 +20,7 @@ def replay(tree: Row, times: Row, slot: int) -> None:
         at >>= 1
 
 
+@helper
 def pick(rng: np.random.Generator, start: int, stop: int, cumulative: Row) -> int:
     """Draw an index of ``start:stop`` from running sums of probability; draws nothing when there is one."""
     if stop - start > 1:
@@ -27,6 +30,7 @@ def pick(rng: np.random.Generator, start: int, stop: int, cumulative: Row) -> in
     return start
 
 
+@helper
 def duration(rng: np.random.Generator, draw: int, mean: float, shape: float, first: float, second: float) -> float:
     """Draw a service time or a delay in s; parameters as in :class:`placer.simulation.tables.Tables`."""
     if draw == 0:
@@ -40,6 +44,7 @@ def duration(rng: np.random.Generator, draw: int, mean: float, shape: float, fir
     return second * rng.standard_exponential()
 
 
+@helper
 def heap_push(heap_time: Row, heap_node: Row, size: int, time: float, node: int) -> None:
     """Add a delay that ends at ``time`` to a binary heap of ``size`` entries."""
     at = size
@@ -54,6 +59,7 @@ def heap_push(heap_time: Row, heap_node: Row, size: int, time: float, node: int)
     heap_node[at] = node
 
 
+@helper
 def heap_pop(heap_time: Row, heap_node: Row, size: int) -> int:
     """Remove the earliest of ``size`` delays and return its node."""
     node: int = heap_node[0]
@@ -77,6 +83,7 @@ def heap_pop(heap_time: Row, heap_node: Row, size: int) -> int:
     return node
 
 
+@helper
 def next_arrival(net: Tables, st: State, rng: np.random.Generator, c: int, now: float) -> float:
     """Time in s of the arrival of class ``c`` that follows the one at ``now``."""
     kind = net.arrival_kind[c]

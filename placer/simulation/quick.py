@@ -17,10 +17,10 @@ from math import inf
 import numpy as np
 
 from placer.errors import InputError
+from placer.jit import version
 from placer.queueing.network import DELAY, Floats, Process, QueueNetwork
-from placer.simulation import quick_kernel
+from placer.simulation import kernel, quick_kernel
 from placer.simulation.core import as_lists
-from placer.simulation.engine import Loop, loop, version
 from placer.simulation.state import GROW, State, grown, initial
 from placer.simulation.tables import Row, Tables, tabulate
 
@@ -89,21 +89,21 @@ def _zeros(size: int, as_list: bool) -> Row:
     return [0.0] * size if as_list else np.zeros(size)
 
 
-def _until(run: Loop, net: Tables, st: State, rng: np.random.Generator, events: int) -> State:
+def _until(run: kernel.Loop, net: Tables, st: State, rng: np.random.Generator, events: int) -> State:
     while run(net, st, rng, inf, events) == GROW:
         st = grown(st)
     return st
 
 
 def _evaluate(net: Tables, seed: np.random.SeedSequence, events: int, compiled: bool | None) -> ChainEstimates:
-    run = loop(compiled)
+    run = version(kernel.run, compiled)
     preload = version(quick_kernel.preload, compiled)
     conclude = version(quick_kernel.conclude, compiled)
     rng = np.random.Generator(np.random.PCG64(seed))
     S, C, T = (int(size) for size in net.dims[:3])
     st = initial(net, rng, 0, room=int(np.minimum(net.capacity, ROOM).sum()))
     tables = net
-    lists = run is loop(False)
+    lists = run is kernel.run
     if lists:
         tables, st = as_lists(net, st)
     preload(tables, st, rng, _zeros(2 * T + 2 * S, lists))

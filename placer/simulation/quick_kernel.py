@@ -10,6 +10,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 
+from placer.jit import helper
 from placer.simulation.kernel_parts import duration, replay
 from placer.simulation.state import FREE_JOB, FREE_JOBS, FREE_NODE, FREE_NODES, State
 from placer.simulation.tables import Row, Tables
@@ -21,6 +22,7 @@ LONGEST = 1000
 """Capacity above which a queue is taken as this long by the two-moment formulas."""
 
 
+@helper
 def two_moments(rho: float, scv: float, capacity: int) -> tuple[float, float]:
     """Loss ratio and mean number *waiting* of M/G/1/K by two moments.
 
@@ -55,6 +57,7 @@ def two_moments(rho: float, scv: float, capacity: int) -> tuple[float, float]:
     return loss, min(1.0, rho * (1.0 - loss)) * moment / total
 
 
+@helper
 def loads(net: Tables, flow: Row, rho: Row, scv: Row) -> None:
     """Write load and service scv of each station, shape (S,), from the flow of each task, 1/s, (T,)."""
     S, T = net.dims[0], net.dims[2]
@@ -83,6 +86,7 @@ def loads(net: Tables, flow: Row, rho: Row, scv: Row) -> None:
             scv[s] = scv[s] * total / (rho[s] * rho[s]) - 1.0
 
 
+@helper
 def thinned(net: Tables, accepted: Row, flow: Row) -> None:
     """Write the flow of each task, 1/s, shape (T,), when each task accepts a known share, shape (T,)."""
     C = net.dims[1]

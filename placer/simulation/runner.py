@@ -16,9 +16,9 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 
 from placer.errors import InputError, UnansweredError
+from placer.jit import have_numba
 from placer.queueing.network import Floats, QueueNetwork
 from placer.simulation.core import MSER, Replication, replicate
-from placer.simulation.engine import have_numba
 from placer.simulation.executors import SerialExecutor
 from placer.simulation.results import ClassResults, SimulationResult, StationResults, TaskResults
 from placer.simulation.statistics import Estimate, estimate, replications_missing

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from placer.errors import InputError
 from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Floats, Ints, Law, Process, QueueNetwork
-from placer.simulation.validation import problems_of
+from placer.queueing.validation import problems_of
 
 Row: TypeAlias = Any
 """One-dimensional numbers as the loop sees them: an array when compiled, a list when not."""

@@ -15,7 +15,8 @@ import numpy as np
 import pyomo.environ as pyo
 
 from placer.errors import InfeasibleError, UnansweredError
-from placer.optimization.bridge import Limits, Solver
+from placer.solver.highs import Solver
+from placer.solver.progress import Limits
 from placer.splitting.costs import Cut, Plane, SplitCosts, Stages, Way, stages, with_ways
 from placer.splitting.mincut import cheapest_cut
 from placer.splitting.neurosurgeon import best_throughput_split

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from placer.errors import InputError
 from placer.instance.fields import Facts, Label, LayerName, Positive, Text
+from placer.instance.library import find_data
 from placer.instance.reading import read_document, unknown, validate
 from placer.instance.units import DataRate, Fraction
-from placer.splitting.build import Compression
-from placer.splitting.shipped import find_data
+from placer.splitting.pricing import Compression
 
 COMPRESSION_FORMAT = "placer/compression/1"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from placer.optimization.bridge import Limits
+from placer.solver.progress import Limits
 from placer.splitting.bottleneck import best_bottleneck, grid_bottleneck
 from placer.splitting.costs import Cut, SplitCosts, Stages, stages
 from placer.splitting.mincut import cheapest_cut

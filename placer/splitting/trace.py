@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.errors import InputError, Problem
+from placer.instance.library import find_data
 from placer.instance.reading import read_text
-from placer.splitting.shipped import find_data
 
 Floats = NDArray[np.float64]
 

@@ -14,15 +14,15 @@ from pydantic import Field
 from placer.errors import InputError
 from placer.instance.device import Cores, DeviceType
 from placer.instance.fields import Count, Facts, Label, Positive, Reference, Text
+from placer.instance.library import find_data
 from placer.instance.reading import read_document, validate
 from placer.instance.units import Bytes, DataRate, Seconds
-from placer.splitting.build import latency_costs
-from placer.splitting.case import Case, Machines, build_case, read_model
 from placer.splitting.costs import Plane
 from placer.splitting.envelope import Region
-from placer.splitting.joint import speeds
-from placer.splitting.shipped import find_data
+from placer.splitting.pricing import latency_costs
+from placer.splitting.sharing import speeds
 from placer.splitting.table import table_cuts
+from placer.splitting.two_machines import Case, Machines, build_case, read_model
 
 Floats = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from placer.sweep.answer import Answer, ServiceRow
 from placer.sweep.grid import Grid
-from placer.sweep.point import Answer, ServiceRow
 
 
 def changes_between(before: Sequence[ServiceRow], after: Sequence[ServiceRow]) -> tuple[str, ...]:

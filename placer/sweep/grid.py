@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError, Problem
-from placer.instance.instance import resolve
 from placer.instance.library import Library, locate
 from placer.instance.reading import Document, read_document, validate
+from placer.instance.resolving import resolve
 from placer.instance.schema import InstanceFile
 from placer.instance.tree import PathParts
 from placer.sweep.paths import find, set_value, value_at

@@ -8,13 +8,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from placer.errors import InputError
-from placer.optimization.planner import Options
-from placer.planners import planner
-from placer.simulation.evaluator import Request
+from placer.evaluation.simulated import Request
+from placer.planning.registry import planner
+from placer.planning.request import Options
 from placer.simulation.executors import SerialExecutor
+from placer.sweep.answer import INTERRUPTED, Answer, Work, answer, is_tie
 from placer.sweep.changes import changes_along, plans_before
 from placer.sweep.grid import Grid, Point
-from placer.sweep.point import INTERRUPTED, Answer, Work, answer, is_tie
 
 Progress = Callable[[int, int], None]
 """Called with the points done and the points of the sweep."""

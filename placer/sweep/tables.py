@@ -12,8 +12,8 @@ from typing import Any
 
 from placer._version import __version__
 from placer.errors import InputError, Problem
-from placer.plan import write_atomically
-from placer.sweep.point import ServiceRow, Totals
+from placer.files import write_atomically
+from placer.sweep.answer import ServiceRow, Totals
 from placer.sweep.run import Row, Sweep
 
 SWEEP_FORMAT = "placer/sweep/1"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placer.bench import chainnet
-from placer.bench.chainnet_data import read
+from placer.bench.chainnet import evaluation
+from placer.bench.chainnet.data import read
 from placer.errors import InputError
 from placer.queueing.network import QueueNetwork
 
@@ -46,7 +46,7 @@ def test_reader(folder: Path) -> None:
 
 
 def test_rows_then_summary(folder: Path) -> None:
-    *rows, last = list(chainnet.run(folder, ["analytic"]))
+    *rows, last = list(evaluation.run(folder, ["analytic"]))
     json.dumps([*rows, last])
     assert [row["method"] for row in rows] == ["analytic"]
     assert (rows[0]["suite"], rows[0]["samples"], rows[0]["chains"]) == ("chainnet", 3, 4)
@@ -59,14 +59,14 @@ def test_rows_then_summary(folder: Path) -> None:
 
 
 def test_figures_and_registration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def known(networks: Sequence[QueueNetwork], **options: object) -> chainnet.Estimates:
+    def known(networks: Sequence[QueueNetwork], **options: object) -> evaluation.Estimates:
         assert options == {"seed": 1}
-        return chainnet.Estimates(np.array([0.9, 0.9, 0.5, 0.5]), np.array([2.0, 3.0, 1.1, 1.0]))
+        return evaluation.Estimates(np.array([0.9, 0.9, 0.5, 0.5]), np.array([2.0, 3.0, 1.1, 1.0]))
 
-    monkeypatch.setattr(chainnet, "_evaluators", {})
-    chainnet.register("known", known)
-    assert chainnet.evaluators() == ("known",)
-    *_, last = chainnet.run(folder, ["known"], seed=1)
+    monkeypatch.setattr(evaluation, "_evaluators", {})
+    evaluation.register("known", known)
+    assert evaluation.evaluators() == ("known",)
+    *_, last = evaluation.run(folder, ["known"], seed=1)
     figures = last["summary"]["known"]
     assert figures["throughput_ratio_mae"] == pytest.approx(0.1 / 4)
     assert figures["throughput_ratio_ape"]["mean"] == pytest.approx(12.5 / 4)
@@ -75,9 +75,9 @@ def test_figures_and_registration(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_ablation_names_rules(folder: Path) -> None:
-    assert list(chainnet.run(folder, ["analytic"], without=["class_loss"]))
+    assert list(evaluation.run(folder, ["analytic"], without=["class_loss"]))
     with pytest.raises(InputError, match="no rule named luck; known: exact_core"):
-        list(chainnet.run(folder, ["analytic"], without=["luck"]))
+        list(evaluation.run(folder, ["analytic"], without=["luck"]))
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,17 @@ def test_bad_data(folder: Path, name: str, rows: list[str] | None, message: str)
     else:
         file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=message) as caught:
-        list(chainnet.run(folder, ["analytic"]))
+        list(evaluation.run(folder, ["analytic"]))
     assert caught.value.tip is not None
 
 
 def test_bad_requests(folder: Path) -> None:
     with pytest.raises(InputError, match="no evaluator named oracle"):
-        list(chainnet.run(folder, ["analytic", "oracle"]))
+        list(evaluation.run(folder, ["analytic", "oracle"]))
     with pytest.raises(InputError, match="no evaluator named"):
-        list(chainnet.run(folder, []))
+        list(evaluation.run(folder, []))
     with pytest.raises(InputError, match="at least 1"):
-        list(chainnet.run(folder, ["analytic"], 0))
+        list(evaluation.run(folder, ["analytic"], 0))
     (folder / "numClasses.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(InputError, match="no samples"):
-        list(chainnet.run(folder, ["analytic"]))
+        list(evaluation.run(folder, ["analytic"]))

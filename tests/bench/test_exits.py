@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from placer.bench import exits, exits_takeaways
+from placer.bench.exits import suite, takeaways
 from placer.errors import InputError
 
 
 def test_takeaways_of_one_profile() -> None:
-    found = list(exits_takeaways.rows(["digits-mlp-8", "resnet-50-cifar10"], jobs=2500, replications=2))
+    found = list(takeaways.rows(["digits-mlp-8", "resnet-50-cifar10"], jobs=2500, replications=2))
     done = [row for row in found if row["status"] == "ok"]
-    assert {row["method"] for row in done} == {m for methods in exits_takeaways.COLUMNS.values() for m in methods}
+    assert {row["method"] for row in done} == {m for methods in takeaways.COLUMNS.values() for m in methods}
     skipped = {row["method"] for row in found if row["status"] == "skipped"}
     assert skipped == {"thresholds", "queueing-confidence", "knapsack-confidence", "adaee"}
     assert len(found) == 2 * 2 * 6
@@ -24,17 +24,17 @@ def test_takeaways_of_one_profile() -> None:
         # more arrivals lose more, but for what follows them (and for noise)
         if row["method"].startswith("queueing"):
             assert row["loss"]["arrivals drift"] > row["loss"]["planned"]
-    table = exits_takeaways.table(found)
+    table = takeaways.table(found)
     assert set(table) == {"accuracy", "latency control", "loss control", "robustness"}
     for cells in table.values():
         for column, cell in cells.items():
             assert cell["runs"] == 2
             assert cell["best"]
-            assert cell["keynote"] == exits_takeaways.KEYNOTE[next(k for k, v in table.items() if v is cells)][column]
+            assert cell["keynote"] == takeaways.KEYNOTE[next(k for k, v in table.items() if v is cells)][column]
 
 
 def test_at_least_six_profiles_of_8_to_24_exits() -> None:
-    assert len(exits_takeaways.profiles()) >= 6
+    assert len(takeaways.profiles()) >= 6
 
 
 def test_cells_by_hand() -> None:
@@ -43,7 +43,7 @@ def test_cells_by_hand() -> None:
         return values | {"latency_in_services": 10 * accuracy, "retained": 1 - accuracy}
 
     found = [row("thresholds", 0.9, True), row("queueing-exact", 0.899, True), row("knapsack-moving", 0.8, False)]
-    table = exits_takeaways.table(found)
+    table = takeaways.table(found)
     assert table["accuracy"]["offline"]["best"] == ["Data-driven", "Queueing model"]
     assert not table["accuracy"]["offline"]["agrees"]
     assert table["loss control"]["offline"]["agrees"]
@@ -54,7 +54,7 @@ def test_cells_by_hand() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_other_parts_small() -> None:
-    *rows, last = exits.run(methods=["queueing", "adaee"], scale=0.05)
+    *rows, last = suite.run(methods=["queueing", "adaee"], scale=0.05)
     json.dumps(last, allow_nan=False)
     figures = last["summary"]["queueing"]
     assert figures["profiles"] == 10
@@ -63,4 +63,4 @@ def test_the_other_parts_small() -> None:
     assert {row["part"] for row in rows} == {"queueing", "adaee"}
     assert all("exponent" in row for row in rows if str(row["instance"]).endswith("stationary"))
     with pytest.raises(InputError, match="did you mean 'adaee'"):
-        next(exits.run(methods=["adae"]))
+        next(suite.run(methods=["adae"]))

@@ -15,8 +15,8 @@ import pytest
 from placer.evaluation.evaluate import evaluate
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
-from placer.placement import Placement, fragments_of
-from placer.plan import Certificate, make_plan
+from placer.plan.placement import Placement, fragments_of
+from placer.plan.plan import Certificate, make_plan
 from tests.instance.build import board, chain, compiled_from
 from tests.random_instances import random_instance
 

@@ -12,7 +12,7 @@ import pytest
 from placer.evaluation.checks import limit_check
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
-from placer.placement import Placement
+from placer.plan.placement import Placement
 from tests.evaluation.test_latency import placements
 from tests.instance.build import board, chain, compiled_from
 from tests.random_instances import random_instance

@@ -6,8 +6,8 @@ from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
-from placer.exits.chain import CLIP, Station
 from placer.exits.profile import Profile
+from placer.exits.station import CLIP, Station
 from placer.queueing import mg1k
 from placer.queueing.network import Floats
 

@@ -7,7 +7,7 @@ import pytest
 
 from placer.exits import adaee
 from placer.exits.profile import read_profile
-from placer.simulation.engine import have_numba
+from placer.jit import have_numba
 
 JOBS = 30_000 if have_numba() else 6_000
 

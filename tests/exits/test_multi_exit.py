@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from placer.errors import InfeasibleError, InputError, MissingExtraError
-from placer.exits import multi_exit, queueing_lp, tpe
-from placer.exits.chain import Station
-from placer.exits.multi_exit import OFF, Costs, Search
+from placer.exits import queueing_lp, tpe
 from placer.exits.profile import read_profile
-from placer.exits.table import Split
+from placer.exits.samples import Split
+from placer.exits.station import Station
+from placer.exits.thresholds import OFF, Costs, LossModel, Search, measures, outcome, tune
 
 
 def small(rng: np.random.Generator, samples: int = 60, exits: int = 4) -> tuple[Split, Costs]:
@@ -43,7 +43,7 @@ def test_evaluation_is_a_walk_through_the_exits(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples, costs = small(rng)
     thresholds = np.append(np.where(rng.random(3) < 0.3, OFF, rng.uniform(0.2, 1, 3)), 0.0)
-    done = multi_exit.outcome(thresholds, samples, costs)
+    done = outcome(thresholds, samples, costs)
     accuracy, spent = walk(thresholds, samples, costs)
     assert done.accuracy == pytest.approx(accuracy)
     assert float(done.shares @ done.mean) == pytest.approx(np.mean(spent))
@@ -52,7 +52,7 @@ def test_evaluation_is_a_walk_through_the_exits(seed: int) -> None:
 
 @pytest.mark.parametrize("model", ["formula", "exact"])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_line_search_finds_what_trying_every_value_finds(seed: int, model: multi_exit.LossModel) -> None:
+def test_a_line_search_finds_what_trying_every_value_finds(seed: int, model: LossModel) -> None:
     rng = np.random.default_rng(seed)
     samples, costs = small(rng)
     station = Station(1.2, 4)
@@ -79,7 +79,7 @@ def test_ascent_against_all_thresholds() -> None:
     search = Search(samples, costs, station, limit)
     first, second = ([OFF, 0.0, *np.unique(samples.confidence[:, e])] for e in (0, 1))
     best = max(search.score(np.array([a, b, 0.0])) for a in first for b in second)
-    tuned = multi_exit.tune(samples, costs, station, limit, restarts=30)
+    tuned = tune(samples, costs, station, limit, restarts=30)
     assert best[0] == 0.0
     assert tuned.loss <= limit
     assert tuned.accuracy >= best[1] - 0.026  # a local search: at most one sample of forty behind
@@ -89,7 +89,7 @@ def test_infeasible_and_unfit() -> None:
     profile = read_profile("mnist-cnn-8")
     costs, samples = Costs.of(profile), profile.split("calibration")
     with pytest.raises(InfeasibleError, match="the least met is"):
-        multi_exit.tune(samples, costs, Station(1e6, 5), 0.01, restarts=3)
+        tune(samples, costs, Station(1e6, 5), 0.01, restarts=3)
     with pytest.raises(InputError, match="classifiers cost"):
         Costs.of(read_profile("resnet-50-cifar10"))
     with pytest.raises(InputError, match="no per-sample table"):
@@ -101,7 +101,7 @@ def test_held_out_on_mnist() -> None:
 
     ``placer bench exits --method multi-exit`` does the same with TPE beside it.
     """
-    from placer.bench.exits_multi import trial
+    from placer.bench.exits.multi import trial
 
     rows = [trial(seed, tpe_evaluations=()) for seed in range(10)]
     gains = []
@@ -124,7 +124,7 @@ def test_tpe_keeps_the_limit_it_is_given() -> None:
     assert tuned.loss <= 0.01
     assert tuned.evaluations == 60
     np.testing.assert_array_equal(tuned.thresholds, again.thresholds)
-    ascent = multi_exit.tune(samples, costs, station, 0.01)
+    ascent = tune(samples, costs, station, 0.01)
     assert ascent.accuracy >= tuned.accuracy  # on what both were tuned on
 
 
@@ -142,7 +142,7 @@ def test_the_single_exit_program_is_a_special_case() -> None:
     for e in (0, 3, 7):
         only = np.where(np.arange(8) == e, 0.0, OFF)
         only[-1] = 0.0
-        done = multi_exit.measures(only, profile.split("calibration"), costs, station)
+        done = measures(only, profile.split("calibration"), costs, station)
         assert done.accuracy == pytest.approx(profile.accuracy[e])
         share = np.eye(8)[e]
         assert done.loss == pytest.approx(

@@ -11,7 +11,7 @@ import pytest
 
 from placer.errors import InputError
 from placer.exits.profile import read_profile, shipped_names
-from placer.exits.table import read_table
+from placer.exits.samples import read_table
 from placer.instance.exit_profile import ExitProfile
 from placer.instance.library import shipped_root
 from placer.instance.reading import read_document, validate

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placer.errors import InfeasibleError
-from placer.exits import chain, knapsack, queueing_lp, semi_markov
-from placer.exits.chain import CLIP, Station
+from placer.exits import knapsack, queueing_lp, semi_markov
 from placer.exits.profile import read_profile, shipped_names
-from placer.queueing import exact, mg1k
+from placer.exits.station import CLIP, Station, evaluate_mixture, evaluate_table, single
+from placer.queueing import mg1k, mg1k_exact
 from placer.queueing.network import Law
 
 from .oracles import all_counts, enumerate_supports, made_up, random_profile
@@ -70,7 +70,7 @@ def test_the_correction_meets_the_exact_limit() -> None:
     plain, corrected = (f(profile, station, 0.01) for f in (queueing_lp.solve, queueing_lp.solve_exact))
 
     def loss(p: np.ndarray) -> float:
-        return chain.evaluate_mixture(p, profile.mean, profile.scv, profile.accuracy, station).loss
+        return evaluate_mixture(p, profile.mean, profile.scv, profile.accuracy, station).loss
 
     assert loss(plain.probabilities) < 0.0095  # the formula is conservative here
     assert loss(corrected.probabilities) == pytest.approx(0.01, rel=1e-4)
@@ -84,8 +84,8 @@ def test_the_chain_of_a_fixed_choice_is_mg1k(seed: int) -> None:
     profile = random_profile(rng)
     station = Station(float(rng.uniform(0.5, 4.0)), int(rng.integers(1, 30)))
     p = rng.dirichlet(np.ones(len(profile)))
-    measures = chain.evaluate_table(profile, station, chain.single(p, station.states))
-    solved = exact.mg1k(station.rate, station.capacity, profile.mean, profile.scv, Law.GAMMA, p)
+    measures = evaluate_table(profile, station, single(p, station.states))
+    solved = mg1k_exact.mg1k(station.rate, station.capacity, profile.mean, profile.scv, Law.GAMMA, p)
     assert measures.loss == pytest.approx(solved.loss, rel=1e-9, abs=1e-12)
     accepted = station.rate * (1 - solved.loss)
     assert measures.latency == pytest.approx(solved.mean_number / accepted, rel=1e-9)
@@ -143,17 +143,17 @@ def test_no_policy_by_queue_length_beats_the_semi_markov_optimum(name: str) -> N
         tables += [rng.dirichlet(np.full(len(profile), 0.2), station.states) for _ in range(3)]
         for limit in (0.01, 0.1):
             optimum = semi_markov.solve(profile, station, limit)
-            own = chain.evaluate_table(profile, station, optimum.probabilities)
+            own = evaluate_table(profile, station, optimum.probabilities)
             assert own.loss <= limit + 1e-9
             assert own.accuracy == pytest.approx(optimum.accuracy, abs=1e-8)
             solvers = [queueing_lp.solve, *([queueing_lp.solve_exact] if name.startswith("resnet") else [])]
             for solver in solvers:
                 try:
-                    tables.append(chain.single(solver(profile, station, limit).probabilities, station.states))
+                    tables.append(single(solver(profile, station, limit).probabilities, station.states))
                 except InfeasibleError:
                     continue
         for table in tables:
-            measures = chain.evaluate_table(profile, station, table)
+            measures = evaluate_table(profile, station, table)
             bound = semi_markov.solve(profile, station, min(measures.loss + 1e-9, 1.0))
             assert bound.accuracy >= measures.accuracy - 1e-6
 

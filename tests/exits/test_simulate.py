@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from placer.errors import InputError
-from placer.exits import chain, interpreter, knapsack, queueing_lp, semi_markov
-from placer.exits.chain import Station
+from placer.exits import interpreter, knapsack, queueing_lp, semi_markov
 from placer.exits.interpreter import Device
-from placer.exits.layout import times_of
 from placer.exits.policy import (
     AnyPolicy,
     BanditPolicy,
@@ -26,8 +24,10 @@ from placer.exits.policy import (
 )
 from placer.exits.profile import Profile, read_profile
 from placer.exits.simulate import Adapt, Phase, record, simulate
+from placer.exits.station import Station, evaluate_table, single
+from placer.exits.tables import times_of
+from placer.jit import have_numba
 from placer.queueing.network import Floats
-from placer.simulation.engine import have_numba
 
 needs_numba = pytest.mark.skipif(not have_numba(), reason="needs numba")
 JOBS = 40_000 if have_numba() else 4_000
@@ -65,12 +65,12 @@ def test_the_simulator_lies_around_the_exact_chain(gamma: bool, load: float, pla
         profile = replace(profile, scv=np.zeros(len(profile)))
     station = Station(load / float(profile.mean[5]), places)
     tables = {
-        "queueing": chain.single(queueing_lp.solve(profile, station, 0.02).probabilities, station.states),
+        "queueing": single(queueing_lp.solve(profile, station, 0.02).probabilities, station.states),
         "knapsack": knapsack.table(profile.accuracy, profile.mean, station),
         "optimum": semi_markov.solve(profile, station, 0.02).probabilities,
     }
     for name, table in tables.items():
-        truth = chain.evaluate_table(profile, station, table)
+        truth = evaluate_table(profile, station, table)
         (seen,) = simulate(
             profile, station, as_table(table), [Phase(JOBS, station.rate)], replications=20, level=0.9999, seed=3
         )

@@ -9,9 +9,9 @@ import yaml
 
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.device import DeviceType
-from placer.instance.instance import resolve
 from placer.instance.library import Library
 from placer.instance.model import Model
+from placer.instance.resolving import resolve
 from placer.instance.schema import InstanceFile
 
 CASES = Path(__file__).parent / "cases"

@@ -12,7 +12,7 @@ import pytest
 
 from placer.errors import InputError
 from placer.instance.compiled import compile_instance
-from placer.instance.instance import read_instance
+from placer.instance.resolving import read_instance
 
 CASES = Path(__file__).parent / "cases"
 

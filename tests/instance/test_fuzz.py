@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from placer.errors import InputError
 from placer.evaluation.evaluate import evaluate
 from placer.instance.compiled import Compiled, compile_instance
-from placer.instance.instance import read_instance
-from placer.placement import Placement
-from placer.plan import Certificate, dump_plan, make_plan, read_plan
+from placer.instance.resolving import read_instance
+from placer.plan.placement import Placement
+from placer.plan.plan import Certificate, dump_plan, make_plan, read_plan
 from tests.instance.build import small_tree, write_tree
 
 GIVEN = Certificate(method="given", termination="given", objectives=(), seconds=0.0, seed=0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from placer.errors import InputError
-from placer.instance.instance import read_instance
+from placer.instance.resolving import read_instance
 from tests.instance.build import CASES, small_tree, write_tree
 
 BASE = (CASES / "positive" / "base.yaml").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from placer.errors import InputError
-from placer.instance.instance import read_instance
 from placer.instance.library import Library, find, locate, shipped_names
+from placer.instance.resolving import read_instance
 from tests.instance.build import small_tree, write_tree
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled, compile_instance
-from placer.instance.generate import PAPER_INSTANCES, paper_setting, resnet101_blocks
-from placer.instance.instance import read_instance
 from placer.instance.library import Library, shipped_names, shipped_root
-from placer.placement import Placement
+from placer.instance.resolving import read_instance
+from placer.plan.placement import Placement
+from placer.recipes.paper_instances import PAPER_INSTANCES, paper_setting, resnet101_blocks
 
 NAMES = shipped_names("instance")
 

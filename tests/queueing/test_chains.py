@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placer.queueing.batch import arrival_scv, compile_batch
-from placer.queueing.chains import solve, solve_batch
-from placer.queueing.exact import mg1k
+from placer.queueing.flattened import arrival_scv, compile_batch
+from placer.queueing.mg1k_exact import mg1k
 from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Law, Process, QueueNetwork, chains
 from placer.queueing.rules import RULE_NAMES, Rules
+from placer.queueing.solve import solve, solve_batch
 from tests.queueing.oracles import tandem_loss
 
 

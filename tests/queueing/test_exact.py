@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from placer.queueing import mm1k
-from placer.queueing.exact import mg1k
+from placer.queueing.mg1k_exact import mg1k
 from placer.queueing.network import Law
 from tests.queueing.oracles import deterministic_mixture, phase_type_loss
 

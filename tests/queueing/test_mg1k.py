@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from placer.queueing import mg1k, mm1k
-from placer.queueing.exact import mg1k as exact
+from placer.queueing.mg1k_exact import mg1k as exact
 from placer.queueing.network import Law
 
 LOADS = st.floats(1e-2, 5.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from placer.bench.chainnet import run
+from placer.bench.chainnet.evaluation import run
 
 SHARED = Path(os.environ.get("PLACER_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
 DATA = SHARED / "data" / "chainnet-val"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placer.jit import have_numba
 from placer.queueing.network import Law, QueueNetwork, chains
-from placer.simulation.engine import have_numba
 
 
 @pytest.fixture(params=[pytest.param(True, id="compiled"), pytest.param(False, id="plain")])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placer.jit import have_numba
 from placer.queueing.network import Law, QueueNetwork, chains
 from placer.simulation import simulate
-from placer.simulation.engine import have_numba
 
 from .networks import exact_losses
 

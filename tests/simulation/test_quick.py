@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from placer.errors import InputError
+from placer.jit import have_numba
 from placer.queueing.network import Law, QueueNetwork, chains
 from placer.simulation import simulate
-from placer.simulation.engine import have_numba
 from placer.simulation.quick import ChainEstimates, evaluate_chains
 from placer.simulation.quick_kernel import two_moments
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placer import jit
 from placer.errors import MissingExtraError
+from placer.jit import have_numba
 from placer.queueing.network import QueueNetwork
-from placer.simulation import SimulationResult, engine, open_executor, simulate
-from placer.simulation.engine import have_numba
+from placer.simulation import SimulationResult, open_executor, simulate
 
 from .networks import everything
 
@@ -83,7 +84,7 @@ def test_seeds_and_replications_differ(t1: QueueNetwork) -> None:
 
 def test_without_numba_plain_python_runs(t1: QueueNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = simulate(t1, jobs=500, replications=2, seed=1, compiled=False)
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    monkeypatch.setattr(jit, "find_spec", lambda name: None)
     result = simulate(t1, jobs=500, replications=2, seed=1)
     assert_same(plain, result)
     assert not result.compiled

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placer.jit import have_numba
 from placer.queueing.network import DELAY, UNLIMITED, Arrivals, Law, Process, QueueNetwork, chains
 from placer.simulation import simulate
-from placer.simulation.engine import have_numba
 
 from .networks import everything, network, poisson, served
 

@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from placer.splitting.build import latency_costs
-from placer.splitting.case import Machines, build_case, read_model
-from placer.splitting.joint import alternating, by_dynamic_programme, equal, exact, speeds
 from placer.splitting.neurosurgeon import single_splits
+from placer.splitting.pricing import latency_costs
+from placer.splitting.sharing import alternating, by_dynamic_programme, equal, exact, speeds
+from placer.splitting.two_machines import Machines, build_case, read_model
 from placer.splitting.users import User, UsersFile, crowd, read_users
 
 

@@ -11,18 +11,18 @@ import pytest
 
 from placer.errors import InputError
 from placer.instance.library import shipped_root
+from placer.profiling.regression import FORMS, fill_times, fit, leave_one_network_out, shipped_samples
 from placer.splitting import interpreter
 from placer.splitting.bandit import UplinkBandit
-from placer.splitting.build import Compression, energy_costs, latency_costs
-from placer.splitting.case import Machines, build_case, read_model
 from placer.splitting.compression import options_for, read_compressions
 from placer.splitting.costs import Plane
 from placer.splitting.mincut import cheapest_cut
 from placer.splitting.neurosurgeon import best_split
-from placer.splitting.regression import FORMS, fill_times, fit, leave_one_network_out, shipped_samples
+from placer.splitting.pricing import Compression, energy_costs, latency_costs
 from placer.splitting.replay import Settings, replay
 from placer.splitting.table import LOADS, dump_table, split_table
 from placer.splitting.trace import parse_trace, read_trace, synthetic_trace
+from placer.splitting.two_machines import Machines, build_case, read_model
 from tests.splitting.oracle import random_costs, random_dag
 
 

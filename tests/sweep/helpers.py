@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from placer.instance.reading import parse_document
-from placer.optimization.bridge import Limits
-from placer.optimization.planner import Options
+from placer.planning.request import Options
+from placer.solver.progress import Limits
 from placer.sweep.grid import Grid, read_grid
 from placer.sweep.run import Sweep, run_sweep
 

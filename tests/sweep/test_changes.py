@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from placer.plan import Fragment
+from placer.plan.plan import Fragment
+from placer.sweep.answer import Answer, ServiceRow
 from placer.sweep.changes import changes_along, changes_between
-from placer.sweep.point import Answer, ServiceRow
 from tests.sweep.helpers import grid_of
 
 

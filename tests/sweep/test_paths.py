@@ -9,7 +9,7 @@ import pytest
 
 from placer.errors import InputError
 from placer.instance.compiled import compile_instance
-from placer.instance.instance import read_instance
+from placer.instance.resolving import read_instance
 from placer.instance.tree import PathParts
 from placer.sweep.paths import find, set_value, value_at
 from tests.sweep.helpers import INSTANCE, data, grid_of, write

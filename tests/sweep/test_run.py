@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from placer.errors import InputError
 from placer.evaluation.evaluate import evaluate
+from placer.evaluation.simulated import Request, simulate_plan
 from placer.instance.compiled import compile_instance
-from placer.instance.instance import read_instance
-from placer.optimization.bridge import Limits
-from placer.optimization.planner import Options
-from placer.planners import plan
-from placer.simulation.evaluator import Request, simulate_plan
+from placer.instance.resolving import read_instance
+from placer.planning.registry import plan
+from placer.planning.request import Options
 from placer.simulation.executors import SerialExecutor, open_executor
-from placer.sweep.point import Answer, Work, is_tie
+from placer.solver.progress import Limits
+from placer.sweep.answer import Answer, Work, is_tie
 from placer.sweep.run import Sweep, run_sweep
 from tests.sweep.helpers import INSTANCE, grid_of, sweep_of, write
 
@@ -125,7 +125,7 @@ def test_unanswered_and_refused_points(tmp_path: Path, monkeypatch: pytest.Monke
         sweep_of(tmp_path, RATES, options=Options(objectives=("speed",)))
     with pytest.raises(InputError, match="unknown method 'magic'"):
         sweep_of(tmp_path, RATES, options=Options(method="magic"))
-    monkeypatch.setattr("placer.optimization.planner.warm_start", lambda *_: None)
+    monkeypatch.setattr("placer.planning.ilp.planner.warm_start", lambda *_: None)
     sweep = sweep_of(tmp_path, RATES, options=Options(method="warm-start", shortcut=False))
     assert {row.answer.status for row in sweep.rows} == {"unanswered"}
     assert "found no feasible placement" in sweep.rows[0].answer.message

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from placer.errors import InputError
-from placer.manifests import sweep_picture
-from placer.manifests.sweep_picture import picture
+from placer.pictures import sweep as sweep_picture
+from placer.pictures.sweep import picture
 from placer.sweep.run import Sweep
 from placer.sweep.tables import as_csv, as_data, write_sweep
 from tests.sweep.helpers import INSTANCE, sweep_of

@@ -1,0 +1,1 @@
+"""Evaluators against the public data set of edge networks."""

@@ -1,0 +1,1 @@
+"""Early-exit schedulers, alone and joint with the placement."""

@@ -1,0 +1,1 @@
+"""Placement for little loss: bounds, planners, scale."""

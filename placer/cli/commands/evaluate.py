@@ -1,0 +1,30 @@
+"""``placer evaluate``."""
+
+from __future__ import annotations
+
+import click
+
+from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json
+
+
+@click.command("evaluate")
+@click.argument("plan_file", metavar="PLAN")
+@instance_option
+@json_option
+def command(plan_file: str, instance: str | None, as_json: bool) -> int:
+    """Show what PLAN does, per service and device. Exit code 1 when it violates a limit."""
+    from placer.evaluation.evaluate import evaluate
+
+    plan, compiled, fresh = open_plan(plan_file, instance)
+    evaluation = evaluate(plan, compiled)
+    if as_json:
+        print_json({**evaluation_json(evaluation), "fresh": fresh})
+    else:
+        from placer.cli.output import plan as report
+
+        out = report.console()
+        report.print_metrics(evaluation, out)
+        report.print_checks(evaluation, out)
+        if not fresh:
+            out.print("the instance has changed since the plan was made")
+    return 0 if evaluation.feasible else 1

@@ -1,0 +1,34 @@
+"""``placer explain``."""
+
+from __future__ import annotations
+
+import click
+
+from placer.cli.common import json_option, print_json, read_compiled
+
+
+@click.command("explain")
+@click.argument("instance")
+@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds a step.")
+@json_option
+def command(instance: str, time_limit: float, as_json: bool) -> int:
+    """Say why INSTANCE is infeasible: constraints that clash, and what single change repairs it."""
+    from placer.planning.explain import explain
+    from placer.solver.progress import Limits
+
+    compiled = read_compiled(instance)
+    found = explain(compiled, Limits(seconds=time_limit))
+    if as_json:
+        print_json(found)
+    elif found.feasible:
+        click.echo(f"{compiled.instance.name} is feasible: a plan exists")
+    else:
+        click.echo(f"{compiled.instance.name} is infeasible. These cannot hold together:")
+        for sentence in found.sentences:
+            click.echo(f"  {sentence}")
+        listed = ", ".join(f"{kind} of {subject}" for kind, subject in found.clash)
+        click.echo(f"Irreducible: without any one of these limits the others can hold ({listed}).")
+        click.echo("Any one of these changes repairs it:" if found.repairs else "No single change repairs it.")
+        for repair in found.repairs:
+            click.echo(f"  {repair}")
+    return 0 if found.feasible else 1

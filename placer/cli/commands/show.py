@@ -1,0 +1,33 @@
+"""``placer show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from placer.cli.common import check_output, instance_option, json_option, open_plan, print_json
+
+
+@click.command("show")
+@click.argument("thing")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw it to an .svg or .png file.")
+@click.option("--force", is_flag=True, help="Overwrite an existing picture.")
+@instance_option
+@json_option
+def command(thing: str, picture: Path | None, force: bool, instance: str | None, as_json: bool) -> int:
+    """Show THING: an instance, a model, a device type, a radio or a plan; a file or a shipped name."""
+    from placer.cli.output.show import identify, show_entry, show_instance, show_plan
+
+    check_output(picture, force)
+    kind, path = identify(thing)
+    if kind == "plan":
+        plan, compiled, _ = open_plan(thing, instance)
+        data = show_plan(plan, compiled, picture, as_json)
+    elif kind == "instance":
+        data = show_instance(thing, picture, as_json)
+    else:
+        data = show_entry(kind, path, picture, as_json)
+    if as_json:
+        print_json(data)
+    return 0

@@ -1,0 +1,224 @@
+"""Plans and evaluations as text for people."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from placer.evaluation.evaluate import Evaluation
+from placer.instance.units import show_bytes, show_fraction, show_joules, show_seconds
+
+if TYPE_CHECKING:
+    from placer.plan.plan import ObjectiveResult, Plan
+    from placer.planning.outcome import Outcome
+
+_SHOW: dict[str, Callable[[float], str]] = {
+    "s": show_seconds,
+    "J": show_joules,
+    "s/s": lambda value: f"{value:.4g}",
+    "1": show_fraction,
+}
+
+
+ACCURACY = "accuracy"
+
+
+def console(err: bool = False) -> Console:
+    """A console of stable width where the output is no terminal."""
+    stream = sys.stderr if err else sys.stdout
+    return Console(stderr=err, width=None if stream.isatty() else 110, highlight=False)
+
+
+def value_text(value: float, unit: str) -> str:
+    """A number with its unit for people."""
+    if math.isnan(value):
+        return "unknown"
+    return _SHOW[unit](value) if unit in _SHOW else f"{value:.6g}"
+
+
+def objective_text(result: ObjectiveResult) -> str:
+    """One line on an objective: value, bound, gap."""
+    if result.name == ACCURACY:  # minimised as what is missing to 1
+        line = f"accuracy: {1.0 - result.value:.4g}"
+        return line + (" (no bound is proven)" if result.bound is None else f", at most {1.0 - result.bound:.4g}")
+    line = f"{result.name}: {value_text(result.value, result.unit)}"
+    if result.bound is None or result.gap is None:
+        return f"{line} (no bound is proven)"
+    whose = "" if result.bound_of is None else f" (of {result.bound_of})"
+    if result.gap == 0:
+        return f"{line} (proven optimal{whose.replace(' (of', ' for').rstrip(')') if whose else ''})"
+    return f"{line}, bound {value_text(result.bound, result.unit)}{whose}, gap {show_fraction(result.gap)}"
+
+
+def print_plan(plan: Plan, out: Console) -> None:
+    """Print the fragments of every service and the objectives."""
+    table = Table(title=f"Plan of {plan.instance.name}", title_justify="left")
+    for column in ("service", "device", "layers", "sends to"):
+        table.add_column(column)
+    for service in plan.services:
+        name = service.service + (f" ({service.alternative})" if service.alternative != "default" else "")
+        for fragment in service.fragments:
+            device = fragment.device + ("" if fragment.unit == "cpu" else f"/{fragment.unit}")
+            first, last = fragment.layers[0], fragment.layers[-1]
+            layers = first if first == last else f"{first} … {last} ({len(fragment.layers)})"
+            ways = [
+                f"{t.path[-1]} ({show_bytes(t.size)})" + (f" via {', '.join(t.path[1:-1])}" if len(t.path) > 2 else "")
+                for t in service.transfers
+                if (t.after if t.tensor == "result" else t.tensor) in fragment.layers
+            ]
+            table.add_row(name, device, layers, "; ".join(ways))
+            name = ""
+    out.print(table)
+    certificate = plan.certificate
+    for result in certificate.objectives:
+        out.print(objective_text(result), markup=False)
+    out.print(f"method {certificate.method}, {certificate.termination}, {certificate.seconds:.2f} s", markup=False)
+    for bound in certificate.bounds:
+        word = "proven" if bound.proven else "not proven"
+        out.print(f"  bound {bound.name}: {show_fraction(bound.value)}, {word}, of {bound.holds_for}", markup=False)
+    if certificate.confirmed is not None:
+        seen = certificate.confirmed
+        line = f"simulated loss: {show_fraction(seen.value)} ± {show_fraction(seen.half_width)}"
+        chosen = f", best of {seen.candidates} candidates" if seen.candidates > 1 else ""
+        if seen.candidates > 1 and not seen.selected:
+            chosen += " so far (not yet told apart)"
+        out.print(f"{line} ({seen.replications} replications, level {seen.level:g}{chosen})", markup=False)
+    for service in plan.services:
+        if service.min_gap is not None:
+            limit = f"at most one request per {show_seconds(service.min_gap)} ({1 / service.min_gap:.4g} /s)"
+            out.print(f"rate limit at the source of {service.service}: {limit}", markup=False)
+    if certificate.admission_gain is not None:
+        gain = show_fraction(certificate.admission_gain)
+        applied = any(service.min_gap is not None for service in plan.services)
+        text = "rate limits at the sources save" if applied else "rate limits at the sources (--admission) would save"
+        out.print(f"{text} {gain} of all requests, by the analytic evaluator", markup=False)
+    if certificate.termination in ("time-limit", "interrupted"):
+        out.print("cut by the clock: another run may end elsewhere", markup=False)
+
+
+def print_metrics(evaluation: Evaluation, out: Console) -> None:
+    """Print the metrics per service and per device."""
+    table = Table(title=f"Services ({evaluation.evaluator} evaluator)", title_justify="left")
+    for column in (
+        "service",
+        "latency",
+        "processing",
+        "transfer",
+        "energy",
+        "accuracy",
+        "offered",
+        "devices",
+    ):
+        table.add_column(column, justify="left" if column == "service" else "right")
+    for service in evaluation.services:
+        table.add_row(
+            service.name,
+            show_seconds(service.latency),
+            show_seconds(service.processing),
+            show_seconds(service.transfer),
+            "unknown" if math.isnan(service.energy) else show_joules(service.energy),
+            "unknown" if math.isnan(service.accuracy) else f"{service.accuracy:.4g}",
+            "–" if math.isnan(service.rate) else f"{service.rate:.4g} /s",
+            str(service.devices),
+        )
+    out.print(table)
+    print_times(evaluation, out)
+    table = Table(title="Devices", title_justify="left")
+    for column in ("device", "layers", "memory", "of", "utilisation"):
+        table.add_column(column, justify="left" if column == "device" else "right")
+    for device in evaluation.devices:
+        use = ", ".join(
+            show_fraction(value) if len(device.utilisation) == 1 else f"{unit} {show_fraction(value)}"
+            for unit, value in device.utilisation.items()
+        )
+        memory, free = show_bytes(device.memory), show_bytes(device.free_memory)
+        table.add_row(device.name, str(device.layers), memory, free, use)
+    out.print(table)
+
+
+def print_times(evaluation: Evaluation, out: Console) -> None:
+    """Print loss and response times under random arrivals, with intervals where they were simulated."""
+    if not evaluation.times:
+        return
+    table = Table(title=f"Under random arrivals ({evaluation.evaluator} evaluator)", title_justify="left")
+    for column in ("service", "offered", "throughput", "loss ratio", "response time", "p95", "sum of sojourns"):
+        table.add_column(column, justify="left" if column == "service" else "right")
+    for times in evaluation.times:
+        loss, response = show_fraction(times.loss_ratio), show_seconds(times.response_time)
+        if times.loss_interval > 0:
+            loss += f" ± {show_fraction(times.loss_interval)}"
+        if times.response_interval > 0:
+            response += f" ± {show_seconds(times.response_interval)}"
+        table.add_row(
+            times.name,
+            f"{times.offered:.4g} /s",
+            f"{times.throughput:.4g} /s",
+            loss,
+            response,
+            "–" if math.isnan(times.p95) else show_seconds(times.p95),
+            show_seconds(times.sum_of_sojourns),
+        )
+    out.print(table)
+    for station in evaluation.stations:
+        if station.loss_ratio > 1e-6:
+            line = f"{station.name}: busy {show_fraction(station.utilisation)}, turns away "
+            out.print(line + show_fraction(station.loss_ratio), markup=False)
+
+
+def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name: str, unit: str, out: Console) -> None:
+    """Print baselines beside a plan, and say plainly when not splitting wins."""
+    value = outcome.evaluation.objectives[name]
+    table = Table(title=f"Beside it ({name})", title_justify="left")
+    for column in ("placement", name, "against the plan", "keeps all limits"):
+        table.add_column(column)
+
+    def shown(figure: float) -> str:
+        return f"{1.0 - figure:.4g}" if name == ACCURACY else value_text(figure, unit)
+
+    table.add_row("the plan", shown(value), "", "yes" if outcome.evaluation.feasible else "no")
+    for title, other in beside.items():
+        if other is None:
+            reason = "no node is large enough" if "node" in title else "no cloud device"
+            table.add_row(title, "–", "", "no such placement was found" if name == "loss" else reason)
+            continue
+        theirs = other.evaluation.objectives[name]
+        ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
+        if name == "loss" and theirs > 0:
+            ratio = f"the plan loses {show_fraction(1.0 - value / theirs)} less"
+        if name == ACCURACY and math.isfinite(theirs):
+            ratio = f"{theirs - value:+.4g} for the plan"
+        broken = other.evaluation.violations
+        table.add_row(title, shown(theirs), ratio, "yes" if not broken else f"no: {broken[0].message}")
+    out.print(table)
+    split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
+    whole = beside.get("each service whole on one node")
+    if not split:
+        out.print("Do not split: each service is best whole on one node.")
+    elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):
+        out.print("Do not split: whole networks on one node are as good as this plan.")
+
+
+def print_checks(evaluation: Evaluation, out: Console) -> None:
+    """Print violations and what was skipped, and the count of what was kept."""
+    for check in evaluation.violations:
+        out.print(f"VIOLATED {check.message}", markup=False)
+    for check in evaluation.skipped:
+        out.print(f"skipped  {check.message}", markup=False)
+    kept = sum(check.status == "ok" for check in evaluation.checks)
+    out.print(
+        f"{kept} limits kept, {len(evaluation.violations)} violated, {len(evaluation.skipped)} skipped",
+        markup=False,
+    )
+
+
+def print_assumptions(lines: list[str], out: Console) -> None:
+    """Print the assumed figures that a result rests on."""
+    if lines:
+        out.print(f"Assumed figures ({len(lines)}):", markup=False)
+        for line in lines:
+            out.print(f"  {line}", markup=False)

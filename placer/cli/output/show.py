@@ -1,0 +1,171 @@
+"""Tables of instances, models, device types and plans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from placer.cli.common import evaluation_json, read_compiled
+from placer.cli.output import plan as report
+from placer.errors import InputError
+from placer.evaluation.evaluate import evaluate
+from placer.instance.compiled import Compiled
+from placer.instance.library import FORMATS, Kind, find_shipped, shipped_names
+from placer.instance.model import Model
+from placer.instance.reading import Strict, read_document, unknown, validate
+from placer.instance.units import show_bytes, show_macs, show_rate
+from placer.plan.plan import Plan
+
+_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "exit profile")
+
+
+def identify(thing: str) -> tuple[str, Path]:
+    """Return what a name or file is: its kind and path.
+
+    Raises:
+        InputError: when it is nothing that placer knows.
+    """
+    path = Path(thing)
+    if path.is_file():
+        data = read_document(path, thing).data
+        stated = data.get("format") if isinstance(data, dict) else None
+        formats = {"placer/instance/1": "instance", "placer/plan/1": "plan"}
+        formats |= {name: kind for kind, name in FORMATS.items()}
+        if stated not in formats:
+            raise InputError(f"{thing}: " + unknown("format", str(stated), list(formats)))
+        return formats[stated], path
+    for kind in _KINDS:
+        shipped = find_shipped(thing, kind)
+        if shipped is not None:
+            return kind, shipped
+    raise InputError(unknown("name", thing, [name for kind in _KINDS for name in shipped_names(kind)]))
+
+
+def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: bool) -> dict[str, Any]:
+    """Show a plan with its metrics."""
+    evaluation = evaluate(plan, compiled)
+    if picture is not None:
+        from placer.pictures.plan import picture as draw_plan
+
+        draw_plan(plan, compiled, picture)
+    if not as_json:
+        out = report.console()
+        report.print_plan(plan, out)
+        report.print_metrics(evaluation, out)
+        report.print_checks(evaluation, out)
+    return {"plan": plan.model_dump(mode="json"), "evaluation": evaluation_json(evaluation)}
+
+
+def show_instance(thing: str, picture: Path | None, as_json: bool) -> dict[str, Any]:
+    """Show devices, radios, links and services of an instance."""
+    compiled = read_compiled(thing)
+    if picture is not None:
+        from placer.pictures.plan import picture_of_instance
+
+        picture_of_instance(compiled, picture)
+    if not as_json:
+        _print_instance(compiled, report.console())
+    data = compiled.instance.file.model_dump(mode="json")
+    return {"instance": data, "hash": compiled.instance.meaning_hash}
+
+
+def _print_instance(compiled: Compiled, out: Console) -> None:
+    instance = compiled.instance
+    table = Table(title=instance.file.title or instance.name, title_justify="left")
+    for column in ("device", "type", "free memory", "compute units", "buffer", "reaches in one hop"):
+        table.add_column(column)
+    names = compiled.device_names
+    for index, device in enumerate(instance.devices):
+        near = sorted({names[arc.head] for arc in compiled.topology.arcs if arc.tail == index})
+        units = ", ".join(station.unit for station in compiled.stations if station.device == index) or "relays only"
+        shown = ", ".join(near[:6]) + (f" and {len(near) - 6} more" if len(near) > 6 else "")
+        buffer = "unlimited" if device.buffer is None else str(device.buffer)
+        table.add_row(device.name, device.type, show_bytes(compiled.memory[index]), units, buffer, shown)
+    out.print(table)
+    for radio in instance.radios:
+        line = f"radio {radio.name}: {show_rate(radio.rate)} goodput, range {radio.range:g} m"
+        out.print(line + (f", channel {radio.channel}" if radio.channel else ""), markup=False)
+    for link in instance.links:
+        rate = show_rate(link.rate * link.goodput)
+        out.print(f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms", markup=False)
+    table = Table(title="Services", title_justify="left")
+    for column in ("service", "model", "layers", "work", "weights", "source → sink", "promises"):
+        table.add_column(column)
+    for position, service in enumerate(instance.services):
+        variant = compiled.variants[compiled.service_variants[position][0]]
+        rate = "" if service.arrivals is None else f"{service.arrivals.mean_rate:.4g} /s {service.arrivals.process}"
+        promises = [rate] if rate else []
+        promises += [f"deadline {service.deadline * 1e3:g} ms"] if service.deadline is not None else []
+        promises += [f"loss ≤ {service.max_loss * 100:g} %"] if service.max_loss is not None else []
+        table.add_row(
+            service.name,
+            service.model,
+            str(len(variant)),
+            show_macs(variant.macs.sum()),
+            show_bytes(variant.weights.sum()),
+            f"{service.source} → {service.result_device}",
+            ", ".join(promises),
+        )
+    out.print(table)
+    out.print(f"objective: {', '.join(instance.file.objective)}", markup=False)
+
+
+def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> dict[str, Any]:
+    """Show a model, a device type, a radio or an exit profile."""
+    from placer.instance.device import DeviceType
+    from placer.instance.exit_profile import ExitProfile
+    from placer.instance.network import RadioType
+
+    schemas: dict[str, type[Strict]] = {
+        "model": Model,
+        "device type": DeviceType,
+        "radio": RadioType,
+        "exit profile": ExitProfile,
+    }
+    entry = validate(schemas[kind], read_document(path))
+    if picture is not None:
+        if not isinstance(entry, Model):
+            raise InputError(f"a {kind} has no picture; instances, models and plans have")
+        from placer.pictures.model import picture_of_model
+
+        picture_of_model(entry, picture)
+    data = entry.model_dump(mode="json")
+    if not as_json:
+        out = report.console()
+        if isinstance(entry, Model):
+            _print_model(entry, out)
+        else:
+            table = Table("field", "value", title=data.get("title") or data["name"], title_justify="left")
+            for key, value in data.items():
+                if key == "exits":
+                    for row in value:
+                        shown = {name: figure for name, figure in row.items() if figure not in (None, [])}
+                        table.add_row(
+                            shown.pop("name"), ", ".join(f"{name} {figure}" for name, figure in shown.items())
+                        )
+                elif value not in (None, [], {}):
+                    table.add_row(key, str(value))
+            out.print(table)
+    return data
+
+
+def _print_model(model: Model, out: Console) -> None:
+    for graph in model.alternatives:
+        table = Table(title=f"{model.title or model.name} ({graph.name})", title_justify="left")
+        for column in ("layer", "kind", "reads", "work", "weights", "working memory", "output"):
+            table.add_column(column)
+        gates = {exit_.after: exit_.share for exit_ in graph.exits}
+        for index, layer in enumerate(graph.layers):
+            reads = ", ".join(layer.inputs or ("input" if index == 0 else graph.layers[index - 1].name,))
+            name = layer.name + (f" (exit, {gates[layer.name] * 100:g} %)" if layer.name in gates else "")
+            work = "measured" if layer.compute is None else show_macs(layer.compute)
+            memory = show_bytes(layer.activations)
+            table.add_row(name, layer.kind, reads, work, show_bytes(layer.weights), memory, show_bytes(layer.output))
+        out.print(table)
+        work = show_macs(sum(layer.compute or 0.0 for layer in graph.layers))
+        weights = show_bytes(sum(layer.weights for layer in graph.layers))
+        out.print(f"{len(graph.layers)} layers, {work}, {weights} of weights, input {show_bytes(graph.input)}")
+    out.print(f"source: {model.source}", markup=False)

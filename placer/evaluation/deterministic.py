@@ -1,0 +1,261 @@
+"""Deterministic metrics of a placement: latency without waiting, work, bytes, energy, memory.
+
+Latency is the expected data-to-decision latency of Disabato et al. (IEEE TC 70(8), 2021): one request alone
+in the system. On a DAG branches on different devices run in parallel and a station runs the layers of a
+request one at a time, in the order of the model; on a chain this is the paper's sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer.instance.compiled import Compiled
+from placer.instance.topology import Arc
+from placer.instance.variant import Variant
+from placer.plan.placement import Placement, results_of, transfers_of
+
+Floats = NDArray[np.float64]
+RouteKey = tuple[int, bool, int, int, int]
+"""(service, is a result, tensor or layer, from device, to device)."""
+
+
+@dataclass(frozen=True)
+class ServiceMetrics:
+    """What one service gets.
+
+    Attributes:
+        name: the service.
+        alternative: the alternative chosen.
+        latency: expected data-to-decision latency of a request alone in the system, s; inf when out of range.
+        processing: expected processing time of a request, s.
+        transfer: expected time on the air and on links, summed over transfers, s.
+        energy: expected energy of a request above idle, J; NaN when a figure is unknown.
+        accuracy: expected accuracy per completed job; NaN when unknown.
+        rate: offered requests per second; NaN without arrivals.
+        devices: how many devices run layers of it.
+    """
+
+    name: str
+    alternative: str
+    latency: float
+    processing: float
+    transfer: float
+    energy: float
+    accuracy: float
+    rate: float
+    devices: int
+
+
+@dataclass(frozen=True)
+class DeviceMetrics:
+    """What one device bears.
+
+    Attributes:
+        name: the device.
+        layers: layers placed on it.
+        memory: bytes of RAM used by layers; ``free_memory`` of them are there.
+        flash: bytes of the separate store for weights; NaN where there is none.
+        compute: multiply-accumulates per inference of all layers here.
+        utilisation: of each of its compute units by name, from the arrival rates.
+    """
+
+    name: str
+    layers: int
+    memory: float
+    free_memory: float
+    flash: float
+    compute: float
+    utilisation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Loads:
+    """What a placement asks of the devices, as arrays: D devices, N stations.
+
+    Attributes:
+        layers: shape (D,).
+        weights, runtime, activations: bytes of RAM per device, shape (D,), without what units hold
+            themselves.
+        unit_bytes: shape (N,), bytes in the memory of units that have their own.
+        compute: shape (D,), multiply-accumulates per inference.
+        work: shape (N,), seconds of work per second at the arrival rates (services without arrivals count
+            nothing).
+        unit_work: shape (N,), the same with a rate of 1/s for services without arrivals.
+    """
+
+    layers: Floats
+    weights: Floats
+    runtime: Floats
+    activations: Floats
+    unit_bytes: Floats
+    compute: Floats
+    work: Floats
+    unit_work: Floats
+
+
+@dataclass
+class RouteBook:
+    """Where transfers go: routes of least time, unless a plan says otherwise.
+
+    Attributes:
+        compiled: the instance.
+        given: arcs of the transfers that a plan routes itself.
+    """
+
+    compiled: Compiled
+    given: Mapping[RouteKey, list[Arc]] = field(default_factory=dict)
+
+    def seconds(self, variant: Variant, is_result: bool, tensor: int, tail: int, head: int) -> float:
+        """Time of one transfer between devices in s; inf when there is no way."""
+        if tail == head:
+            return 0.0
+        size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
+        arcs = self.given.get((variant.service, is_result, tensor, tail, head))
+        if arcs is not None:
+            return float(sum(arc.seconds(size) for arc in arcs))
+        zone = None if is_result else self.compiled.tensor_zone(variant, tensor)
+        return float(self.compiled.topology.routes(size, zone).seconds[tail, head])
+
+    def arcs(self, variant: Variant, is_result: bool, tensor: int, tail: int, head: int) -> list[Arc]:
+        """Arcs of one transfer; empty when there is no way or none is needed."""
+        given = self.given.get((variant.service, is_result, tensor, tail, head))
+        if given is not None:
+            return given
+        size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
+        zone = None if is_result else self.compiled.tensor_zone(variant, tensor)
+        routes = self.compiled.topology.routes(size, zone)
+        if tail == head or not np.isfinite(routes.seconds[tail, head]):
+            return []
+        return [routes.arcs[index] for index in routes.arcs_of(tail, head)]
+
+
+def latency(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> float:
+    """Expected latency in s of a request alone in the system; inf when something is out of reach."""
+    at = compiled.station_device
+    source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
+    finish = np.zeros(len(variant))
+    busy: dict[int, float] = {}
+    for layer, station in enumerate(stations):
+        ready = busy.get(station, 0.0)
+        for maker in variant.predecessors[layer]:
+            tail = source if maker < 0 else int(at[stations[maker]])
+            made = 0.0 if maker < 0 else finish[maker]
+            ready = max(ready, made + book.seconds(variant, False, maker, tail, int(at[station])))
+        finish[layer] = busy[station] = ready + variant.time[layer, station]
+    decision = [
+        finish[layer] + book.seconds(variant, True, layer, int(at[stations[layer]]), sink)
+        for layer in range(len(variant))
+    ]
+    total = float(variant.run[-1]) * max(decision[leaf] for leaf in variant.leaves) if variant.run[-1] > 0 else 0.0
+    return float(total + sum(share * decision[layer] for layer, share, _ in variant.exits if share > 0))
+
+
+def service_metrics(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> ServiceMetrics:
+    """Metrics of one service under a placement."""
+    rows = np.arange(len(variant))
+    times = variant.time[rows, list(stations)]
+    with np.errstate(invalid="ignore"):
+        busy = np.where(variant.run > 0, variant.run * times, 0.0)
+    power = compiled.power[list(stations)]
+    with np.errstate(invalid="ignore"):
+        energy = float(np.sum(np.where(busy > 0, busy * power, 0.0)))
+    moving = 0.0
+    for is_result, tensor, tail, head, probability in moves(compiled, variant, stations):
+        if tail == head or probability == 0:
+            continue
+        moving += probability * book.seconds(variant, is_result, tensor, tail, head)
+        size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
+        energy += probability * sum(size * arc.energy for arc in book.arcs(variant, is_result, tensor, tail, head))
+    return ServiceMetrics(
+        name=compiled.instance.services[variant.service].name,
+        alternative=variant.name,
+        latency=latency(compiled, variant, stations, book),
+        processing=float(busy.sum()),
+        transfer=moving,
+        energy=energy,
+        accuracy=variant.accuracy,
+        rate=float(compiled.rate[variant.service]),
+        devices=len({int(compiled.station_device[station]) for station in stations}),
+    )
+
+
+def moves(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[bool, int, int, int, float]]:
+    """All transfers of a request: (is a result, tensor, from device, to device, probability)."""
+    return [(False, *move) for move in transfers_of(compiled, variant, stations)] + [
+        (True, *move) for move in results_of(compiled, variant, stations)
+    ]
+
+
+def loads(compiled: Compiled, placement: Placement) -> Loads:
+    """What a placement asks of every device and station."""
+    devices, stations_count = len(compiled.device_names), len(compiled.stations)
+    at, own = compiled.station_device, ~np.isnan(compiled.unit_memory)
+    layers, weights, runtime, compute = (np.zeros(devices) for _ in range(4))
+    unit_bytes, work, unit_work, peak = (np.zeros(stations_count) for _ in range(4))
+    for choice, assignment in zip(placement.choice, placement.stations, strict=True):
+        variant = compiled.variants[choice]
+        stations = np.array(assignment, dtype=np.int64)
+        here = at[stations]
+        np.add.at(layers, here, 1.0)
+        np.add.at(compute, here, variant.macs)
+        np.add.at(weights, here, np.where(own[stations], 0.0, variant.weights))
+        np.add.at(unit_bytes, stations, np.where(own[stations], variant.weights, 0.0))
+        np.maximum.at(peak, stations, variant.activations)
+        runtime[np.unique(here)] += variant.runtime_memory
+        with np.errstate(invalid="ignore"):
+            busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
+        rate = compiled.rate[variant.service]
+        if not np.isnan(rate):
+            np.add.at(work, stations, busy * rate)
+        np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
+    activations = np.zeros(devices)
+    np.add.at(activations, at, np.where(own, 0.0, peak))
+    unit_bytes += np.where(own, peak, 0.0)
+    return Loads(layers, weights, runtime, activations, unit_bytes, compute, work, unit_work)
+
+
+def arc_loads(compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0) -> dict[Arc, float]:
+    """Seconds of transmission per second on each arc that carries anything; latency occupies no link."""
+    result: dict[Arc, float] = {}
+    for choice, stations in zip(placement.choice, placement.stations, strict=True):
+        variant = compiled.variants[choice]
+        rate = float(compiled.rate[variant.service])
+        rate = rate_if_none if np.isnan(rate) else rate
+        for is_result, tensor, tail, head, probability in moves(compiled, variant, stations):
+            size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
+            for arc in book.arcs(variant, is_result, tensor, tail, head):
+                result[arc] = result.get(arc, 0.0) + rate * probability * size / arc.rate
+    return result
+
+
+def airtime(compiled: Compiled, load: Mapping[Arc, float]) -> dict[tuple[str, int], float]:
+    """Share of each shared channel's airtime that each device hears as taken, by (channel, device).
+
+    A device hears every transmission whose sender or receiver is in its range (or is the device itself).
+    """
+    result: dict[tuple[str, int], float] = {}
+    for arc, share in load.items():
+        if arc.channel is None:
+            continue
+        near = compiled.topology.hears[arc.channel]
+        for device in np.flatnonzero(near[arc.tail] | near[arc.head]):
+            key = (arc.channel, int(device))
+            result[key] = result.get(key, 0.0) + share
+    return result
+
+
+def bottleneck(compiled: Compiled, placement: Placement, book: RouteBook) -> float:
+    """Largest seconds of work per second on any compute unit, link or shared channel.
+
+    Services without arrivals count with one request per second. 1/bottleneck is the factor by which all rates
+    can grow before something saturates.
+    """
+    arcs = arc_loads(compiled, placement, book, rate_if_none=1.0)
+    shared = airtime(compiled, arcs)
+    alone = [load for arc, load in arcs.items() if arc.channel is None]
+    work = loads(compiled, placement).unit_work
+    return max([float(work.max(initial=0.0)), *alone, *shared.values()])

@@ -1,0 +1,66 @@
+"""Devices that run no containers: one JSON map each, from which their firmware is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from placer.evaluation.deterministic import loads
+from placer.export.fragment_file import DEFAULT_PORT, MODEL_PARTS, fragment_facts, map_path, rounded
+from placer.export.parts import Part, Parts, parts_of
+from placer.export.text import json_text
+from placer.instance.compiled import Compiled
+from placer.plan.plan import Plan
+
+MAP_FORMAT = "placer/mcu/1"
+
+
+def write(plan: Plan, compiled: Compiled, *, port: int = DEFAULT_PORT) -> dict[str, str]:
+    """Return the maps of all devices without a kubelet on which something is placed, by path."""
+    return maps(plan, compiled, parts_of(plan, compiled), no_kubelet(compiled), port)
+
+
+def maps(plan: Plan, compiled: Compiled, parts: Parts, mapped: Callable[[str], bool], port: int) -> dict[str, str]:
+    """Return the maps of the devices that ``mapped`` names, by path."""
+    load = loads(compiled, parts.placement)
+    result = {}
+    for index, name in enumerate(compiled.device_names):
+        here = [number for number, part in enumerate(parts.parts) if part.device == name]
+        if not here or not mapped(name):
+            continue
+        has_flash = not math.isnan(compiled.flash[index])
+        ram = load.runtime[index] + load.activations[index] + (0.0 if has_flash else load.weights[index])
+        facts: dict[str, Any] = {
+            "format": MAP_FORMAT,
+            "device": name,
+            "type": compiled.instance.devices[index].type,
+            "model_parts": MODEL_PARTS.replace("image", "firmware").replace("fragment.json", "this map"),
+            "memory": {"ram": rounded(float(ram)), "free": rounded(float(compiled.memory[index]))},
+            "fragments": [],
+        }
+        if has_flash:
+            weights = float(load.weights[index])
+            facts["memory"] |= {
+                "flash": rounded(weights),
+                "flash_free": rounded(float(compiled.flash[index])),
+            }
+        for number in here:
+            own = fragment_facts(plan, parts, number, host_address(port), mapped, port + parts.parts[number].ordinal)
+            for key in ("format", "device"):
+                own.pop(key)
+            facts["fragments"].append(own)
+        result[map_path(name)] = json_text(facts)
+    return result
+
+
+def no_kubelet(compiled: Compiled) -> Callable[[str], bool]:
+    """Return whether a device, by name, cannot run containers under Kubernetes."""
+    instance = compiled.instance
+    outside = {device.name for device in instance.devices if not instance.device_type(device).kubelet}
+    return outside.__contains__
+
+
+def host_address(port: int) -> Callable[[Part], str]:
+    """Return how a part is reached from outside the cluster: its device and a port of its own there."""
+    return lambda part: f"{part.device}:{port + part.ordinal}"

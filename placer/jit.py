@@ -1,0 +1,135 @@
+"""Functions of a subset of Python, compiled by numba or run as they stand.
+
+A module that defines such functions marks those that others call with :func:`helper`; nothing here knows what they
+compute. numba is optional (extra ``fast``). What it compiles is kept in one private folder of the user, named by a hash
+of the sources that hold such functions: it survives between runs, never goes stale when a helper in another file
+changes, and works when the package itself is read-only. The folder is chosen once, before the first compilation, and
+must belong to the user alone, because numba loads code from it. Without such a folder each run compiles anew; the
+current folder is never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from placer._version import __version__
+from placer.errors import MissingExtraError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_helpers: list[Callable[..., Any]] = []
+_lock = threading.RLock()
+
+
+def helper(function: F) -> F:
+    """Mark a function as one that compiled functions call; it stays what it is for plain Python."""
+    with _lock:
+        _helpers.append(function)
+    return function
+
+
+def have_numba() -> bool:
+    """Whether numba can be imported; does not import it."""
+    return find_spec("numba") is not None
+
+
+def version(function: F, compiled: bool | None = None) -> F:
+    """A function of the subset, compiled or as it stands.
+
+    Args:
+        function: a function whose callees are marked with :func:`helper`.
+        compiled: True asks for the compiled one, False for plain Python, None takes the compiled one if it can.
+
+    Raises:
+        MissingExtraError: compiled asked for and numba is missing.
+    """
+    if compiled is None:
+        compiled = have_numba()
+    if not compiled:
+        return function
+    if not have_numba():
+        raise MissingExtraError("the compiled simulator", "fast")
+    result: F = _compile(function)
+    return result
+
+
+def _compile(function: Any) -> Any:
+    with _lock:
+        return _compiled(function)
+
+
+@cache
+def _compiled(function: Any) -> Any:
+    import numba
+    from numba.extending import register_jitable
+
+    kept = _use_cache_folder(numba.config)
+    while _helpers:
+        register_jitable(_helpers.pop())
+    return numba.njit(cache=kept, nogil=True)(function)
+
+
+@cache
+def _use_cache_folder(config: Any) -> bool:
+    """Point numba's cache at our own folder for the life of the process; NUMBA_CACHE_DIR, set by the user, wins."""
+    if config.CACHE_DIR:
+        return True
+    folder = _kernel_folder()
+    if folder is not None:
+        config.CACHE_DIR = str(folder)
+    return folder is not None
+
+
+def _kernel_folder() -> Path | None:
+    """The folder of compiled code, made when it is missing; None where none is writable by the user alone."""
+    try:
+        folder = cache_root().resolve() / f"kernels-{_fingerprint()}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK) and _is_private(folder)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
+        return None
+    return folder if usable else None
+
+
+def cache_root() -> Path:
+    """Folder for what can be made again: under ``XDG_CACHE_HOME``, or where the system keeps such things."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "placer" / "cache"
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():  # a relative one is invalid by the XDG base directory specification
+        return given / "placer"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "placer"
+    return Path.home() / ".cache" / "placer"
+
+
+def _is_private(folder: Path) -> bool:
+    """Compiled code is loaded from here: nobody else may be able to put it there, nor to replace the folder."""
+    if sys.platform == "win32":
+        return True
+    own, above = folder.stat(), folder.parent.stat()
+    return (
+        own.st_uid == os.getuid()
+        and not own.st_mode & 0o022
+        and above.st_uid in (os.getuid(), 0)
+        and (not above.st_mode & 0o022 or bool(above.st_mode & 0o1000))
+    )
+
+
+def _fingerprint() -> str:
+    """Hash of the release and of every module of the package that uses this one."""
+    digest = hashlib.sha256(__version__.encode())
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        source = path.read_bytes()
+        if b"placer import jit" in source or b"placer.jit import" in source or b"NamedTuple" in source:
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + source)
+    return digest.hexdigest()[:16]

@@ -1,1 +1,0 @@
-"""Real model files: profile them, cut them, check the parts."""

@@ -1,0 +1,1 @@
+"""Operator graphs on accelerators: contiguous, free and latency placement, each with a proven bound."""

@@ -1,1 +1,0 @@
-"""Exact and heuristic placement: Pyomo formulations, the bridge to HiGHS, warm starts, explanations."""

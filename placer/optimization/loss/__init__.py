@@ -1,1 +1,0 @@
-"""Loss-aware placement: bounds, candidates, search and choice under random arrivals and finite buffers."""

@@ -1,0 +1,1 @@
+"""All drawing: plans, models, sweeps, frontiers."""

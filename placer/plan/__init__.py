@@ -1,0 +1,1 @@
+"""What is answered: placements, and plans as files."""

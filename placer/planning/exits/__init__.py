@@ -1,0 +1,1 @@
+"""Exits chosen together with the placement."""

@@ -1,0 +1,285 @@
+"""Why an instance is infeasible: an irreducible set of clashing constraints, and what single relaxation repairs it.
+
+Constraints are switched on and off in the families a user knows (the memory of a device, the deadline of a service),
+and QuickXplain (Junker, AAAI 2004) finds a subset-minimal infeasible family set with few feasibility problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyomo.environ as pyo
+
+from placer.errors import InfeasibleError, UnansweredError
+from placer.instance import units
+from placer.instance.compiled import Compiled, compile_instance
+from placer.instance.instance import Instance
+from placer.planning.domains import Group, domain_of
+from placer.planning.ilp.formulation import build
+from placer.planning.ilp.goals import add_goal_limits
+from placer.solver.highs import Solver
+from placer.solver.progress import Limits
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why there is no plan.
+
+    Attributes:
+        feasible: whether there is one after all; then the rest is empty.
+        clash: families that cannot hold together; without any one of them the others can.
+        sentences: the clash in words.
+        repairs: single changes after which a plan exists.
+    """
+
+    feasible: bool
+    clash: tuple[Group, ...] = ()
+    sentences: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+
+
+def families(compiled: Compiled) -> list[Group]:
+    """Every constraint family of an instance that a user could relax, the likeliest culprits last."""
+    result: list[Group] = []
+    for service in compiled.instance.services:
+        if service.pins or service.forbid or service.privacy:
+            result.append(("allowed", service.name))
+        result.append(("range", service.name))
+        if service.min_accuracy is not None:
+            result.append(("min_accuracy", service.name))
+    result += [("airtime", channel) for channel in compiled.topology.hears]
+    computing = sorted({int(device) for device in compiled.station_device})
+    for device in computing:
+        name = compiled.device_names[device]
+        if np.isfinite(compiled.max_compute[device]):
+            result.append(("compute", name))
+        here = compiled.station_device == device
+        if np.isfinite(compiled.max_utilisation[here]).any():
+            result.append(("utilisation", name))
+        if np.isfinite(compiled.max_layers[device]):
+            result.append(("layers", name))
+        if not np.isnan(compiled.flash[device]):
+            result.append(("flash", name))
+    result += [("memory", compiled.device_names[device]) for device in computing]
+    result += [("deadline", s.name) for s in compiled.instance.services if s.deadline is not None]
+    return result
+
+
+def explain(compiled: Compiled, limits: Limits | None = None) -> Explanation:
+    """Return an irreducible clash and its repairs, or say that the instance is feasible.
+
+    Raises:
+        UnansweredError: when a feasibility problem is not decided within the limits.
+        InfeasibleError: when even without any limit no layer has a time anywhere.
+    """
+    limits = limits or Limits()
+    every = families(compiled)
+
+    def possible(held: Sequence[Group]) -> bool:
+        return is_feasible(compiled, held, limits)
+
+    if possible(every):
+        return Explanation(True)
+    if not possible([]):
+        raise InfeasibleError(_untimed(compiled))
+    clash = tuple(quick_explain(every, possible))
+    repairs = [_repair(compiled, every, group, limits) for group in clash if possible(_without(every, [group]))]
+    kinds = sorted({kind for kind, _ in clash})
+    for kind in kinds:
+        members = [group for group in every if group[0] == kind]
+        if len([g for g in clash if g[0] == kind]) > 1 and kind != "memory" and possible(_without(every, members)):
+            repairs.append(f"drop or raise the limit on {_KIND_NAMES[kind]} of all of them")
+    return Explanation(False, clash, tuple(_sentences(compiled, clash)), tuple(dict.fromkeys(repairs)))
+
+
+def is_feasible(compiled: Compiled, held: Sequence[Group], limits: Limits) -> bool:
+    """Whether a placement exists that keeps the families in ``held``."""
+    holds = set(held)
+    try:
+        formulation = build(compiled, lambda kind, subject: (kind, subject) in holds)
+        add_goal_limits(formulation)
+        formulation.model.objective = pyo.Objective(expr=0.0)
+        result = Solver.of(formulation.model).solve(limits)
+    except InfeasibleError:
+        return False
+    if result.has_incumbent:
+        return True
+    if result.status == "infeasible":
+        return False
+    raise UnansweredError(f"a feasibility problem was not decided within the limits ({result.status})")
+
+
+def quick_explain(groups: list[Group], possible: Callable[[Sequence[Group]], bool]) -> list[Group]:
+    """Return a subset-minimal part of ``groups`` that is not possible (QuickXplain)."""
+
+    def search(background: list[Group], changed: bool, rest: list[Group]) -> list[Group]:
+        if changed and not possible(background):
+            return []
+        if len(rest) == 1:
+            return rest
+        half = len(rest) // 2
+        first, second = rest[:half], rest[half:]
+        from_second = search(background + first, bool(first), second)
+        from_first = search(background + from_second, bool(from_second), first)
+        return from_first + from_second
+
+    return search([], False, groups)
+
+
+def _without(groups: list[Group], dropped: Sequence[Group]) -> list[Group]:
+    return [group for group in groups if group not in dropped]
+
+
+_KIND_NAMES = {
+    "memory": "the memory",
+    "flash": "the flash",
+    "layers": "the number of layers",
+    "compute": "the work per inference",
+    "utilisation": "the utilisation",
+    "deadline": "the deadline",
+    "airtime": "the airtime",
+    "allowed": "pins, forbidden pairs and privacy",
+    "range": "the range",
+    "min_accuracy": "the accuracy",
+}
+
+
+def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
+    sentences = _single_layer(compiled, clash)
+    if sentences:
+        return sentences
+    by_name = {service.name: service for service in compiled.instance.services}
+    for kind, subject in clash:
+        device = compiled.device_names.index(subject) if subject in compiled.device_names else -1
+        if kind == "memory":
+            sentences.append(f"{subject} has {units.show_bytes(compiled.memory[device])} of memory free for layers")
+        elif kind == "flash":
+            sentences.append(f"{subject} has {units.show_bytes(compiled.flash[device])} of flash for weights")
+        elif kind == "layers":
+            sentences.append(f"{subject} may hold {compiled.max_layers[device]:g} layer(s)")
+        elif kind == "compute":
+            sentences.append(f"{subject} may do {units.show_macs(compiled.max_compute[device])} per inference")
+        elif kind == "utilisation":
+            limit = compiled.max_utilisation[compiled.station_device == device].min()
+            sentences.append(f"{subject} may be busy {units.show_fraction(limit)} of the time")
+        elif kind == "deadline":
+            deadline = by_name[subject].deadline or 0.0
+            sentences.append(f"service {subject} must answer within {units.show_seconds(deadline)}")
+        elif kind == "min_accuracy":
+            sentences.append(f"service {subject} must have an accuracy of {by_name[subject].min_accuracy:g}")
+        elif kind == "range":
+            sentences.append(
+                f"service {subject} reaches only devices in range of {by_name[subject].source}, over relays"
+            )
+        elif kind == "airtime":
+            sentences.append(f"channel {subject} carries {units.show_fraction(compiled.instance.file.limits.airtime)}")
+        else:
+            sentences.append(f"service {subject}: pins, forbidden pairs and privacy say where its layers may run")
+    return sentences
+
+
+def _single_layer(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
+    """The clearest case: one layer is too large for every device that it may run on."""
+    held = set(clash)
+    stores = {subject for kind, subject in clash if kind in ("memory", "flash")}
+    for variant in compiled.variants:
+        domain = domain_of(compiled, variant, lambda kind, subject: (kind, subject) in held)
+        free = domain_of(compiled, variant, lambda kind, s: (kind, s) in held and kind not in ("memory", "flash"))
+        for layer in np.flatnonzero(~domain.usable.any(axis=1) & free.usable.any(axis=1)):
+            need = float(variant.weights[layer] + variant.activations[layer] + variant.runtime_memory)
+            devices = sorted({int(compiled.station_device[i]) for i in free.stations(int(layer))})
+            devices = [device for device in devices if compiled.device_names[device] in stores]
+            if not devices:
+                continue
+            largest = max(devices, key=lambda device: compiled.memory[device])
+            service = compiled.instance.services[variant.service].name
+            return [
+                f"layer {variant.layers[layer]} of service {service} needs {units.show_bytes(need)}; the largest free "
+                f"device it may run on, {compiled.device_names[largest]}, has "
+                f"{units.show_bytes(compiled.memory[largest])} ({len(devices)} device(s) looked at)"
+            ]
+    return []
+
+
+def _repair(compiled: Compiled, every: list[Group], group: Group, limits: Limits) -> str:
+    """Say which value of one limit is enough, all else unchanged; found by bisection over instances."""
+    kind, subject = group
+    instance = compiled.instance
+    by_name = {service.name: service for service in instance.services}
+
+    def enough(change: Callable[[float], Instance], value: float) -> bool:
+        return is_feasible(compile_instance(change(value)), every, limits)
+
+    if kind == "memory":
+        device = compiled.device_names.index(subject)
+        free = float(compiled.memory[device])
+
+        def more_memory(value: float) -> Instance:
+            return _with_device(instance, subject, memory=value + _reserved(instance, subject))
+
+        value = _bisect(lambda v: enough(more_memory, v), max(free, 1.0))
+        return f"give {subject} {units.show_bytes(value)} free for layers (it has {units.show_bytes(free)})"
+    if kind == "deadline":
+        deadline = by_name[subject].deadline or 1e-3
+        value = _bisect(lambda v: enough(lambda x: _with_service(instance, subject, deadline=x), v), deadline)
+        shown = f"{units.show_seconds(value)} (now {units.show_seconds(deadline)})"
+        return f"allow service {subject} {shown}"
+    if kind == "layers":
+        device = compiled.device_names.index(subject)
+        value = float(np.ceil(_bisect(
+            lambda v: enough(lambda x: _with_device(instance, subject, layers=int(np.ceil(x))), v),
+            float(compiled.max_layers[device]),
+        )))  # fmt: skip
+        return f"allow {value:g} layers on {subject} (now {compiled.max_layers[device]:g})"
+    if kind == "range" and instance.radios:
+        found = _bisect(lambda v: enough(lambda x: _with_range(instance, x), v), 1.0)
+        return f"raise the range of the radios by a factor of {found:.3g}" if np.isfinite(found) else "add a link"
+    return f"relax {_KIND_NAMES[kind]} of {subject}"
+
+
+def _reserved(instance: Instance, name: str) -> float:
+    device = next(device for device in instance.devices if device.name == name)
+    return (device.reserve or instance.device_type(device).reserve).memory
+
+
+def _with_device(instance: Instance, name: str, **changes: float) -> Instance:
+    devices = tuple(d.model_copy(update=changes) if d.name == name else d for d in instance.devices)
+    return replace(instance, file=instance.file.model_copy(update={"devices": devices}))
+
+
+def _with_service(instance: Instance, name: str, **changes: float) -> Instance:
+    services = tuple(s.model_copy(update=changes) if s.name == name else s for s in instance.services)
+    return replace(instance, file=instance.file.model_copy(update={"services": services}))
+
+
+def _with_range(instance: Instance, factor: float) -> Instance:
+    return replace(instance, radios=tuple(replace(radio, range=radio.range * factor) for radio in instance.radios))
+
+
+def _bisect(enough: Callable[[float], bool], low: float) -> float:
+    """Smallest value (to 0.1 %) from ``low`` up that is enough; inf when a million times ``low`` is not."""
+    high = low
+    for _ in range(20):
+        high *= 2.0
+        if enough(high):
+            break
+    else:
+        return float("inf")
+    low = high / 2.0
+    while high - low > 1e-3 * high:
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _untimed(compiled: Compiled) -> str:
+    for variant in compiled.variants:
+        for layer in np.flatnonzero(~np.isfinite(variant.time).any(axis=1)):
+            service = compiled.instance.services[variant.service].name
+            return (
+                f"layer {variant.layers[layer]} of service {service} can run on no device: neither a measured time "
+                "nor its work and a speed are known"
+            )
+    return "no placement exists even without limits"

@@ -1,0 +1,1 @@
+"""The placement ILP: formulation, objectives, start solutions."""

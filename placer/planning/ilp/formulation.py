@@ -1,0 +1,257 @@
+"""The placement ILP of Disabato, Roveri, Alippi (IEEE Trans. Computers 70(8), 2021), and what placer adds to it.
+
+In the paper's terms: ``alpha[u,j,i]`` = layer j of network u runs on node i; p = probability that a layer runs, g =
+probability that a job leaves after it, K = bytes of a tensor, m = memory, c = work, L = layers per node, d = distance.
+A node is a compute unit of a device here, d[i,k]·K/ρ is the time of the best route, and a network is one alternative
+of a service, of which ``z`` picks one. Products alpha·alpha are linearised by flows (the first-level RLT):
+``y[u,j,l,i,k]`` = the tensor from layer j to layer l goes from node i to node k, Σ_k y = alpha[u,j,i],
+Σ_i y = alpha[u,l,k]; y is continuous. On the stretches of a DAG that are no chain the latency is a longest path
+(see :mod:`placer.planning.ilp.schedule`).
+
+Times in ms, sizes in MB, work in MMAC: solvers dislike seconds beside bytes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.core.expr.numeric_expr import LinearExpression
+
+from placer.instance.compiled import Compiled
+from placer.instance.variant import Variant
+from placer.plan.placement import Placement
+from placer.planning.domains import Active, Domain, accurate_enough, always, domain_of
+
+MS, MB, MMAC = 1e3, 1e-6, 1e-6
+
+Terms = list[tuple[float, Any]]
+"""A linear expression as (coefficient, variable) pairs."""
+
+
+@dataclass
+class Formulation:
+    """A Pyomo model and how to read it.
+
+    Attributes:
+        compiled: the instance.
+        model: the Pyomo model.
+        domains: per variant the usable stations; variants that cannot run are absent.
+        latency: per service its expected latency in ms, as terms and a constant.
+        scale: what an objective value is divided by to be in SI units.
+    """
+
+    compiled: Compiled
+    model: Any
+    domains: dict[int, Domain]
+    active: Active = always
+    latency: dict[int, Terms] = field(default_factory=dict)
+    scale: float = 1.0
+
+    def network(self, index: int) -> str:
+        """Name of a variant in the model: its service's, and the alternative's where there are several."""
+        variant = self.compiled.variants[index]
+        name = self.compiled.instance.services[variant.service].name
+        several = len(self.compiled.service_variants[variant.service]) > 1
+        return f"{name}.{variant.name}" if several else name
+
+    def alpha(self, index: int, layer: int, station: int) -> Any:
+        """The variable of a layer on a station."""
+        variant = self.compiled.variants[index]
+        return self.model.alpha[self.network(index), variant.layers[layer], self.compiled.stations[station].name]
+
+    def placement(self, values: dict[int, float]) -> Placement:
+        """Read a placement from the values of a solution."""
+        choice, stations = [], []
+        for group in self.compiled.service_variants:
+            chosen = max(
+                (index for index in group if index in self.domains),
+                key=lambda index: values.get(id(self.model.z[self.network(index)]), 0.0),
+            )
+            domain = self.domains[chosen]
+            choice.append(chosen)
+            stations.append(
+                tuple(
+                    max(
+                        domain.stations(layer),
+                        key=lambda i: values.get(id(self.alpha(chosen, layer, i)), 0.0),
+                    )
+                    for layer in range(len(domain.variant))
+                )
+            )
+        return Placement(tuple(choice), tuple(stations))
+
+    def start(self, placement: Placement) -> dict[int, float]:
+        """Values of z and alpha for a placement, to start a solver from."""
+        values = {id(variable): 0.0 for variable in (*self.model.z.values(), *self.model.alpha.values())}
+        for index, stations in zip(placement.choice, placement.stations, strict=True):
+            values[id(self.model.z[self.network(index)])] = 1.0
+            for layer, station in enumerate(stations):
+                values[id(self.alpha(index, layer, station))] = 1.0
+        return values
+
+
+def linear(terms: Iterable[tuple[float, Any]], constant: float = 0.0) -> Any:
+    """Return Pyomo's compact linear expression."""
+    pairs = list(terms)
+    return LinearExpression(
+        constant=constant, linear_coefs=[float(c) for c, _ in pairs], linear_vars=[v for _, v in pairs]
+    )
+
+
+def build(compiled: Compiled, active: Active = always) -> Formulation:
+    """Return the ILP with every constraint but no objective.
+
+    Args:
+        compiled: the instance.
+        active: whether a constraint family (kind, subject) holds; explanations switch some off.
+    """
+    domains = {}
+    for index, variant in enumerate(compiled.variants):
+        domain = domain_of(compiled, variant, active)
+        if domain.possible and accurate_enough(compiled, variant, active):
+            domains[index] = domain
+    model = pyo.ConcreteModel("placement")
+    model.objective_is_bounded = True
+    formulation = Formulation(compiled, model, domains, active)
+    _assignment(formulation)
+    _node_limits(formulation)
+    _memory(formulation)
+    return formulation
+
+
+def _assignment(f: Formulation) -> None:
+    """Σ_i alpha[u,j,i] = z[u]: every layer of the alternative chosen runs on one node; one alternative a service."""
+    m, compiled = f.model, f.compiled
+    m.z = pyo.Var([f.network(index) for index in f.domains], domain=pyo.Binary)
+    m.alpha = pyo.Var(
+        [
+            (f.network(index), domain.variant.layers[layer], compiled.stations[station].name)
+            for index, domain in f.domains.items()
+            for layer in range(len(domain.variant))
+            for station in domain.stations(layer)
+        ],
+        domain=pyo.Binary,
+    )
+    m.alternative = pyo.Constraint([service.name for service in compiled.instance.services])
+    for service, group in zip(compiled.instance.services, compiled.service_variants, strict=True):
+        options = [m.z[f.network(index)] for index in group if index in f.domains]
+        m.alternative[service.name] = linear([(1.0, z) for z in options]) == 1 if options else pyo.Constraint.Infeasible
+    m.layer_order = pyo.Constraint(pyo.Any)
+    for index, domain in f.domains.items():
+        network = f.network(index)
+        for layer in range(len(domain.variant)):
+            terms: Terms = [(1.0, f.alpha(index, layer, i)) for i in domain.stations(layer)]
+            m.layer_order[network, domain.variant.layers[layer]] = linear([*terms, (-1.0, m.z[network])]) == 0
+
+
+def placed(f: Formulation) -> Iterator[tuple[int, Variant, int, int, Any]]:
+    """Yield (variant index, variant, layer, station, alpha) of every variable alpha."""
+    for index, domain in f.domains.items():
+        for layer in range(len(domain.variant)):
+            for station in domain.stations(layer):
+                yield index, domain.variant, layer, station, f.alpha(index, layer, station)
+
+
+def _node_limits(f: Formulation) -> None:
+    """At most L layers a device; Σ alpha·c ≤ compute; Σ λ·p·t·alpha ≤ the utilisation limit of a unit."""
+    m, compiled = f.model, f.compiled
+    count: dict[int, Terms] = defaultdict(list)
+    work: dict[int, Terms] = defaultdict(list)
+    busy: dict[int, Terms] = defaultdict(list)
+    rate = np.nan_to_num(compiled.rate)
+    for _, variant, layer, station, alpha in placed(f):
+        device = int(compiled.station_device[station])
+        count[device].append((1.0, alpha))
+        work[device].append((variant.macs[layer] * MMAC, alpha))
+        load = rate[variant.service] * variant.run[layer] * variant.time[layer, station]
+        if load > 0:
+            busy[station].append((load, alpha))
+    m.layers_per_node = pyo.Constraint(pyo.Any)
+    m.processing = pyo.Constraint(pyo.Any)
+    m.utilisation = pyo.Constraint(pyo.Any)
+    for device, name in enumerate(compiled.device_names):
+        limit, most = compiled.max_layers[device], compiled.max_compute[device]
+        if np.isfinite(limit) and len(count[device]) > limit and f.active("layers", name):
+            m.layers_per_node[name] = linear(count[device]) <= limit
+        if np.isfinite(most) and work[device] and f.active("compute", name):
+            m.processing[name] = linear(work[device]) <= most * MMAC
+    for station, place in enumerate(compiled.stations):
+        limit = compiled.max_utilisation[station]
+        device_name = compiled.device_names[place.device]
+        if np.isfinite(limit) and busy[station] and f.active("utilisation", device_name):
+            m.utilisation[place.name] = linear(busy[station]) <= limit
+
+
+def _memory(f: Formulation) -> None:
+    """Σ alpha·m + working memory + runtimes ≤ memory; weights in flash where a device has one; own memory of units."""
+    m, compiled = f.model, f.compiled
+    ram: dict[int, Terms] = defaultdict(list)
+    flash: dict[int, Terms] = defaultdict(list)
+    unit: dict[int, Terms] = defaultdict(list)
+    m.working = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, dense=False)
+    m.working_memory = pyo.Constraint(pyo.Any)
+    m.resident = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, bounds=(0, 1), dense=False)
+    m.runtime = pyo.Constraint(pyo.Any)
+    for index, variant, layer, station, alpha in placed(f):
+        device = int(compiled.station_device[station])
+        own = not np.isnan(compiled.unit_memory[station])
+        in_flash = not np.isnan(compiled.flash[device])
+        store = unit[station] if own else flash[device] if in_flash else ram[device]
+        if variant.weights[layer] > 0:
+            store.append((variant.weights[layer] * MB, alpha))
+        name, unit_name = variant.layers[layer], compiled.stations[station].name
+        if variant.activations[layer] > 0:
+            if unit_name not in m.working:
+                (unit[station] if own else ram[device]).append((1.0, m.working[unit_name]))
+            row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
+            m.working_memory[f.network(index), name, unit_name] = row <= 0
+        if variant.runtime_memory > 0:
+            here = (f.network(index), compiled.device_names[device])
+            if here not in m.resident:
+                ram[device].append((variant.runtime_memory * MB, m.resident[here]))
+            m.runtime[(*here, name, unit_name)] = linear([(1.0, alpha), (-1.0, m.resident[here])]) <= 0
+    m.memory = pyo.Constraint(pyo.Any)
+    m.flash = pyo.Constraint(pyo.Any)
+    for device, name in enumerate(compiled.device_names):
+        if ram[device] and f.active("memory", name):
+            m.memory[name] = linear(ram[device]) <= compiled.memory[device] * MB
+        if flash[device] and f.active("flash", name):
+            m.flash[name] = linear(flash[device]) <= compiled.flash[device] * MB
+    for station, place in enumerate(compiled.stations):
+        if unit[station] and f.active("memory", compiled.device_names[place.device]):
+            m.memory[place.name, "own"] = linear(unit[station]) <= compiled.unit_memory[station] * MB
+
+
+def limit_moves(f: Formulation, old: Placement, most: int) -> None:
+    """Σ (1 − alpha[old]) ≤ most: at most so many layers move away from where they are deployed."""
+    f.model.moves = pyo.Constraint(pyo.Any)
+    stay: Terms = []
+    layers = 0
+    for index, stations in zip(old.choice, old.stations, strict=True):
+        layers += len(stations)
+        domain = f.domains.get(index)
+        for layer, station in enumerate(stations):
+            if domain is not None and domain.usable[layer, station]:
+                stay.append((1.0, f.alpha(index, layer, station)))
+    f.model.moves["most"] = linear(stay) >= layers - most if stay else pyo.Constraint.Infeasible
+
+
+def forbid_splitting(f: Formulation) -> None:
+    """All layers of a service on one node: the single-node baseline."""
+    f.model.whole = pyo.Constraint(pyo.Any)
+    for index, domain in f.domains.items():
+        variant, network = domain.variant, f.network(index)
+        for station, place in enumerate(f.compiled.stations):
+            for layer in range(1, len(variant)):
+                here: Terms = []
+                if domain.usable[layer, station]:
+                    here.append((1.0, f.alpha(index, layer, station)))
+                if domain.usable[layer - 1, station]:
+                    here.append((-1.0, f.alpha(index, layer - 1, station)))
+                if here:
+                    f.model.whole[network, variant.layers[layer], place.name] = linear(here) == 0

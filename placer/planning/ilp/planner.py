@@ -1,0 +1,237 @@
+"""The planner: instance in, plan out, with what is proven about it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from placer.errors import InfeasibleError, InputError, UnansweredError
+from placer.evaluation.evaluate import evaluate_placement
+from placer.evaluation.objectives import OBJECTIVES
+from placer.instance.compiled import Compiled
+from placer.plan.placement import Placement
+from placer.plan.plan import Certificate, ObjectiveResult, Termination, make_plan
+from placer.planning.ilp.formulation import Formulation, build, limit_moves
+from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
+from placer.planning.ilp.warmstart import relaxed_optimum, warm_start
+from placer.planning.outcome import Outcome
+from placer.planning.request import Options
+from placer.solver.highs import Result, Solver
+from placer.solver.progress import Listener, Progress, relative_gap
+
+METHODS = ("ilp", "warm-start")
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What one objective's run found. Value and bound in SI units."""
+
+    placement: Placement
+    bound: float
+    termination: Termination
+    method: str
+
+
+def plan(compiled: Compiled, options: Options | None = None, listener: Listener | None = None) -> Outcome:
+    """Return the best placement found within the limits.
+
+    Raises:
+        InfeasibleError: when no placement satisfies the instance (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+        InputError: for an unknown method or an objective that the instance's figures cannot give.
+    """
+    options = options or Options()
+    objectives = options.objectives or compiled.instance.file.objective
+    _check_request(compiled, options, objectives)
+    begin = time.monotonic()
+    stage = _lexicographic(compiled, options, objectives, listener, begin)
+    evaluation = evaluate_placement(compiled, stage[-1].placement)
+    if not evaluation.feasible:
+        raise UnansweredError(
+            "internal error: the solver's placement fails the evaluator: " + evaluation.violations[0].message
+        )
+    results = tuple(
+        _objective_result(name, evaluation.objectives[name], s.bound) for name, s in zip(objectives, stage, strict=True)
+    )
+    certificate = Certificate(
+        method="+".join(dict.fromkeys(s.method for s in stage)),
+        termination=_overall([s.termination for s in stage]),
+        objectives=results,
+        seconds=time.monotonic() - begin,
+        seed=options.limits.seed,
+        options={
+            "time_limit": options.limits.seconds,
+            "gap": options.limits.gap,
+            "threads": options.limits.threads,
+        },
+    )
+    made = make_plan(compiled, stage[-1].placement, certificate, options.path)
+    return Outcome(made, stage[-1].placement, evaluation)
+
+
+def _check_request(compiled: Compiled, options: Options, objectives: Sequence[str]) -> None:
+    if options.method not in METHODS:
+        raise InputError(f"unknown method '{options.method}' (allowed: {', '.join(METHODS)})")
+    for name in objectives:
+        if name not in OBJECTIVES:
+            raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
+    if "loss" in objectives:
+        raise InputError("the ILP does not see loss", tip="--method loss or auto plans for it")
+    if "accuracy" in objectives:
+        raise InputError("the ILP does not see accuracy", tip="--method auto, loss or joint-exits plans for it")
+    if "energy" in objectives:
+        missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
+        missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})
+        if missing:
+            raise InputError(
+                f"objective energy needs power figures; missing for: {', '.join(missing[:12])}",
+                tip="give 'power' to the devices and 'transmit_energy' to radios and links",
+            )
+
+
+def _objective_result(name: str, value: float, bound: float) -> ObjectiveResult:
+    proven = math.isfinite(bound)
+    lower = min(bound, value) if proven else None
+    return ObjectiveResult(
+        name=name,
+        value=value,
+        bound=lower,
+        gap=relative_gap(value, lower) if lower is not None else None,
+        unit=OBJECTIVES[name].unit,
+    )
+
+
+_ORDER: tuple[Termination, ...] = (
+    "interrupted",
+    "time-limit",
+    "iteration-limit",
+    "heuristic",
+    "gap-reached",
+    "optimal",
+)
+
+
+def _overall(terminations: list[Termination]) -> Termination:
+    return min(terminations, key=_ORDER.index)
+
+
+def _lexicographic(
+    compiled: Compiled, options: Options, objectives: Sequence[str], listener: Listener | None, begin: float
+) -> list[_Stage]:
+    stages: list[_Stage] = []
+    for position in range(len(objectives)):
+        spent = time.monotonic() - begin
+        limits = replace(options.limits, seconds=max(options.limits.seconds - spent, 0.1))
+        stage = _solve_stage(compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener)
+        stages.append(stage)
+        if stage.termination == "interrupted":
+            stages += [replace(stage, bound=-math.inf) for _ in objectives[position + 1 :]]
+            break
+    return stages
+
+
+def _solve_stage(
+    compiled: Compiled,
+    options: Options,
+    objectives: Sequence[str],
+    earlier: list[_Stage],
+    listener: Listener | None,
+) -> _Stage:
+    name = objectives[-1]
+    coupled = options.keep is not None or bool(earlier) or options.write_model is not None
+    relaxed = None if coupled else relaxed_optimum(compiled, name)
+    if relaxed is not None and options.shortcut and evaluate_placement(compiled, relaxed[1]).feasible:
+        return _Stage(relaxed[1], relaxed[0], "optimal", "shortest-path")
+    start = earlier[-1].placement if earlier else _start(compiled, options, name)
+    floor = relaxed[0] if relaxed is not None else -math.inf
+    if options.method == "warm-start":
+        if start is None:
+            raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
+        return _Stage(start, floor, "heuristic", "warm-start")
+    if listener is not None and start is not None:
+        value = evaluate_placement(compiled, start).objectives[name]
+        listener(Progress(0.0, value, floor, "warm start"))
+    return _solve_ilp(compiled, options, objectives, earlier, start, floor, listener)
+
+
+def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
+    kept = options.keep
+    if kept is not None and not evaluate_placement(compiled, kept).feasible:
+        kept = None
+    if options.keep is not None and options.max_moves is not None:
+        return kept
+    start = warm_start(compiled, name)
+    if kept is None or start is None:
+        return start or kept
+    return _better(compiled, name, kept, start)
+
+
+def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
+    """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
+    formulation = build(compiled)
+    add_goal_limits(formulation)
+    if options.keep is not None and options.max_moves is not None:
+        limit_moves(formulation, options.keep, options.max_moves)
+    for position, (name, value) in enumerate(zip(objectives, settled, strict=False)):
+        expression = add_objective(formulation, name)
+        settle(formulation, position, expression, value * formulation.scale)
+    add_objective(formulation, objectives[-1])
+    return formulation
+
+
+def _solve_ilp(
+    compiled: Compiled,
+    options: Options,
+    objectives: Sequence[str],
+    earlier: list[_Stage],
+    start: Placement | None,
+    floor: float,
+    listener: Listener | None,
+) -> _Stage:
+    settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
+    formulation = formulate(compiled, options, objectives, settled)
+    solver = Solver.of(formulation.model)
+    if options.write_model is not None:
+        solver.write(options.write_model)
+    if start is not None:
+        solver.start_from(formulation.start(start))
+    result = solver.solve(options.limits, listener, 1.0 / formulation.scale)
+    if result.status == "infeasible" and start is None:
+        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
+    placement = formulation.placement(result.values) if result.has_incumbent else start
+    if placement is None:
+        raise UnansweredError(f"no placement was found within the limits ({result.status})")
+    if result.has_incumbent:
+        _agree(compiled, objectives[-1], placement, result.objective / formulation.scale)
+    if start is not None:
+        placement = _better(compiled, objectives[-1], placement, start)
+    bound = max(result.bound / formulation.scale, floor)
+    return _Stage(placement, bound, _termination(result, options), "ilp")
+
+
+def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -> None:
+    """The evaluator must find the objective that the solver states for its point, or one of them is wrong."""
+    value = evaluate_placement(compiled, placement).objectives[name]
+    if not value <= stated + 1e-6 * max(abs(stated), 1e-9):
+        raise UnansweredError(
+            f"internal error: the solver states {name} = {stated:.9g}, its placement has {value:.9g}",
+            tip="this is a defect of the solver's version or of placer; please report it with the instance",
+        )
+
+
+def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -> Placement:
+    """Keep the start solution where the solver was stopped before it had anything as good."""
+    one, other = evaluate_placement(compiled, found), evaluate_placement(compiled, start)
+    if other.feasible and (not one.feasible or other.objectives[name] < one.objectives[name]):
+        return start
+    return found
+
+
+def _termination(result: Result, options: Options) -> Termination:
+    if result.status == "optimal":
+        return "optimal" if relative_gap(result.objective, result.bound) <= 1e-9 else "gap-reached"
+    if result.status in ("time-limit", "iteration-limit", "interrupted"):
+        return result.status
+    raise UnansweredError(f"HiGHS stopped with status '{result.status}'")

@@ -1,0 +1,1 @@
+"""Placement for little loss under random arrivals."""

@@ -1,0 +1,1 @@
+"""The search for placements of little loss."""

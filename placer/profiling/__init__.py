@@ -1,0 +1,1 @@
+"""How large and how slow layers are: from model files, from measurements."""

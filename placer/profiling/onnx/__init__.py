@@ -1,0 +1,1 @@
+"""Real ONNX files: their layers, shapes, work and weights."""

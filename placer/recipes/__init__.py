@@ -1,0 +1,1 @@
+"""How shipped data is made."""

@@ -1,0 +1,1 @@
+"""The boundary to HiGHS, and what every search shares: limits and progress."""

@@ -1,0 +1,335 @@
+"""The one place where Pyomo meets HiGHS.
+
+Pyomo models are compiled to standard form and handed to highspy as arrays in one call, which is several times faster
+than Pyomo's own interfaces and gives what they hide: start solutions, callbacks, bounds. Termination, incumbent and
+bound are read from HiGHS separately; a status that is not in the table is ``unknown``, never a success.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import highspy
+import numpy as np
+from pyomo.common.errors import InfeasibleConstraintException
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+from placer.errors import InfeasibleError, InputError, Problem, UnansweredError
+from placer.solver.progress import Limits, Listener, Progress
+
+Status = Literal[
+    "optimal",
+    "infeasible",
+    "unbounded",
+    "time-limit",
+    "iteration-limit",
+    "interrupted",
+    "memory-limit",
+    "unknown",
+]
+
+# https://ergo-code.github.io/HiGHS/dev/structures/enums/#HighsModelStatus
+_STATUS: dict[Any, Status] = {
+    highspy.HighsModelStatus.kOptimal: "optimal",
+    highspy.HighsModelStatus.kModelEmpty: "optimal",
+    highspy.HighsModelStatus.kInfeasible: "infeasible",
+    highspy.HighsModelStatus.kUnbounded: "unbounded",
+    highspy.HighsModelStatus.kTimeLimit: "time-limit",
+    highspy.HighsModelStatus.kIterationLimit: "iteration-limit",
+    highspy.HighsModelStatus.kSolutionLimit: "iteration-limit",
+    highspy.HighsModelStatus.kInterrupt: "interrupted",
+    highspy.HighsModelStatus.kMemoryLimit: "memory-limit",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What HiGHS says, each thing apart.
+
+    Attributes:
+        status: why it stopped.
+        has_incumbent: whether ``values`` is a feasible point.
+        objective: objective of the incumbent; NaN without one.
+        bound: proven lower bound of the objective (minimisation); -inf when nothing is proven.
+        seconds: wall time inside HiGHS.
+        values: value of each Pyomo variable, by its id; empty without an incumbent.
+        nodes: branch-and-bound nodes.
+    """
+
+    status: Status
+    has_incumbent: bool
+    objective: float
+    bound: float
+    seconds: float
+    values: dict[int, float]
+    nodes: int
+
+
+@dataclass
+class Solver:
+    """A Pyomo model inside HiGHS.
+
+    Attributes:
+        model: the Pyomo model (linear, one objective to minimise).
+        columns: its variables in HiGHS's order.
+    """
+
+    model: Any
+    columns: list[Any]
+    highs: Any
+    names: list[str]
+
+    @classmethod
+    def of(cls, model: Any) -> Solver:
+        """Compile ``model`` and hand it to a new HiGHS.
+
+        Raises:
+            InfeasibleError: when a constraint without variables does not hold.
+        """
+        try:
+            form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+        except InfeasibleConstraintException as error:
+            # a constraint without variables that does not hold: Pyomo stops before HiGHS is asked
+            raise InfeasibleError(
+                "no placement satisfies the instance (proven)", tip="placer explain says what clashes"
+            ) from error
+        highs = highspy.Highs()
+        highs.setOptionValue("output_flag", False)
+        highs.setOptionValue("log_to_console", False)
+        _expect_ok(highs.passModel(_arrays(form)), "HiGHS refused the model")
+        return cls(model, list(form.columns), highs, [row.constraint.name for row in form.rows])
+
+    def start_from(self, values: Mapping[int, float]) -> None:
+        """Give HiGHS a start solution: values of some variables by id; it completes the rest."""
+        indices = [position for position, column in enumerate(self.columns) if id(column) in values]
+        numbers = [values[id(self.columns[position])] for position in indices]
+        self.highs.setSolution(len(indices), np.array(indices, dtype=np.int32), np.array(numbers, dtype=np.float64))
+
+    def use_primal_simplex(self) -> None:
+        """Solve linear relaxations by the primal simplex method: far faster where a feasible point is at hand."""
+        _expect_ok(self.highs.setOptionValue("simplex_strategy", 4), "HiGHS refused the primal simplex method")
+
+    def solve(self, limits: Limits, listener: Listener | None = None, scale: float = 1.0) -> Result:
+        """Run HiGHS.
+
+        Args:
+            limits: when to stop.
+            listener: told of every new incumbent and bound.
+            scale: what the model's objective is multiplied with for the listener.
+        """
+        highs = self.highs
+        options = {
+            "time_limit": max(limits.seconds, 0.01),
+            "mip_rel_gap": limits.gap,
+            "mip_abs_gap": 1e-9,
+            "threads": limits.threads,
+            "random_seed": limits.seed,
+            "mip_feasibility_tolerance": 1e-9,
+            "primal_feasibility_tolerance": 1e-9,
+        }
+        if limits.nodes is not None:
+            options["mip_max_nodes"] = limits.nodes
+        for name, value in options.items():
+            _expect_ok(highs.setOptionValue(name, value), f"HiGHS refused the option {name}")
+        begin = time.monotonic()
+        with _interruptible(highs, listener, scale):
+            run_status = highs.run()
+        seconds = time.monotonic() - begin
+        if run_status == highspy.HighsStatus.kError:
+            raise UnansweredError("HiGHS failed on this model (status error)")
+        return self._result(seconds)
+
+    def _result(self, seconds: float) -> Result:
+        info = self.highs.getInfo()
+        status = _STATUS.get(self.highs.getModelStatus(), "unknown")
+        if self.highs.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+            status = "infeasible" if _is_bounded(self.model) else "unknown"
+        feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        has_incumbent = feasible and status not in ("infeasible", "unbounded")
+        values: dict[int, float] = {}
+        objective = math.nan
+        if has_incumbent:
+            objective = float(info.objective_function_value)
+            solution = self.highs.getSolution().col_value
+            values = {id(column): value for column, value in zip(self.columns, solution, strict=True)}
+        bound = float(info.mip_dual_bound) if self._is_mip() else (objective if status == "optimal" else -math.inf)
+        if not math.isfinite(bound) or abs(bound) >= 1e30:
+            bound = -math.inf
+        if status == "optimal" and has_incumbent and self._is_mip() and bound == -math.inf:
+            bound = objective
+        nodes = max(int(info.mip_node_count), 0)
+        return Result(status, has_incumbent, objective, bound, seconds, values, nodes)
+
+    def _is_mip(self) -> bool:
+        return any(column.is_integer() for column in self.columns)
+
+    def write(self, path: Path) -> None:
+        """Write the model as MPS or LP (by the suffix) with the names of the Pyomo components.
+
+        Raises:
+            InputError: for another suffix or a folder that cannot be written.
+        """
+        if path.suffix.lower() not in (".mps", ".lp"):
+            raise InputError([Problem("a model is written as .mps or .lp", file=str(path))])
+        for position, name in enumerate(_plain_names([column.name for column in self.columns])):
+            self.highs.passColName(position, name)
+        for position, name in enumerate(_plain_names(self.names)):
+            self.highs.passRowName(position, name)
+        temporary = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
+        try:
+            _expect_ok(self.highs.writeModel(str(temporary)), f"HiGHS could not write {path}")
+            temporary.replace(path)
+        except OSError as error:
+            raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class LinearProgram:
+    """A small linear program from arrays that is solved again and again, each time from the last basis.
+
+    Minimises ``cost x`` with ``low <= matrix x <= high`` per row and ``least <= x <= most`` per column.
+    """
+
+    def __init__(self, cost: Any, matrix: Any, low: Any, high: Any, least: Any = 0.0, most: Any = np.inf) -> None:
+        rows, columns = np.shape(matrix)
+        lp, filled = highspy.HighsLp(), np.asarray(matrix, dtype=float) != 0.0
+        lp.num_col_, lp.num_row_ = columns, rows
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = columns, rows
+        lp.a_matrix_.start_ = np.append(0, np.cumsum(filled.sum(axis=1))).astype(np.int32)
+        lp.a_matrix_.index_ = np.nonzero(filled)[1].astype(np.int32)
+        lp.a_matrix_.value_ = np.asarray(matrix, dtype=float)[filled]
+        lp.col_cost_ = np.asarray(cost, dtype=float)
+        lp.row_lower_, lp.row_upper_ = (np.broadcast_to(np.asarray(x, dtype=float), rows) for x in (low, high))
+        lp.col_lower_, lp.col_upper_ = (np.broadcast_to(np.asarray(x, dtype=float), columns) for x in (least, most))
+        self.highs = highspy.Highs()
+        options: dict[str, float] = {"output_flag": False, "log_to_console": False, "threads": 1, "random_seed": 0}
+        options |= {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+        for name, value in options.items():
+            _expect_ok(self.highs.setOptionValue(name, value), f"HiGHS refused the option {name}")
+        _expect_ok(self.highs.passModel(lp), "HiGHS refused the linear program")
+
+    def set_row(self, row: int, low: float, high: float, entries: Mapping[int, float] | None = None) -> None:
+        """Change the limits of a row, and some of its entries by column."""
+        self.highs.changeRowBounds(row, low, high)
+        for column, value in (entries or {}).items():
+            self.highs.changeCoeff(row, column, value)
+
+    def set_column(self, column: int, least: float, most: float) -> None:
+        """Change the limits of a column."""
+        self.highs.changeColBounds(column, least, most)
+
+    def solve(self) -> tuple[Status, float, Any]:
+        """Return the status, the objective (NaN unless optimal) and the values of the columns (empty unless so)."""
+        if self.highs.run() == highspy.HighsStatus.kError:
+            raise UnansweredError("HiGHS failed on a linear program (status error)")
+        model_status = self.highs.getModelStatus()
+        status = _STATUS.get(model_status, "unknown")
+        if model_status == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+            status = "infeasible" if np.isfinite(self.highs.getLp().col_upper_).all() else "unknown"
+        if status != "optimal":
+            return status, math.nan, np.zeros(0)
+        return status, float(self.highs.getObjectiveValue()), np.array(self.highs.getSolution().col_value)
+
+
+def _arrays(form: Any) -> Any:
+    lp = highspy.HighsLp()
+    columns, rows = len(form.columns), len(form.rows)
+    lp.num_col_, lp.num_row_ = columns, rows
+    matrix = form.A
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = columns, rows
+    lp.a_matrix_.start_ = matrix.indptr
+    lp.a_matrix_.index_ = matrix.indices
+    lp.a_matrix_.value_ = matrix.data
+    cost = np.zeros(columns)
+    if form.c.shape[0]:
+        cost = form.c.toarray()[0]
+        lp.offset_ = float(form.c_offset[0])
+    lp.col_cost_ = cost
+    bounds = [column.bounds for column in form.columns]
+    lp.col_lower_ = np.array([-np.inf if low is None else low for low, _ in bounds], dtype=float)
+    lp.col_upper_ = np.array([np.inf if high is None else high for _, high in bounds], dtype=float)
+    integer, continuous = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+    lp.integrality_ = [integer if column.is_integer() else continuous for column in form.columns]
+    sense = np.array([row.bound_type for row in form.rows])
+    rhs = np.asarray(form.rhs, dtype=float)
+    lp.row_lower_ = np.where(sense <= 0, rhs, -np.inf)
+    lp.row_upper_ = np.where(sense >= 0, rhs, np.inf)
+    return lp
+
+
+def _is_bounded(model: Any) -> bool:
+    """All placement objectives are sums of nonnegative terms; an unbounded answer would be an error of ours."""
+    return bool(getattr(model, "objective_is_bounded", False))
+
+
+def _expect_ok(status: Any, message: str) -> None:
+    if status == highspy.HighsStatus.kError:
+        raise UnansweredError(message)
+
+
+def _plain_names(names: list[str]) -> list[str]:
+    """Make names unique and fit for LP and MPS files: ``alpha[plates,cam-1]`` → ``alpha(plates,cam_1)``."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_.(),]", "_", name.replace("[", "(").replace("]", ")"))[:200]
+        count = seen.get(plain, 0)
+        seen[plain] = count + 1
+        result.append(plain if count == 0 else f"{plain}_{count + 1}")
+    return result
+
+
+@contextmanager
+def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Iterator[None]:
+    """Keep the incumbent on Ctrl-C, and tell the listener of incumbents and bounds while HiGHS runs.
+
+    The signal handler only sets a flag: an exception may not travel through the solver's frames.
+    """
+    stop = threading.Event()
+    failure: list[BaseException] = []
+    last = [0.0]
+
+    def tell(kind: Any, message: str, data_out: Any, data_in: Any, user: Any) -> None:
+        if stop.is_set():
+            data_in.user_interrupt = True
+        now = time.monotonic()
+        if listener is None or now - last[0] < 0.1 or int(kind) != mip:
+            return
+        last[0] = now
+        incumbent, bound = data_out.mip_primal_bound, data_out.mip_dual_bound
+        incumbent = incumbent * scale if abs(incumbent) < 1e30 else math.inf
+        bound = bound * scale if abs(bound) < 1e30 else -math.inf
+        try:
+            listener(Progress(data_out.running_time, incumbent, bound))
+        except Exception as error:
+            failure.append(error)
+            stop.set()
+
+    kinds = highspy._core.cb.HighsCallbackType
+    mip = int(kinds.kCallbackMipInterrupt)
+    highs.setCallback(tell, None)
+    highs.startCallback(kinds.kCallbackMipInterrupt)
+    highs.startCallback(kinds.kCallbackSimplexInterrupt)
+    in_main = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, lambda *_: stop.set()) if in_main else None
+    try:
+        yield
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, previous)
+        highs.stopCallback(kinds.kCallbackMipInterrupt)
+        highs.stopCallback(kinds.kCallbackSimplexInterrupt)
+    if failure:
+        raise failure[0]

@@ -1,0 +1,52 @@
+"""When a search stops, and what it tells while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop.
+
+    Attributes:
+        seconds: wall time.
+        gap: relative gap at which the answer is good enough; 0 asks for the proven optimum.
+        threads: threads of the solver; 1 is often fastest.
+        seed: seed of the solver.
+        nodes: largest number of branch-and-bound nodes, for runs that must be repeatable; None for no limit.
+    """
+
+    seconds: float = 60.0
+    gap: float = 0.0
+    threads: int = 1
+    seed: int = 0
+    nodes: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A glimpse of a running search. Objective values in the units of the planner's objective."""
+
+    seconds: float
+    incumbent: float
+    bound: float
+    stage: str = ""
+
+    @property
+    def gap(self) -> float:
+        """Relative gap; inf without an incumbent."""
+        return relative_gap(self.incumbent, self.bound)
+
+
+Listener = Callable[[Progress], None]
+
+
+def relative_gap(value: float, bound: float) -> float:
+    """(value - bound)/|value| for minimisation; 0 when they meet, inf when one of them is missing."""
+    if not math.isfinite(value) or not math.isfinite(bound):
+        return math.inf
+    difference = max(value - bound, 0.0)
+    return 0.0 if difference <= 1e-9 * max(abs(value), 1e-9) else difference / max(abs(value), 1e-12)

@@ -1,1 +1,0 @@
-"""Operator graphs on k accelerators and a host: throughput (contiguous or free) and latency."""

@@ -1,0 +1,119 @@
+"""Explanations: infeasible exactly when brute force says so, irreducible, and repairs that repair."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from placer.errors import PlacerError
+from placer.evaluation.evaluate import evaluate_placement
+from placer.instance.compiled import compile_instance
+from placer.instance.resolving import read_instance
+from placer.planning.explain import explain, families, is_feasible, quick_explain
+from placer.planning.ilp.formulation import build
+from placer.planning.ilp.goals import add_goal_limits, add_objective
+from placer.planning.ilp.planner import plan
+from placer.planning.ilp.warmstart import warm_start
+from placer.planning.request import Options
+from placer.solver.highs import Solver
+from placer.solver.progress import Limits
+from tests.random_instances import every_placement, random_instance
+
+REPO = Path(__file__).parent.parent.parent
+
+
+def test_explanations_are_right_and_irreducible() -> None:
+    explained = 0
+    for seed in range(80):
+        compiled = random_instance(seed, 200)
+        possible = any(evaluate_placement(compiled, placement).feasible for placement in every_placement(compiled))
+        try:
+            found = explain(compiled)
+        except PlacerError:
+            assert not possible
+            continue
+        assert found.feasible == possible, seed
+        if found.feasible:
+            continue
+        explained += 1
+        assert found.sentences
+        assert not is_feasible(compiled, found.clash, Limits())
+        for group in found.clash:
+            assert is_feasible(compiled, [g for g in found.clash if g != group], Limits()), (seed, group)
+    assert explained >= 5
+
+
+def test_quick_explain_finds_a_minimal_conflict() -> None:
+    groups = [("kind", str(number)) for number in range(12)]
+
+    def possible(held: object) -> bool:
+        return not {("kind", "3"), ("kind", "8")} <= set(held)  # type: ignore[call-overload]
+
+    assert set(quick_explain(groups, possible)) == {("kind", "3"), ("kind", "8")}
+
+
+def test_alexnet_on_orange_pi_zeros() -> None:
+    found = explain(compile_instance(read_instance("infeasible")))
+    assert "layer fc6 of service pictures needs 151 MB" in found.sentences[0]
+    assert "128 MB" in found.sentences[0]
+    assert {kind for kind, _ in found.clash} == {"memory"}
+    assert any("give opi-1 151" in repair for repair in found.repairs)
+
+
+def test_families_name_known_things() -> None:
+    compiled = compile_instance(read_instance("smart-parking"))
+    known = {*compiled.device_names, *(service.name for service in compiled.instance.services)}
+    assert {subject for _, subject in families(compiled)} <= known
+
+
+def test_warm_starts_are_feasible_and_accepted() -> None:
+    started = 0
+    for seed in range(60):
+        compiled = random_instance(seed, 2000)
+        start = warm_start(compiled, "latency")
+        if start is None:
+            continue
+        started += 1
+        value = evaluate_placement(compiled, start)
+        assert value.feasible
+        best = plan(compiled, Options(objectives=("latency",))).evaluation.objectives["latency"]
+        assert best <= value.objectives["latency"] * (1 + 1e-9)
+    assert started >= 20
+
+
+def test_a_node_limit_is_reproducible_and_bounds_hold() -> None:
+    compiled = compile_instance(read_instance("paper-alexnet-l1"))
+    options = Options(limits=Limits(nodes=1, seed=3))
+    first, second = plan(compiled, options), plan(compiled, options)
+    assert first.placement == second.placement
+    result = first.plan.certificate.objectives[0]
+    assert result.bound is not None
+    assert result.bound <= result.value
+
+
+def test_statuses_are_told_apart() -> None:
+    compiled = compile_instance(read_instance("paper-3alexnet-l1"))
+    formulation = build(compiled)
+    add_goal_limits(formulation)
+    add_objective(formulation, "latency")
+    result = Solver.of(formulation.model).solve(Limits(seconds=0.05))
+    assert result.status == "time-limit"
+    assert not result.has_incumbent
+    assert not result.values
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_keeps_the_best_plan(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "placer", "plan", "paper-3alexnet-l1", "-o", str(tmp_path / "plan.json")]
+    with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(6)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert "interrupted" in out
+    assert (tmp_path / "plan.json").is_file()
