@@ -11,7 +11,17 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "placer"
 BANDS = {
-    "engines and ground": ["_version", "errors", "arrays", "files", "jit", "solver", "queueing", "simulation"],
+    "engines and ground": [
+        "_version",
+        "errors",
+        "arrays",
+        "files",
+        "interruption",
+        "jit",
+        "solver",
+        "queueing",
+        "simulation",
+    ],
     "question and answer": ["instance", "plan", "evaluation"],
     "tools that stand alone": ["profiling", "splitting", "exits", "operators"],
     "the way": ["planning"],

@@ -8,14 +8,10 @@ bound are read from HiGHS separately; a status that is not in the table is ``unk
 from __future__ import annotations
 
 import math
-import re
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import highspy
@@ -23,7 +19,10 @@ import numpy as np
 from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
-from placer.errors import InfeasibleError, InputError, Problem, UnansweredError
+from placer.errors import InfeasibleError, UnansweredError
+from placer.files import Output
+from placer.interruption import held
+from placer.solver.model_file import plain_names, write_model_file
 from placer.solver.progress import Limits, Listener, Progress
 
 Status = Literal[
@@ -172,26 +171,17 @@ class Solver:
     def _is_mip(self) -> bool:
         return any(column.is_integer() for column in self.columns)
 
-    def write(self, path: Path) -> None:
+    def write(self, output: Output) -> None:
         """Write the model as MPS or LP (by the suffix) with the names of the Pyomo components.
 
         Raises:
-            InputError: for another suffix or a folder that cannot be written.
+            InputError: for another suffix, or a model that cannot be written.
         """
-        if path.suffix.lower() not in (".mps", ".lp"):
-            raise InputError([Problem("a model is written as .mps or .lp", file=str(path))])
-        for position, name in enumerate(_plain_names([column.name for column in self.columns])):
+        for position, name in enumerate(plain_names([column.name for column in self.columns])):
             self.highs.passColName(position, name)
-        for position, name in enumerate(_plain_names(self.names)):
+        for position, name in enumerate(plain_names(self.names)):
             self.highs.passRowName(position, name)
-        temporary = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
-        try:
-            _expect_ok(self.highs.writeModel(str(temporary)), f"HiGHS could not write {path}")
-            temporary.replace(path)
-        except OSError as error:
-            raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_model_file(output, lambda draft: self.highs.writeModel(draft) != highspy.HighsStatus.kError)
 
 
 class LinearProgram:
@@ -279,25 +269,12 @@ def _expect_ok(status: Any, message: str) -> None:
         raise UnansweredError(message)
 
 
-def _plain_names(names: list[str]) -> list[str]:
-    """Make names unique and fit for LP and MPS files: ``alpha[plates,cam-1]`` → ``alpha(plates,cam_1)``."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_.(),]", "_", name.replace("[", "(").replace("]", ")"))[:200]
-        count = seen.get(plain, 0)
-        seen[plain] = count + 1
-        result.append(plain if count == 0 else f"{plain}_{count + 1}")
-    return result
-
-
 @contextmanager
 def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Iterator[None]:
     """Keep the incumbent on Ctrl-C, and tell the listener of incumbents and bounds while HiGHS runs.
 
-    The signal handler only sets a flag: an exception may not travel through the solver's frames.
+    An exception may not travel through the solver's frames: an interruption only sets a flag.
     """
-    stop = threading.Event()
     failure: list[BaseException] = []
     last = [0.0]
 
@@ -322,13 +299,10 @@ def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Itera
     highs.setCallback(tell, None)
     highs.startCallback(kinds.kCallbackMipInterrupt)
     highs.startCallback(kinds.kCallbackSimplexInterrupt)
-    in_main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, lambda *_: stop.set()) if in_main else None
     try:
-        yield
+        with held() as stop:
+            yield
     finally:
-        if in_main:
-            signal.signal(signal.SIGINT, previous)
         highs.stopCallback(kinds.kCallbackMipInterrupt)
         highs.stopCallback(kinds.kCallbackSimplexInterrupt)
     if failure:
