@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
-from placer.errors import MissingExtraError
 from placer.exits.sweep import Axis, Point
 from placer.files import Output
 from placer.pictures import canvas
@@ -42,10 +38,7 @@ def draw(points: Sequence[Point], axis: Axis, title: str, limit: float, output: 
         InputError: another suffix, or the file cannot be written.
     """
     canvas.check_suffix(output)
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("a picture", "picture")
-    matplotlib: Any = import_module("matplotlib")
-    figure_module: Any = import_module("matplotlib.figure")
+    matplotlib, figure_module = canvas.load("matplotlib"), canvas.load("matplotlib.figure")
     with matplotlib.rc_context({"svg.hashsalt": "placer", "svg.fonttype": "none", "font.size": 9}):
         figure = figure_module.Figure(figsize=(7.5, 6.5), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
