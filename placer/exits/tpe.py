@@ -6,13 +6,12 @@ scales to the thousands of evaluations that a comparison with coordinate ascent 
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from placer.errors import InfeasibleError, MissingExtraError
+from placer import optional
+from placer.errors import InfeasibleError
 from placer.exits.samples import Split
 from placer.exits.station import Station
 from placer.exits.thresholds import OFF, Costs, LossModel, Search, Tuned
@@ -36,12 +35,10 @@ def tune(
     """Tune thresholds by TPE; arguments as :func:`placer.exits.thresholds.tune`.
 
     Raises:
-        MissingExtraError: optuna is missing.
+        MissingExtraError: optuna is missing or broken.
         InfeasibleError: no trial kept the limit.
     """
-    if find_spec("optuna") is None:
-        raise MissingExtraError("tuning by TPE", "tune")
-    optuna: Any = import_module("optuna")
+    optuna = optional.load("optuna", "tuning by TPE", "tune")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     L = samples.correct.shape[1]
     search = Search(samples, costs, station, max_loss, model)

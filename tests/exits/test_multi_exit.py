@@ -129,7 +129,7 @@ def test_tpe_keeps_the_limit_it_is_given() -> None:
 
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tpe, "find_spec", lambda name: None)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     profile = read_profile("mnist-cnn-8")
     with pytest.raises(MissingExtraError, match="tune"):
         tpe.tune(profile.split("calibration"), Costs.of(profile), Station(5000.0, 10), 0.01)
