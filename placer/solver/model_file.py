@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from placer.errors import InputError, Problem
 from placer.files import Output, path_of, scratch_folder, write_atomically
@@ -48,15 +48,3 @@ def write_model_file(output: Output, write: Callable[[str], bool]) -> None:
     if not whole or not _END.search(text[-64:]):
         raise InputError([Problem("cannot be written whole: is the disk full?", file=str(path))])
     write_atomically(output, text)
-
-
-def plain_names(names: Sequence[str]) -> list[str]:
-    """Make names unique and fit for LP and MPS files: ``alpha[plates,cam-1]`` → ``alpha(plates,cam_1)``."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_.(),]", "_", name.replace("[", "(").replace("]", ")"))[:200]
-        count = seen.get(plain, 0)
-        seen[plain] = count + 1
-        result.append(plain if count == 0 else f"{plain}_{count + 1}")
-    return result

@@ -10,7 +10,7 @@ import pytest
 
 from placer.errors import InputError
 from placer.files import claim
-from placer.solver.model_file import plain_names, write_model_file
+from placer.solver.model_file import write_model_file
 
 END = {"lp": "Minimize\n obj: x\nend\n", "mps": "NAME\nENDATA\n"}
 
@@ -68,7 +68,3 @@ def test_highs_that_cannot_write_all_is_found_out(tmp_path: Path, suffix: str) -
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(path)], capture_output=True, text=True)
     assert "cannot be written whole: is the disk full?" in done.stdout, done.stderr
     assert not list(tmp_path.iterdir())
-
-
-def test_names_are_plain_and_unique() -> None:
-    assert plain_names(["a[x,1]", "a(x,1)", "b-c", "b c"]) == ["a(x,1)", "a(x,1)_2", "b_c", "b_c_2"]
