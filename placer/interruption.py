@@ -19,6 +19,8 @@ _flags: list[threading.Event] = []
 
 def install() -> None:
     """Make every such signal raise KeyboardInterrupt in the main thread; what is ignored (``nohup``) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)

@@ -32,6 +32,7 @@ class Request:
         replications: how many.
         seed: of the first stream.
         level: confidence of the intervals.
+        keep_finished: on an interruption judge by the replications that are done.
         relative_half_width: go on until the intervals are this narrow; None for a fixed number of replications.
     """
 
@@ -40,6 +41,7 @@ class Request:
     seed: int = 0
     level: float = 0.99
     relative_half_width: float | None = None
+    keep_finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def simulate_plan(
         level=request.level,
         executor=executor,
         progress=progress,
+        keep_finished=request.keep_finished,
         **options,
     )
     checks = _checks(compiled, labelled, result)

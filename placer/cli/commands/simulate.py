@@ -33,25 +33,29 @@ def command(
 ) -> int:
     """Simulate PLAN: loss, throughput, response times with intervals, beside the analytic evaluator.
 
-    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
+    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval. Ctrl-C keeps the replications that
+    are done; exit code 3 then, and the output says that it is partial.
     """
     from placer.cli.output import plan as report
     from placer.evaluation.simulated import Request, simulate_plan
     from placer.simulation.executors import open_executor
 
     plan, compiled, _ = open_plan(plan_file, instance)
-    request = Request(jobs, replications, seed, level, relative_half_width)
+    request = Request(jobs, replications, seed, level, relative_half_width, keep_finished=True)
 
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
         found = simulate_plan(plan, compiled, request, pool, tell)
     statuses = {check.status for check in found.evaluation.checks}
-    code = 1 if "violated" in statuses else 3 if "undecided" in statuses else 0
+    partial = found.result.replications < found.result.planned
+    code = 3 if partial else 1 if "violated" in statuses else 3 if "undecided" in statuses else 0
     if as_json:
         data = {
             "simulation": evaluation_json(found.evaluation),
             "analytic": evaluation_json(found.analytic),
             "disagreements": found.disagreements,
             "replications": found.result.replications,
+            "planned": found.result.planned,
+            "partial": partial,
             "events": found.result.events,
             "seed": found.result.seed,
             "level": level,
@@ -64,6 +68,9 @@ def command(
     report.print_times(found.evaluation, out)
     for line in found.disagreements:
         out.print(f"differs  {line}", markup=False)
+    if partial:
+        done = f"{found.result.replications} of {found.result.planned} replications"
+        out.print(f"partial: {done}; interrupted", markup=False)
     report.print_checks(found.evaluation, out)
     for check in found.evaluation.checks:
         if check.status == "undecided":
