@@ -1,4 +1,4 @@
-"""The real command line, as a subprocess."""
+"""What the commands say and return; :mod:`tests.cli.test_acceptance` holds the program to the same."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from typing import Any
 import pytest
 
 from placer.cli import COMMANDS
+from tests.cli.run import REPO, placer
 
-REPO = Path(__file__).parent.parent.parent
 
-
-def placer(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "placer", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or REPO, timeout=300)
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("planned") / "plan.json"
+    done = placer("plan", "smart-parking", "-o", str(path))
+    assert done.returncode == 0, done.stderr
+    return path.read_bytes()
 
 
 @pytest.fixture
-def plan_file(tmp_path: Path) -> Path:
-    done = placer("plan", "smart-parking", "-o", str(tmp_path / "plan.json"))
-    assert done.returncode == 0, done.stderr
+def plan_file(planned: bytes, tmp_path: Path) -> Path:
+    """A plan of a shipped instance, in a folder of its own."""
+    (tmp_path / "plan.json").write_bytes(planned)
     return tmp_path / "plan.json"
 
 
