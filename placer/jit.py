@@ -73,8 +73,8 @@ def _compiled(function: Any) -> Any:
 
     kept = _use_cache_folder(numba.config)
     while _helpers:
-        register_jitable(_helpers.pop())
-    return numba.njit(cache=kept, nogil=True)(function)
+        register_jitable(no_cfunc_wrapper=True)(_helpers.pop())
+    return numba.njit(cache=kept, nogil=True, no_cfunc_wrapper=True)(function)
 
 
 @cache
