@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from placer.cli.parameters import FILE_OR_NAME
 from placer.errors import InputError
 
 if TYPE_CHECKING:
     from placer.evaluation.evaluate import Evaluation
+    from placer.files import Target
     from placer.instance.compiled import Compiled
     from placer.plan.plan import Plan
     from placer.solver.progress import Listener, Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
-instance_option = click.option("--instance", help="Instance to use instead of the one that the plan names.")
+instance_option = click.option(
+    "--instance", type=FILE_OR_NAME, help="Instance to use instead of the one that the plan names."
+)
 
 
 def plain(value: Any) -> Any:
@@ -70,8 +74,10 @@ def read_compiled(argument: str) -> Compiled:
 
 def instance_path(argument: str, output: Path | None) -> str:
     """Return how a plan written to ``output`` names its instance: a shipped name, or a path relative to the plan."""
+    from placer.instance.library import is_file
+
     path = Path(argument)
-    if not path.is_file():
+    if not is_file(path):
         return argument
     folder = (output.parent if output is not None else Path.cwd()).resolve()
     return Path(os.path.relpath(path.resolve(), folder)).as_posix()
@@ -83,6 +89,7 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
     Returns:
         (plan, compiled instance, whether the plan was made from just this instance).
     """
+    from placer.instance.library import is_file
     from placer.plan.plan import read_plan
 
     plan = read_plan(Path(plan_file))
@@ -90,21 +97,26 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
         if plan.instance.path is None:
             raise InputError(f"{plan_file} names no instance file", tip="give one with --instance")
         beside = Path(plan_file).parent / plan.instance.path
-        instance = str(beside) if beside.is_file() else plan.instance.path
+        instance = str(beside) if is_file(beside) else plan.instance.path
     compiled = read_compiled(instance)
     return plan, compiled, plan.instance.hash == compiled.instance.meaning_hash
 
 
-def check_output(output: Path | None, force: bool) -> None:
-    """Refuse early to overwrite a file, or to write where nothing can be written."""
+def claim_output(output: Path | None, force: bool) -> Target | None:
+    """Get ready to write a file before the work, or refuse; what is claimed and not written goes with the command."""
     if output is None:
-        return
-    if output.is_dir():
-        raise InputError(f"{output} is a folder")
-    if output.exists() and not force:
-        raise InputError(f"{output} exists", tip="--force overwrites it")
-    if not output.parent.is_dir():
-        raise InputError(f"{output.parent} is no folder")
+        return None
+    from placer.files import claim
+
+    ctx = click.get_current_context()
+    claimed = ctx.meta.setdefault("placer.outputs", set())
+    name = os.path.realpath(output)
+    if name in claimed:
+        raise click.UsageError(f"{output} is named for two outputs", ctx)
+    claimed.add(name)
+    target = claim(output, force)
+    ctx.call_on_close(target.discard)
+    return target
 
 
 @contextmanager

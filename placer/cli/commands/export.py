@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from placer.cli.common import instance_option, json_option, open_plan, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
 @click.command("export")
-@click.argument("plan_file", metavar="PLAN")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
+@click.option("-o", "--output", type=FILE, required=True, help="Folder to write.")
 @click.option("--format", "formats", multiple=True, help="kubernetes, compose, mermaid, dot, plan; all when left out.")
 @click.option("--image", help="Container image of the node program, when the instance names none.")
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
@@ -31,9 +32,10 @@ def command(
     """Write what the nodes run: manifests and diagrams of PLAN. Refuses a plan that violates a limit."""
     from placer.errors import InfeasibleError
     from placer.evaluation.evaluate import evaluate
-    from placer.export.folder import FORMATS, export
+    from placer.export.folder import FORMATS, export, probe
 
     plan, compiled, fresh = open_plan(plan_file, instance)
+    probe(output, force)
     if not fresh and not stale_ok:
         raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
     violations = evaluate(plan, compiled).violations
