@@ -40,12 +40,12 @@ def duration(rng: np.random.Generator, laws: LawTables, o: int) -> float:
     """Draw the service time or the delay of outcome ``o`` in s."""
     draw = laws.draw[o]
     if draw < 2:
-        seconds: float = constant_or_exponential(rng, laws, o)
-        return seconds
+        return constant_or_exponential(rng, laws, o)
     first: float = laws.first[o]
+    shape: float = laws.shape[o]
     if draw == 2:
-        return first * rng.standard_gamma(laws.shape[o])
-    if rng.random() < laws.shape[o]:
+        return first * rng.standard_gamma(shape)
+    if rng.random() < shape:
         return first * rng.standard_exponential()
     second: float = laws.second[o]
     return second * rng.standard_exponential()
