@@ -161,7 +161,7 @@ def loop(features: Features) -> Loop:
                 st.job_active[job] = 1  # itself, until all its first tasks are placed
                 st.job_state[job] = ON_ITS_WAY
                 st.job_finish[job] = now
-                if JOINS:
+                if JOINS and width > 0:
                     for v in range(net.class_tasks[c], net.class_tasks[c + 1]):
                         st.job_pending[job * width + net.task_local[v]] = net.task_need[v]
                 row = T + c
