@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from placer import optional
 from placer._version import __version__
-from placer.errors import BrokenExtraError
+from placer.errors import BrokenExtraError, MissingExtraError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +59,8 @@ def version(function: F, compiled: bool | None = None) -> F:
     """
     if compiled is False or (compiled is None and not have_numba()):
         return function
+    if compiled and not optional.have("numba"):  # whatever was compiled before
+        raise MissingExtraError(_WHAT, _EXTRA)
     try:
         result: F = _compile(function)
     except BrokenExtraError as error:
