@@ -43,16 +43,15 @@ def _restart_with_docstrings() -> NoReturn:
 def without_optimisation(command: list[str]) -> list[str]:
     """A command line of Python without the letter O among the options of the interpreter."""
     result, rest = command[:1], command[1:]
-    while rest and rest[0].startswith("-") and rest[0] != "-":
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
         option, rest = rest[0], rest[1:]
-        if option.startswith(("--", "-W", "-X")):
-            values = 1 if option in ("--check-hash-based-pycs", "-W", "-X") else 0
-            result, rest = [*result, option, *rest[:values]], rest[values:]
-            continue
-        end = min((option.index(letter) for letter in "mc" if letter in option), default=len(option))
-        kept = option[:end].replace("O", "") + option[end:]
-        result += [kept] if kept != "-" else []
-        if end < len(option):  # what follows is the module's or the text's
+        end = min((option.index(letter) for letter in "mcWX" if letter in option), default=len(option))
+        if option.startswith("--"):
+            kept, values = option, int(option == "--check-hash-based-pycs")
+        else:
+            kept, values = option[:end].replace("O", "") + option[end:], int(option[end:] in ("W", "X"))
+        result, rest = result + [kept] * (kept != "-") + rest[:values], rest[values:]
+        if not option.startswith("--") and option[end : end + 1] in ("m", "c"):  # what follows is the module's
             break
     return result + rest
 

@@ -53,6 +53,17 @@ def held() -> Iterator[threading.Event]:
         _flags.remove(flag)
 
 
+@contextmanager
+def noted() -> Iterator[threading.Event]:
+    """An event that is set when something inside holds an interruption back: it ends, and so should what follows."""
+    flag = threading.Event()
+    _flags.append(flag)
+    try:
+        yield flag
+    finally:
+        _flags.remove(flag)
+
+
 def _note(*_: Any) -> None:
     for flag in _flags:
         flag.set()

@@ -151,7 +151,7 @@ def _annealed(
     if not feasible:
         return _given(compiled, options, None, name)
     found = anneal(problem, feasible, energies(problem), options.limits.seconds, options.limits.seed, settings)
-    return _given(compiled, options, found.placement, name, time.monotonic() - begin)
+    return _given(compiled, options, found.placement, name, time.monotonic() - begin, found.interrupted)
 
 
 def loss_baselines(compiled: Compiled, options: Options) -> dict[str, Outcome | None]:
@@ -173,7 +173,12 @@ def loss_baselines(compiled: Compiled, options: Options) -> dict[str, Outcome | 
 
 
 def _given(
-    compiled: Compiled, options: Options, placement: Placement | None, method: str, seconds: float = 0.0
+    compiled: Compiled,
+    options: Options,
+    placement: Placement | None,
+    method: str,
+    seconds: float = 0.0,
+    interrupted: bool = False,
 ) -> Outcome:
     """A plan of a placement about which nothing is proven."""
     if placement is None:
@@ -186,7 +191,11 @@ def _given(
         if math.isfinite(value := evaluation.objectives[name])
     )
     certificate = Certificate(
-        method=method, termination="heuristic", objectives=results, seconds=seconds, seed=options.limits.seed
+        method=method,
+        termination="interrupted" if interrupted else "heuristic",
+        objectives=results,
+        seconds=seconds,
+        seed=options.limits.seed,
     )
     return Outcome(make_plan(compiled, placement, certificate, options.path), placement, evaluation)
 

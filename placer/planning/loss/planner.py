@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from placer.errors import InfeasibleError, InputError, UnansweredError
 from placer.evaluation.evaluate import with_waiting
 from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
+from placer.interruption import noted
 from placer.plan.plan import Bound
 from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.loss.admission import choose_limits, limitable
@@ -50,7 +52,8 @@ def auto(compiled: Compiled, options: Options, listener: Listener | None = None)
     share = replace(options.limits, seconds=options.limits.seconds / 2)
     first = plan_ilp(compiled, replace(options, method="ilp", limits=share), listener)
     judged = with_waiting(compiled, first.placement, None, first.evaluation)
-    if judged.feasible or len(objectives) > 1:
+    interrupted = first.plan.certificate.termination == "interrupted"
+    if judged.feasible or interrupted or len(objectives) > 1:
         return first
     left = replace(options.limits, seconds=options.limits.seconds - first.plan.certificate.seconds)
     return plan_loss(compiled, replace(options, limits=left), listener, first)
@@ -72,6 +75,13 @@ def plan_loss(
         InfeasibleError: when the fluid relaxation proves that no placement can keep the limits.
         UnansweredError: when no placement was found.
     """
+    with noted() as interrupted:
+        return _plan_loss(compiled, options, listener, first, interrupted)
+
+
+def _plan_loss(
+    compiled: Compiled, options: Options, listener: Listener | None, first: Outcome | None, interrupted: Event
+) -> Outcome:
     begin = time.monotonic()
     problem = _problem(compiled, options)
     seconds = options.limits.seconds
@@ -83,17 +93,25 @@ def plan_loss(
     confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if options.confirm else 0.0
     search = Search(problem, options.limits.seed, listener, least)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if options.admission else 1.0)
-    left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
+    left = 0.0 if interrupted.is_set() else max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
     found = search.run(Budget(left, options.limits.nodes, None if options.limits.nodes else Budget.stale), starts)
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
-    elite = _exact(problem, found.elite)
-    # the search ends a round late at times: what is kept for rate limits is theirs
-    until = max(begin + seconds - confirm, time.monotonic() + sources)
-    spacing, gain, elite = _admission(problem, options, elite, relaxed, until)
-    if listener is not None:
-        listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
-    chosen, selection = _confirm(problem, elite, spacing, confirm, options.limits.seed)
+    elite, chosen, gain = list(found.elite), 0, None
+    spacing: list[dict[int, float]] = [{}]
+    selection: Selection | None = None
+    try:
+        if interrupted.is_set() or found.ended == "interrupted":
+            raise KeyboardInterrupt
+        exact = _exact(problem, found.elite)
+        # the search ends a round late at times: what is kept for rate limits is theirs
+        until = max(begin + seconds - confirm, time.monotonic() + sources)
+        spacing, gain, elite = _admission(problem, options, exact, relaxed, until)
+        if listener is not None:
+            listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
+        chosen, selection = _confirm(problem, elite, spacing, confirm, options.limits.seed)
+    except KeyboardInterrupt:  # the best so far, without the last word
+        found = replace(found, ended="interrupted")
     evidence = Evidence(
         method="loss",
         termination=ending(problem, found, relaxed, elite[chosen]),
