@@ -246,16 +246,3 @@ def airtime(compiled: Compiled, load: Mapping[Arc, float]) -> dict[tuple[str, in
             key = (arc.channel, int(device))
             result[key] = result.get(key, 0.0) + share
     return result
-
-
-def bottleneck(compiled: Compiled, placement: Placement, book: RouteBook) -> float:
-    """Largest seconds of work per second on any compute unit, link or shared channel.
-
-    Services without arrivals count with one request per second. 1/bottleneck is the factor by which all rates
-    can grow before something saturates.
-    """
-    arcs = arc_loads(compiled, placement, book, rate_if_none=1.0)
-    shared = airtime(compiled, arcs)
-    alone = [load for arc, load in arcs.items() if arc.channel is None]
-    work = loads(compiled, placement).unit_work
-    return max([float(work.max(initial=0.0)), *alone, *shared.values()])

@@ -89,6 +89,11 @@ class Compiled:
         """Names of the devices."""
         return self.topology.names
 
+    @property
+    def mix(self) -> Floats:
+        """Requests per second of each service, 1/s for those without arrivals, shape (S,): how they stand together."""
+        return np.where(np.isnan(self.rate), 1.0, self.rate)
+
     @cached_property
     def station_index(self) -> dict[tuple[str, str], int]:
         """Index of each station by (device name, unit name)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placer.evaluation.checks import RELATIVE_TOLERANCE
+from placer.evaluation.checks import RELATIVE_TOLERANCE, excess_of
 from placer.evaluation.deterministic import RouteBook, airtime, arc_loads
 from placer.instance.compiled import Compiled, Floats, Ints
 from placer.instance.variant import Truths
@@ -79,7 +79,7 @@ class Resources:
             ]
         )
         scale = np.maximum(np.where(np.isfinite(self.limits), self.limits, 1.0), 1e-12)
-        self._scale, self._eased = scale, self.limits + RELATIVE_TOLERANCE * scale
+        self._eased = self.limits + RELATIVE_TOLERANCE * scale
         self._peaks = any(bool((variant.activations > 0).any()) for variant in compiled.variants)
         self._shared_air = bool(compiled.topology.hears) and not np.isnan(compiled.rate).all()
         self._usage: dict[tuple[int, tuple[int, ...]], Usage] = {}
@@ -148,7 +148,7 @@ class Resources:
         return Room(memory, flash, layers, compute, unit_memory, work, peak)
 
     def overdrawn(self, placement: Placement) -> float:
-        """By how much limits are exceeded, as a sum of fractions of the limits; 0 when all are kept.
+        """How badly limits are broken, see :func:`placer.evaluation.checks.excess_of`; 0 when all are kept.
 
         Devices that run nothing have no limit to keep, as in the evaluator.
         """
@@ -158,7 +158,7 @@ class Resources:
         if over.any():
             over[: 4 * self.devices] &= np.tile(self._runs_something(sums), 4)
             if over.any():
-                return float(np.sum((sums - self.limits)[over] / self._scale[over]))
+                return float(excess_of(sums[over], self.limits[over]).sum())
         return self._air(placement) if self._shared_air else 0.0
 
     def _runs_something(self, sums: Floats) -> Truths:
@@ -170,5 +170,4 @@ class Resources:
         most = self.compiled.instance.file.limits.airtime
         arcs = arc_loads(self.compiled, placement, RouteBook(self.compiled))
         shares = np.array(list(airtime(self.compiled, arcs).values()))
-        over = shares > most * (1.0 + RELATIVE_TOLERANCE)
-        return float(np.sum((shares - most)[over] / max(most, 1e-12)))
+        return float(excess_of(shares, most).sum())

@@ -268,7 +268,7 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             return None
         plan[service] = chosen
     best = _as_placement(plan)
-    evaluation = evaluate_placement(compiled, best)
+    evaluation = evaluate_placement(compiled, best, "deterministic")
     for _ in range(_ROUNDS):
         improved = False
         for service in range(len(options)):
@@ -276,9 +276,9 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             if chosen is None or chosen == plan[service]:
                 continue
             candidate = _as_placement({**plan, service: chosen})
-            trial = evaluate_placement(compiled, candidate)
-            better = trial.objectives[objective] < evaluation.objectives[objective] - 1e-12
-            if (trial.feasible, better) > (evaluation.feasible, False):
+            trial = evaluate_placement(compiled, candidate, "deterministic")
+            better = trial.costs[objective] < evaluation.costs[objective] - 1e-12
+            if (-trial.excess, better) > (-evaluation.excess, False):
                 plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
         if not improved:
             break
