@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from placer.cli.parameters import FILE_OR_NAME
 from placer.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from placer.solver.progress import Listener, Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
-instance_option = click.option("--instance", help="Instance to use instead of the one that the plan names.")
+instance_option = click.option(
+    "--instance", type=FILE_OR_NAME, help="Instance to use instead of the one that the plan names."
+)
 
 
 def plain(value: Any) -> Any:
@@ -83,8 +86,10 @@ def read_compiled(argument: str) -> Compiled:
 
 def instance_path(argument: str, output: Path | None) -> str:
     """Return how a plan written to ``output`` names its instance: a shipped name, or a path relative to the plan."""
+    from placer.instance.library import is_file
+
     path = Path(argument)
-    if not path.is_file():
+    if not is_file(path):
         return argument
     folder = (output.parent if output is not None else Path.cwd()).resolve()
     return Path(os.path.relpath(path.resolve(), folder)).as_posix()
@@ -97,6 +102,7 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
         (plan, compiled instance, whether the plan was made from just this instance).
     """
     from placer.evaluation.plan_checks import renewed
+    from placer.instance.library import is_file
     from placer.plan.plan import read_plan
 
     plan = read_plan(Path(plan_file))
@@ -104,7 +110,7 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
         if plan.instance.path is None:
             raise InputError(f"{plan_file} names no instance file", tip="give one with --instance")
         beside = Path(plan_file).parent / plan.instance.path
-        instance = str(beside) if beside.is_file() else plan.instance.path
+        instance = str(beside) if is_file(beside) else plan.instance.path
     compiled = read_compiled(instance)
     plan = renewed(plan, compiled)
     return plan, compiled, plan.instance.hash == compiled.instance.meaning_hash

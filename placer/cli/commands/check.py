@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from placer.cli.common import instance_option, json_option, open_plan
+from placer.cli.parameters import FILE_OR_NAME
 
 
 @click.command("check")
-@click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True)
+@click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True, type=FILE_OR_NAME)
 @instance_option
 @click.option(
     "--format",

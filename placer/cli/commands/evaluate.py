@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json
+from placer.cli.parameters import FILE_OR_NAME
 
 
 @click.command("evaluate")
-@click.argument("plan_file", metavar="PLAN")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
 @instance_option
 @json_option
 def command(plan_file: str, instance: str | None, as_json: bool) -> int:

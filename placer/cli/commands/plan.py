@@ -17,31 +17,32 @@ from placer.cli.common import (
     progress_bar,
     read_compiled,
 )
+from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 
 @click.command("plan")
-@click.argument("instance")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
+@click.argument("instance", type=FILE_OR_NAME)
+@click.option("-o", "--output", type=FILE, help="Write the plan here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
 @click.option("--method", default="auto", show_default=True, help="Planner; 'placer plan --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
-@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds.")
-@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds.")
+@click.option("--gap", type=Number(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Solver seed.")
-@click.option("--keep", type=click.Path(), help="Plan that is deployed; its placement is the start.")
+@click.option("--keep", type=FILE, help="Plan that is deployed; its placement is the start.")
 @click.option("--max-moves", type=click.IntRange(min=0), help="With --keep: layers that may move at most.")
 @click.option("--admission", is_flag=True, help="Loss: choose rate limits at the sources with the placement.")
-@click.option("--scenarios", type=click.Path(path_type=Path), help="Loss: file of scenarios that one plan must serve.")
+@click.option("--scenarios", type=FILE, help="Loss: file of scenarios that one plan must serve.")
 @click.option(
     "--robust", type=click.Choice(["mean", "worst"]), default="mean", show_default=True, help="How scenarios count."
 )
 @click.option("--rounds", type=click.IntRange(min=1), help="Loss: rounds of the search (repeatable), not the clock.")
 @click.option("--confirm/--no-confirm", default=True, help="Loss: let a simulation choose among the best candidates.")
-@click.option("--write-model", type=click.Path(path_type=Path), help="Write the ILP as .mps or .lp.")
+@click.option("--write-model", type=FILE, help="Write the ILP as .mps or .lp.")
 @json_option
 def command(
     instance: str,
@@ -53,7 +54,7 @@ def command(
     gap: float,
     threads: int,
     seed: int,
-    keep: str | None,
+    keep: Path | None,
     max_moves: int | None,
     admission: bool,
     scenarios: Path | None,
@@ -79,7 +80,7 @@ def command(
     check_output(output, force)
     check_output(write_model, force)
     compiled = read_compiled(instance)
-    old = to_placement(open_plan(keep, instance)[0], compiled) if keep is not None else None
+    old = to_placement(open_plan(str(keep), instance)[0], compiled) if keep is not None else None
     limits = Limits(time_limit, gap, threads, seed, rounds)
     states = read_scenarios(scenarios, compiled) if scenarios is not None else ()
     options = Options(
