@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placer.evaluation.analytic import LARGEST_BUFFER
+from placer.evaluation.blocks import Block
 from placer.evaluation.checks import excess_of
 from placer.evaluation.objectives import weighted_loss
-from placer.evaluation.queues import Block
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import LOSS, Problem
