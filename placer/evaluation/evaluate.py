@@ -149,19 +149,18 @@ def _skipped(compiled: Compiled) -> list[Check]:
 
 
 def _device_metrics(compiled: Compiled, load: Loads) -> list[DeviceMetrics]:
-    result = []
+    result, stores = [], compiled.stores
+    ram, flash, room = stores.ram(load.stored), stores.flash(load.stored), stores.flash(stores.capacity)
     for index, name in enumerate(compiled.device_names):
         if load.layers[index] == 0:
             continue
-        has_flash = not np.isnan(compiled.flash[index])
-        in_ram = load.runtime[index] + load.activations[index] + (0.0 if has_flash else load.weights[index])
         result.append(
             DeviceMetrics(
                 name=name,
                 layers=int(load.layers[index]),
-                memory=float(in_ram),
+                memory=float(ram[index]),
                 free_memory=float(compiled.memory[index]),
-                flash=float(load.weights[index]) if has_flash else float("nan"),
+                flash=float(flash[index]) if np.isfinite(room[index]) else float("nan"),
                 compute=float(load.compute[index]),
                 utilisation={
                     station.unit: float(load.work[position])

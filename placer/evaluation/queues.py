@@ -140,7 +140,7 @@ def behind_limit(stream: Arrivals, gap: float) -> Arrivals:
 
 def _capacities(compiled: Compiled, placement: Placement) -> list[int]:
     """K of every station: as given, or what the memory left free holds of the largest waiting input."""
-    load = loads(compiled, placement)
+    free = np.maximum(compiled.memory - compiled.stores.ram(loads(compiled, placement).stored), 0.0)
     largest = np.zeros(len(compiled.stations))
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
@@ -154,10 +154,9 @@ def _capacities(compiled: Compiled, placement: Placement) -> list[int]:
         if buffer != "memory":
             result.append(UNLIMITED if buffer is None else buffer)
             continue
-        in_ram = load.runtime[place.device] + load.activations[place.device]
-        in_ram += load.weights[place.device] if np.isnan(compiled.flash[place.device]) else 0.0
-        free = max(float(compiled.memory[place.device] - in_ram), 0.0)
-        result.append(1 + int(min(free // largest[station], 10**6)) if largest[station] > 0 else UNLIMITED)
+        result.append(
+            1 + int(min(free[place.device] // largest[station], 10**6)) if largest[station] > 0 else UNLIMITED
+        )
     return result
 
 

@@ -9,12 +9,14 @@ every device that runs a part of it, once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,34 @@ class Stores:
     def shared(self, peak: Floats) -> Floats:
         """Bytes of working memory in every memory, shape (2 D + N,), from the largest of each unit, shape (N,)."""
         return np.bincount(self.working, peak, minlength=len(self)).astype(np.float64)
+
+    def fitting(self, free: Floats, weights: Floats, working: Floats, runtime: float) -> Truths:
+        """Whether what comes to each unit fits, shape (…, N).
+
+        Args:
+            free: shape (2 D + N,), bytes left in every memory.
+            weights, working: shape (…, N) or what broadcasts to it, bytes of weights and more working memory.
+            runtime: bytes of the runtime.
+        """
+        in_ram = runtime + np.where(self._weights_in_ram, weights, 0.0) + np.where(self._working_in_ram, working, 0.0)
+        fits = in_ram <= free[self.runtime]
+        if not self._weights_in_ram.all():  # elsewhere, with the working memory where that is there too
+            fits = fits & (weights + np.where(self._together, working, 0.0) <= free[self.weights])
+        if not (self._working_in_ram | self._together).all():
+            fits = fits & (working <= free[self.working])
+        return np.asarray(fits)
+
+    @cached_property
+    def _weights_in_ram(self) -> Truths:
+        return np.asarray(self.weights == self.runtime)
+
+    @cached_property
+    def _working_in_ram(self) -> Truths:
+        return np.asarray(self.working == self.runtime)
+
+    @cached_property
+    def _together(self) -> Truths:
+        return np.asarray(self.working == self.weights)
 
     def ram(self, used: Floats) -> Floats:
         """The part of the devices' RAM, shape (D,), of bytes in every memory."""
