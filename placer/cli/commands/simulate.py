@@ -16,7 +16,10 @@ from placer.cli.parameters import FILE_OR_NAME, Number
 @click.option("--level", type=Number(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
 @click.option("--relative-half-width", type=Number(1e-5, 1), help="Add replications until it is reached.")
 @click.option(
-    "--executor", default="processes", show_default=True, help="serial, processes[:N], threads[:N], dask:ADDRESS."
+    "--executor",
+    default="auto",
+    show_default=True,
+    help="auto (threads), serial, processes[:N], threads[:N], dask:ADDRESS.",
 )
 @instance_option
 @json_option
