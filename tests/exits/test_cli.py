@@ -1,24 +1,17 @@
-"""``placer exits`` as a subprocess."""
+"""``placer exits``: what it says and returns."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from placer.exits.policy import read_policy
+from tests.cli.run import REPO, placer
 
-REPO = Path(__file__).parent.parent.parent
 RESNET = ("exits", "resnet-50-cifar10", "--arrivals", "3 /s", "--buffer", "10", "--jobs", "2000", "--replications", "3")
-
-
-def placer(*arguments: str, cwd: Path = REPO) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "placer", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
 def test_one_method_and_its_policy(tmp_path: Path) -> None:
