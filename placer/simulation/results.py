@@ -123,3 +123,8 @@ class SimulationResult:
     compiled: bool
     seconds: float
     values: dict[str, Floats]
+
+    @property
+    def partial(self) -> bool:
+        """Whether somebody interrupted it before all planned replications were done."""
+        return self.replications < self.planned

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from placer.evaluation.evaluate import Evaluation
+from placer.evaluation.checks import Status
+from placer.evaluation.evaluation import Evaluation
 from placer.instance.units import show_bytes, show_fraction, show_joules, show_seconds
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ _SHOW: dict[str, Callable[[float], str]] = {
     "s": show_seconds,
     "J": show_joules,
     "s/s": lambda value: f"{value:.4g}",
+    "requests/s": lambda value: f"{value:.4g} requests/s",
     "1": show_fraction,
 }
 
-
-ACCURACY = "accuracy"
+_WORDS: tuple[tuple[str, Status], ...] = (("VIOLATED", "violated"), ("UNDECIDED", "undecided"), ("skipped ", "skipped"))
 
 
 def console(err: bool = False) -> Console:
@@ -41,18 +42,25 @@ def value_text(value: float, unit: str) -> str:
     return _SHOW[unit](value) if unit in _SHOW else f"{value:.6g}"
 
 
+def shown(name: str, value: float, unit: str) -> str:
+    """The value of an objective for people: accuracy is a plain number, loss a percentage."""
+    return f"{value:.4g}" if name == "accuracy" and not math.isnan(value) else value_text(value, unit)
+
+
 def objective_text(result: ObjectiveResult) -> str:
-    """One line on an objective: value, bound, gap."""
-    if result.name == ACCURACY:  # minimised as what is missing to 1
-        line = f"accuracy: {1.0 - result.value:.4g}"
-        return line + (" (no bound is proven)" if result.bound is None else f", at most {1.0 - result.bound:.4g}")
-    line = f"{result.name}: {value_text(result.value, result.unit)}"
+    """One line on an objective: value, bound, gap; beside a throughput how long its slowest stage is busy."""
+    line = f"{result.name}: {shown(result.name, result.value, result.unit)}"
+    if result.unit == "requests/s" and result.value > 0:
+        line += f", slowest stage busy {show_seconds(1.0 / result.value)} a request"
+    if result.value_of is not None:
+        line += f" ({result.value_of})"
     if result.bound is None or result.gap is None:
         return f"{line} (no bound is proven)"
-    whose = "" if result.bound_of is None else f" (of {result.bound_of})"
     if result.gap == 0:
-        return f"{line} (proven optimal{whose.replace(' (of', ' for').rstrip(')') if whose else ''})"
-    return f"{line}, bound {value_text(result.bound, result.unit)}{whose}, gap {show_fraction(result.gap)}"
+        return f"{line} (proven optimal{'' if result.bound_of is None else f' for {result.bound_of}'})"
+    whose = "" if result.bound_of is None else f" (of {result.bound_of})"
+    bound = shown(result.name, result.bound, result.unit)
+    return f"{line}, bound {bound}{whose}, gap {show_fraction(result.gap)}"
 
 
 def print_plan(plan: Plan, out: Console) -> None:
@@ -176,44 +184,51 @@ def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name
     table = Table(title=f"Beside it ({name})", title_justify="left")
     for column in ("placement", name, "against the plan", "keeps all limits"):
         table.add_column(column)
-
-    def shown(figure: float) -> str:
-        return f"{1.0 - figure:.4g}" if name == ACCURACY else value_text(figure, unit)
-
-    table.add_row("the plan", shown(value), "", "yes" if outcome.evaluation.feasible else "no")
+    table.add_row("the plan", shown(name, value, unit), "", _kept(outcome.evaluation))
     for title, other in beside.items():
         if other is None:
             reason = "no node is large enough" if "node" in title else "no cloud device"
             table.add_row(title, "–", "", "no such placement was found" if name == "loss" else reason)
             continue
         theirs = other.evaluation.objectives[name]
-        ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
-        if name == "loss" and theirs > 0:
-            ratio = f"the plan loses {show_fraction(1.0 - value / theirs)} less"
-        if name == ACCURACY and math.isfinite(theirs):
-            ratio = f"{theirs - value:+.4g} for the plan"
-        broken = other.evaluation.violations
-        table.add_row(title, shown(theirs), ratio, "yes" if not broken else f"no: {broken[0].message}")
+        table.add_row(title, shown(name, theirs, unit), against(name, value, theirs), _kept(other.evaluation))
     out.print(table)
     split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
     whole = beside.get("each service whole on one node")
     if not split:
         out.print("Do not split: each service is best whole on one node.")
-    elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):
+    elif whole is not None and whole.evaluation.feasible and _as_good(whole.evaluation, outcome.evaluation, name):
         out.print("Do not split: whole networks on one node are as good as this plan.")
 
 
+def against(name: str, value: float, theirs: float) -> str:
+    """How another placement's value of an objective stands against the plan's; empty when that cannot be said."""
+    if not (math.isfinite(value) and math.isfinite(theirs)):
+        return ""
+    if name == "loss":
+        return f"the plan loses {show_fraction(1.0 - value / theirs)} less" if theirs > 0 else ""
+    if name == "accuracy":
+        return f"{value - theirs:+.4g} for the plan"
+    return f"× {theirs / value:.3g}" if value > 0 else ""
+
+
+def _as_good(one: Evaluation, other: Evaluation, name: str) -> bool:
+    return one.costs[name] <= other.costs[name] * (1 + 1e-9)
+
+
+def _kept(evaluation: Evaluation) -> str:
+    broken = evaluation.violations
+    return f"no: {broken[0].message}" if broken else "yes" if evaluation.feasible else "undecided"
+
+
 def print_checks(evaluation: Evaluation, out: Console) -> None:
-    """Print violations and what was skipped, and the count of what was kept."""
-    for check in evaluation.violations:
-        out.print(f"VIOLATED {check.message}", markup=False)
-    for check in evaluation.skipped:
-        out.print(f"skipped  {check.message}", markup=False)
-    kept = sum(check.status == "ok" for check in evaluation.checks)
-    out.print(
-        f"{kept} limits kept, {len(evaluation.violations)} violated, {len(evaluation.skipped)} skipped",
-        markup=False,
-    )
+    """Print what is violated, undecided and skipped, and the count of what was kept."""
+    for word, status in _WORDS:
+        for check in evaluation.having(status):
+            out.print(f"{word} {check.message}", markup=False)
+    counts = [f"{len(evaluation.having('ok'))} limits kept", f"{len(evaluation.violations)} violated"]
+    counts += [f"{len(evaluation.undecided)} undecided"] if evaluation.undecided else []
+    out.print(", ".join([*counts, f"{len(evaluation.skipped)} skipped"]), markup=False)
 
 
 def print_assumptions(lines: list[str], out: Console) -> None:

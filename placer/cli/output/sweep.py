@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from placer.cli.output.plan import value_text
+from placer.cli.output.plan import shown
 from placer.instance.units import show_fraction, show_seconds
 from placer.sweep.run import Row, Sweep
 
@@ -83,7 +83,10 @@ def _status(row: Row) -> str:
 
 
 def _value(row: Row) -> str:
-    return value_text(row.answer.objectives[0].value, row.answer.objectives[0].unit) if row.answer.objectives else "–"
+    if not row.answer.objectives:
+        return "–"
+    first = row.answer.objectives[0]
+    return shown(first.name, first.value, first.unit)
 
 
 def _gap(row: Row) -> str:
