@@ -74,5 +74,5 @@ def test_ctrl_c_writes_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "partial: 2 of 3 points; interrupted" in done.stdout
     data = json.loads(table.read_text())
     assert (data["partial"], data["stopped"], data["exit_code"]) == (True, "interrupted", 0)
-    assert [list(row["values"].values()) for row in data["rows"]] == [[1], [10.5]]
+    assert [list(row["values"].values()) for row in data["rows"]] == [["1 /s"], ["10.5 /s"]]
     assert done.stderr == ""

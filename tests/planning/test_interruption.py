@@ -61,7 +61,7 @@ def test_the_ilp(stage: str) -> None:
     assert outcome.evaluation.feasible
 
 
-@pytest.mark.parametrize("stage", ["search", "simulation"])
+@pytest.mark.parametrize("stage", ["search", pytest.param("simulation", marks=pytest.mark.slow)])
 def test_the_loss_planner(stage: str) -> None:
     compiled = shipped("five-board")
     listener = interrupting(lambda news: news.stage == stage)
