@@ -24,7 +24,7 @@ from placer.simulation.statistics import Estimate, judge
 
 
 @dataclass(frozen=True)
-class Request:
+class SimulationSettings:
     """How to simulate.
 
     Attributes:
@@ -62,7 +62,7 @@ class Simulated:
 def simulate_plan(
     plan: Plan,
     compiled: Compiled,
-    request: Request,
+    request: SimulationSettings,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Simulated:

@@ -23,7 +23,7 @@ from placer.planning.loss.search.annealing import Energies, Settings, analytic_e
 from placer.planning.loss.search.neighbours import Assigned, as_placement
 from placer.planning.loss.search.search import Search
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits, Listener
 
@@ -33,7 +33,7 @@ EVENTS_PER_LAYER = 600
 """A simulation must last until the queues of a large network are full, or annealing exploits that they are not."""
 
 
-def round_robin(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def round_robin(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Deal the layers out in turn, service by service; a device without memory for a layer is passed over.
 
     Whoever deals layers out does not compute loads: limits on utilisation are not looked at, and may be broken. Where
@@ -54,12 +54,12 @@ def round_robin(compiled: Compiled, options: Options, listener: Listener | None 
         placement = _filled(problem, order)
         if placement is not None:
             break
-    return _given(compiled, options, placement, "round-robin")
+    return _given(compiled, request, placement, "round-robin")
 
 
-def random_placement(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def random_placement(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Each layer on a random device with room."""
-    problem, rng = Problem(compiled), np.random.default_rng(options.limits.seed)
+    problem, rng = Problem(compiled), np.random.default_rng(request.limits.seed)
 
     def order(usable: list[int]) -> Iterator[int]:
         yield from rng.permutation(usable).tolist()
@@ -67,11 +67,11 @@ def random_placement(compiled: Compiled, options: Options, listener: Listener | 
     for _ in range(TRIES):
         placement = _filled(problem, order)
         if placement is not None:
-            return _given(compiled, options, placement, "random")
-    return _given(compiled, options, None, "random")
+            return _given(compiled, request, placement, "random")
+    return _given(compiled, request, None, "random")
 
 
-def greedy_memory(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def greedy_memory(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Each layer on the device with the most memory left."""
     problem = Problem(compiled)
     assigned: Assigned = {}
@@ -80,7 +80,7 @@ def greedy_memory(compiled: Compiled, options: Options, listener: Listener | Non
         room = problem.resources.room(as_placement(assigned)).memory
         yield from sorted(usable, key=lambda station: -room[compiled.station_device[station]])
 
-    return _given(compiled, options, _filled(problem, order, assigned), "greedy-memory")
+    return _given(compiled, request, _filled(problem, order, assigned), "greedy-memory")
 
 
 def _filled(
@@ -103,18 +103,18 @@ def _filled(
     return as_placement(assigned)
 
 
-def min_latency(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def min_latency(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """The latency ILP, blind to loss."""
-    return _ilp(compiled, options, "latency", listener)
+    return _ilp(compiled, request, "latency", listener)
 
 
-def min_max_utilisation(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def min_max_utilisation(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """The ILP of the smallest bottleneck load: the linear proxy for loss."""
-    return _ilp(compiled, options, "throughput", listener)
+    return _ilp(compiled, request, "throughput", listener)
 
 
-def _ilp(compiled: Compiled, options: Options, objective: str, listener: Listener | None) -> Outcome:
-    found = plan_ilp(compiled, replace(options, objectives=(objective,), method="ilp"), listener)
+def _ilp(compiled: Compiled, request: Request, objective: str, listener: Listener | None) -> Outcome:
+    found = plan_ilp(compiled, replace(request, objectives=(objective,), method="ilp"), listener)
     name = {"latency": "min-latency", "throughput": "min-max-utilisation"}[objective]
     certificate = found.plan.certificate
     return replace(
@@ -122,45 +122,45 @@ def _ilp(compiled: Compiled, options: Options, objective: str, listener: Listene
     )
 
 
-def annealing(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def annealing(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Simulated annealing with the analytic evaluator."""
-    return _annealed(compiled, options, analytic_energies, Settings(), "annealing")
+    return _annealed(compiled, request, analytic_energies, Settings(), "annealing")
 
 
-def annealing_simulation(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def annealing_simulation(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Simulated annealing with short simulations."""
     settings = Settings(chains=1)
-    seed = options.limits.seed
+    seed = request.limits.seed
 
     def energies(problem: Problem) -> Energies:
         layers = sum(len(problem.compiled.variants[group[0]]) for group in problem.groups)
         return simulated_energies(problem, max(settings.events, EVENTS_PER_LAYER * layers), seed)
 
-    return _annealed(compiled, options, energies, settings, "annealing-simulation")
+    return _annealed(compiled, request, energies, settings, "annealing-simulation")
 
 
 def _annealed(
-    compiled: Compiled, options: Options, energies: Callable[[Problem], Energies], settings: Settings, name: str
+    compiled: Compiled, request: Request, energies: Callable[[Problem], Energies], settings: Settings, name: str
 ) -> Outcome:
     begin = time.monotonic()
-    objectives = options.objectives or compiled.instance.file.objective
+    objectives = request.objectives or compiled.instance.file.objective
     problem = Problem(compiled, objectives[0])
-    search = Search(problem, options.limits.seed)
+    search = Search(problem, request.limits.seed)
     starts = [search.construct(noise=0.0 if chain == 0 else 0.5) for chain in range(settings.chains)]
     feasible = [as_placement(start) for start in starts if start is not None]
     if not feasible:
-        return _given(compiled, options, None, name)
-    found = anneal(problem, feasible, energies(problem), options.limits.seconds, options.limits.seed, settings)
-    return _given(compiled, options, found.placement, name, time.monotonic() - begin)
+        return _given(compiled, request, None, name)
+    found = anneal(problem, feasible, energies(problem), request.limits.seconds, request.limits.seed, settings)
+    return _given(compiled, request, found.placement, name, time.monotonic() - begin)
 
 
-def loss_baselines(compiled: Compiled, options: Options) -> dict[str, Outcome | None]:
+def loss_baselines(compiled: Compiled, request: Request) -> dict[str, Outcome | None]:
     """What stands beside a plan for little loss: layers dealt out in turn, and the plan of least latency.
 
     None where such a placement was not found; the ILP gets a sixth of the time.
     """
-    limits = replace(options.limits, seconds=min(options.limits.seconds / 6, 20.0), nodes=None)
-    asked = Options(objectives=(LOSS,), limits=limits)
+    limits = replace(request.limits, seconds=min(request.limits.seconds / 6, 20.0), nodes=None)
+    asked = Request(objectives=(LOSS,), limits=limits)
     result: dict[str, Outcome | None] = {}
     for title, baseline in (("round robin", round_robin), ("least latency (ILP)", min_latency)):
         try:
@@ -173,22 +173,22 @@ def loss_baselines(compiled: Compiled, options: Options) -> dict[str, Outcome | 
 
 
 def _given(
-    compiled: Compiled, options: Options, placement: Placement | None, method: str, seconds: float = 0.0
+    compiled: Compiled, request: Request, placement: Placement | None, method: str, seconds: float = 0.0
 ) -> Outcome:
     """A plan of a placement about which nothing is proven."""
     if placement is None:
         raise UnansweredError(f"{method} found no placement that fits; --method ilp decides whether one exists")
     evaluation = with_waiting(compiled, placement, None, evaluate_placement(compiled, placement))
-    names = options.objectives or compiled.instance.file.objective
+    names = request.objectives or compiled.instance.file.objective
     results = tuple(
         ObjectiveResult(name=name, value=value, bound=None, gap=None, unit=OBJECTIVES[name].unit)
         for name in names
         if math.isfinite(value := evaluation.objectives[name])
     )
     certificate = Certificate(
-        method=method, termination="heuristic", objectives=results, seconds=seconds, seed=options.limits.seed
+        method=method, termination="heuristic", objectives=results, seconds=seconds, seed=request.limits.seed
     )
-    return Outcome(make_plan(compiled, placement, certificate, options.path), placement, evaluation)
+    return Outcome(make_plan(compiled, placement, certificate, request.path), placement, evaluation)
 
 
 def best_whole(compiled: Compiled, objective: str, limits: Limits) -> Outcome | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from placer.errors import InfeasibleError, InputError, PlacerError, UnansweredError
 from placer.evaluation.evaluate import Evaluation, evaluate, evaluate_placement
-from placer.evaluation.simulated import Request, Simulated, simulate_plan
+from placer.evaluation.simulated import Simulated, SimulationSettings, simulate_plan
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.library import Library
 from placer.instance.reading import Document, validate
@@ -21,7 +21,7 @@ from placer.plan.placement import Placement
 from placer.plan.plan import Fragment, ObjectiveResult, Plan
 from placer.planning.explain import explain
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 
 NAN = float("nan")
 INTERRUPTED = "interrupted"
@@ -46,8 +46,8 @@ class Work:
     data: Any
     library: Library
     path: Path
-    options: Options
-    simulation: Request | None = None
+    options: Request
+    simulation: SimulationSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _status(error: PlacerError) -> str:
     return INTERRUPTED if f"({INTERRUPTED})" in error.message else "unanswered"
 
 
-def _clash(compiled: Compiled, options: Options, error: InfeasibleError) -> str:
+def _clash(compiled: Compiled, options: Request, error: InfeasibleError) -> str:
     """What cannot hold together; the planner's own words where the placement limits alone do not clash."""
     try:
         found = explain(compiled, options.limits)

@@ -48,9 +48,9 @@ def command(
             state = Check("stale", plan_file, "waived" if stale_ok else "violated", message)
         if fresh or stale_ok:
             if simulated:
-                from placer.evaluation.simulated import Request, simulate_plan
+                from placer.evaluation.simulated import SimulationSettings, simulate_plan
 
-                evaluation = simulate_plan(plan, compiled, Request(jobs, replications, seed)).evaluation
+                evaluation = simulate_plan(plan, compiled, SimulationSettings(jobs, replications, seed)).evaluation
             else:
                 evaluation = evaluate(plan, compiled)
             judgements.append(Judgement(plan_file, evaluation.evaluator, (state, *evaluation.checks)))

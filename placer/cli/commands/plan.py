@@ -71,7 +71,7 @@ def command(
     from placer.planning.baselines import all_in_the_cloud, best_whole, loss_baselines
     from placer.planning.loss.scenarios import read_scenarios
     from placer.planning.registry import plan
-    from placer.planning.request import Options
+    from placer.planning.request import Request
     from placer.solver.progress import Limits
 
     if max_moves is not None and keep is None:
@@ -82,7 +82,7 @@ def command(
     old = to_placement(open_plan(keep, instance)[0], compiled) if keep is not None else None
     limits = Limits(time_limit, gap, threads, seed, rounds)
     states = read_scenarios(scenarios, compiled) if scenarios is not None else ()
-    options = Options(
+    options = Request(
         objectives=objectives,
         method=method,
         limits=limits,

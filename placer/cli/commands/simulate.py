@@ -35,11 +35,11 @@ def command(
     Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
     """
     from placer.cli.output import plan as report
-    from placer.evaluation.simulated import Request, simulate_plan
+    from placer.evaluation.simulated import SimulationSettings, simulate_plan
     from placer.simulation.executors import open_executor
 
     plan, compiled, _ = open_plan(plan_file, instance)
-    request = Request(jobs, replications, seed, level, relative_half_width)
+    request = SimulationSettings(jobs, replications, seed, level, relative_half_width)
 
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
         found = simulate_plan(plan, compiled, request, pool, tell)

@@ -10,7 +10,7 @@ from placer.errors import InfeasibleError
 from placer.evaluation.evaluate import evaluate, evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.planning.ilp.planner import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from tests.random_instances import every_placement, random_instance
 
 OBJECTIVES = ("latency", "latency-worst", "throughput", "energy")
@@ -32,7 +32,7 @@ def check_seed(seed: int, largest: int) -> bool:
     best = brute_force(compiled)
     for name in OBJECTIVES:
         for shortcut in (True, False) if name == "latency" else (False,):
-            options = Options(objectives=(name,), shortcut=shortcut)
+            options = Request(objectives=(name,), shortcut=shortcut)
             if not best:
                 with pytest.raises(InfeasibleError):
                     plan(compiled, options)
