@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 
 import numpy as np
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
-from placer.evaluation.evaluate import evaluate_placement, with_waiting
-from placer.evaluation.objectives import OBJECTIVES
+from placer.evaluation.evaluate import with_waiting
 from placer.instance.compiled import Compiled
-from placer.plan.placement import Placement
-from placer.plan.plan import Bound, Certificate, Confirmation, ObjectiveResult, Termination, make_plan
+from placer.plan.plan import Bound
 from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.loss.admission import choose_limits, limitable
-from placer.planning.loss.bounds.acceptance import acceptance_guide
-from placer.planning.loss.bounds.fluid import LossBound, fluid_bound
+from placer.planning.loss.bounds.fluid import LossBound
+from placer.planning.loss.certificate import ENUMERATED, Evidence, answer, ending
 from placer.planning.loss.enumeration import enumerate_all
 from placer.planning.loss.problem import LOSS, Problem
+from placer.planning.loss.relaxations import TRUE_SYSTEM, bounds, floor, fluid, guide
 from placer.planning.loss.scoring import Scorer
-from placer.planning.loss.search.search import Budget, Candidate, Found, Search
-from placer.planning.loss.selection import LEVEL, Selection, select
+from placer.planning.loss.search.search import Budget, Candidate, Search
+from placer.planning.loss.selection import Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
-from placer.solver.progress import Limits, Listener, Progress, relative_gap
+from placer.solver.progress import Listener, Progress
 
 SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 """Of the time limit: for each bound, for the simulation, for rate limits (three times as much when they are used)."""
@@ -33,10 +31,6 @@ SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
 NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
-
-TRUE_SYSTEM = "every placement of the true system"
-THINNED = "placements within the Poisson-thinned model only: a guide, no bound of the true system"
-ENUMERATED = "every placement under the analytic evaluator"
 
 
 def auto(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
@@ -78,13 +72,13 @@ def plan_loss(
     begin = time.monotonic()
     problem = _problem(compiled, request)
     seconds = request.limits.seconds
-    relaxed = _fluid(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
-    guide = _guide(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
-    starts = [placement for placement in (relaxed.placement, guide.placement) if placement is not None]
+    relaxed = fluid(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
+    guided = guide(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
+    starts = [placement for placement in (relaxed.placement, guided.placement) if placement is not None]
     starts += [kept for kept in (request.keep, first.placement if first else None) if kept is not None]
-    floor = _floor(problem, relaxed, first)
+    least = floor(problem, relaxed, first)
     confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if request.confirm is not False else 0.0
-    search = Search(problem, request.limits.seed, listener, floor)
+    search = Search(problem, request.limits.seed, listener, least)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
     left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
     found = search.run(Budget(left, request.rounds, None if request.rounds else Budget.stale), starts)
@@ -93,13 +87,20 @@ def plan_loss(
     elite = _exact(problem, found.elite)
     # the search ends a round late at times: what is kept for rate limits is theirs
     until = max(begin + seconds - confirm, time.monotonic() + sources)
-    gaps, gain, elite = _admission(problem, request, elite, relaxed, until)
+    spacing, gain, elite = _admission(problem, request, elite, relaxed, until)
     if listener is not None:
-        listener(Progress(time.monotonic() - begin, elite[0].score.objective, floor, "simulation"))
-    chosen, selection = _confirm(problem, elite, gaps, confirm, request.limits.seed)
-    bounds = _bounds(relaxed, guide)
-    termination = _termination(found, relaxed, elite[chosen], problem)
-    return _outcome(problem, request, elite[chosen], gaps[chosen], bounds, selection, termination, gain, floor, begin)
+        listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
+    chosen, selection = _confirm(problem, elite, spacing, confirm, request.limits.seed)
+    evidence = Evidence(
+        method="loss",
+        termination=ending(problem, found, relaxed, elite[chosen]),
+        floor=least,
+        bounds=bounds(relaxed, guided),
+        begin=begin,
+        selection=selection,
+        gain=gain,
+    )
+    return answer(problem, request, elite[chosen], spacing[chosen], evidence)
 
 
 def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
@@ -109,13 +110,12 @@ def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | 
     best = enumerate_all(problem)
     if best is None:
         raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
-    relaxed = _fluid(problem, replace(request.limits, seconds=min(request.limits.seconds, LONGEST_BOUND)))
-    bounds = [
+    relaxed = fluid(problem, replace(request.limits, seconds=min(request.limits.seconds, LONGEST_BOUND)))
+    both = (
         Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),
         Bound(name="enumeration", value=best.score.total, holds_for=ENUMERATED, proven=True),
-    ]
-    floor = best.score.objective
-    return _outcome(problem, request, best, {}, bounds, None, "optimal", None, floor, begin, "enumeration")
+    )
+    return answer(problem, request, best, {}, Evidence("enumeration", "optimal", best.score.objective, both, begin))
 
 
 def _problem(compiled: Compiled, request: Request) -> Problem:
@@ -126,59 +126,6 @@ def _problem(compiled: Compiled, request: Request) -> Problem:
     if request.scenarios:
         return Problem(compiled, objectives[0], tuple(request.scenarios), request.worst, second=second)
     return Problem(compiled, objectives[0], second=second)
-
-
-def _fluid(problem: Problem, limits: Limits) -> LossBound:
-    """The proven bound; for several scenarios the mean (or the largest) of theirs."""
-    values = []
-    each = replace(limits, seconds=limits.seconds / len(problem.scenarios))
-    first: LossBound | None = None
-    for scenario in problem.scenarios:
-        rates = problem.compiled.rate.copy()
-        rates[list(problem.served)] = problem.offered(scenario)
-        # a device that is down only makes it worse: the bound without that stays one
-        bound = fluid_bound(problem.compiled, each, rates=rates, first_station=problem.all_poisson)
-        first = first or bound
-        values.append(bound.value)
-    assert first is not None
-    shares = np.array([scenario.weight for scenario in problem.scenarios])
-    mean = float(shares @ np.array(values) / shares.sum())
-    keep = np.isfinite(problem.max_loss).any() and len(problem.scenarios) == 1
-    if keep:
-        limited = fluid_bound(problem.compiled, each, max_loss=True, first_station=problem.all_poisson)
-        if limited.status == "infeasible":
-            raise InfeasibleError(
-                "no placement can keep the limits on loss (proven by the fluid relaxation): "
-                + "; ".join(_wanted(problem)),
-                tip="relax max_loss, lower the rates, or add faster devices",
-            )
-    if first.status == "infeasible":
-        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
-    return replace(first, value=max(values) if problem.worst else mean)
-
-
-def _wanted(problem: Problem) -> list[str]:
-    services = problem.compiled.instance.services
-    return [
-        f"service {services[s].name} loses at most {100 * limit:g} % of {problem.compiled.rate[s]:g} /s"
-        for s, limit in zip(problem.served, problem.max_loss, strict=True)
-        if math.isfinite(limit)
-    ]
-
-
-def _guide(problem: Problem, limits: Limits) -> LossBound:
-    rates = problem.compiled.rate.copy()
-    rates[list(problem.served)] = problem.mean_rates()
-    return acceptance_guide(problem.compiled, limits, rates=rates)
-
-
-def _floor(problem: Problem, relaxed: LossBound, first: Outcome | None) -> float:
-    """The proven bound of the objective."""
-    if problem.objective == LOSS:
-        return relaxed.value
-    if first is not None and first.plan.certificate.objectives[0].bound is not None:
-        return first.plan.certificate.objectives[0].bound
-    return -math.inf
 
 
 def _exact(problem: Problem, elite: tuple[Candidate, ...]) -> list[Candidate]:
@@ -201,13 +148,13 @@ def _admission(
     if not request.admission:
         return [{} for _ in elite], gain, elite
     both = [*(Candidate(c.placement, score) for c, (_, score) in zip(some, chosen, strict=True)), elite[0]]
-    limits: list[dict[int, float]] = [*(gaps for gaps, _ in chosen), {}]
+    spacing: list[dict[int, float]] = [*(one for one, _ in chosen), {}]
     order = sorted(range(len(both)), key=lambda k: both[k].score.key)
-    return [limits[k] for k in order], gain, [both[k] for k in order]
+    return [spacing[k] for k in order], gain, [both[k] for k in order]
 
 
 def _confirm(
-    problem: Problem, elite: list[Candidate], gaps: list[dict[int, float]], seconds: float, seed: int
+    problem: Problem, elite: list[Candidate], spacing: list[dict[int, float]], seconds: float, seed: int
 ) -> tuple[int, Selection | None]:
     """The candidate that the simulation prefers among those that are alike by the analytic evaluator.
 
@@ -225,7 +172,7 @@ def _confirm(
     ]
     if np.isfinite(problem.max_loss).any():
         for k in alike:
-            seen = select(problem, [elite[k].placement], seconds, seed, limits=[gaps[k]])
+            seen = select(problem, [elite[k].placement], seconds, seed, limits=[spacing[k]])
             if not (seen.loss - seen.loss_half_width > problem.max_loss).any():
                 return k, seen
             if time.monotonic() - begin > seconds:
@@ -233,75 +180,5 @@ def _confirm(
     if problem.objective != LOSS:
         alike = alike[:1]
     left = max(seconds - (time.monotonic() - begin), 0.0)
-    found = select(problem, [elite[k].placement for k in alike], left, seed, limits=[gaps[k] for k in alike])
+    found = select(problem, [elite[k].placement for k in alike], left, seed, limits=[spacing[k] for k in alike])
     return alike[found.best], found
-
-
-def _bounds(relaxed: LossBound, guide: LossBound) -> list[Bound]:
-    return [
-        Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),
-        Bound(name="acceptance", value=guide.value, holds_for=THINNED, proven=False),
-    ]
-
-
-def _termination(found: Found, relaxed: LossBound, best: Candidate, problem: Problem) -> Termination:
-    if problem.objective == LOSS and best.score.total <= relaxed.value + 1e-6:
-        return "optimal"
-    if found.ended == "rounds":
-        return "iteration-limit"
-    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted"}
-    return endings.get(found.ended, "heuristic")
-
-
-def _outcome(
-    problem: Problem,
-    request: Request,
-    best: Candidate,
-    gaps: dict[int, float],
-    bounds: list[Bound],
-    selection: Selection | None,
-    termination: Termination,
-    gain: float | None,
-    floor: float,
-    begin: float,
-    method: str = "loss",
-) -> Outcome:
-    compiled = problem.compiled
-    judged = with_waiting(compiled, best.placement, None, evaluate_placement(compiled, best.placement), gaps)
-    value = judged.objectives[problem.objective] if len(problem.scenarios) == 1 else best.score.objective
-    unit = OBJECTIVES[problem.objective].unit
-    lower = min(floor, value) if math.isfinite(floor) else None
-    result = ObjectiveResult(
-        name=problem.objective,
-        value=value,
-        bound=lower,
-        bound_of=None if problem.objective != LOSS else (ENUMERATED if method == "enumeration" else TRUE_SYSTEM),
-        gap=None if lower is None else relative_gap(value, lower),
-        unit=unit,
-    )
-    confirmed = None
-    if selection is not None:
-        confirmed = Confirmation(
-            value=selection.value,
-            half_width=float(np.nan_to_num(selection.half_width)),
-            level=LEVEL,
-            replications=selection.replications,
-            candidates=selection.candidates,
-            selected=selection.decided,
-        )
-    certificate = Certificate(
-        method=method,
-        termination=termination,
-        objectives=(result,),
-        seconds=time.monotonic() - begin,
-        seed=request.limits.seed,
-        options={"time_limit": request.limits.seconds, "rounds": request.rounds},
-        bounds=tuple(bounds),
-        confirmed=confirmed,
-        admission_gain=gain,
-    )
-    made = make_plan(compiled, best.placement, certificate, request.path, gaps)
-    return Outcome(made, best.placement, judged)
-
-
-__all__ = ["Placement", "auto", "plan_enumeration", "plan_loss"]

@@ -1,0 +1,112 @@
+"""What the loss-aware planner hands back: the plan with its certificate, and why it ended."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from placer.evaluation.evaluate import evaluate_placement, with_waiting
+from placer.evaluation.objectives import OBJECTIVES
+from placer.plan.plan import Bound, Certificate, Confirmation, ObjectiveResult, Termination, make_plan
+from placer.planning.loss.bounds.fluid import LossBound
+from placer.planning.loss.problem import LOSS, Problem
+from placer.planning.loss.relaxations import TRUE_SYSTEM
+from placer.planning.loss.search.search import Candidate, Found
+from placer.planning.loss.selection import LEVEL, Selection
+from placer.planning.outcome import Outcome
+from placer.planning.request import Request
+from placer.solver.progress import relative_gap
+
+ENUMERATED = "every placement under the analytic evaluator"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How sure an answer is.
+
+    Attributes:
+        method: that found it.
+        termination: why the method stopped.
+        floor: proven lower bound of the objective; -inf for none.
+        bounds: what the relaxations say.
+        begin: when planning began, monotonic s.
+        selection: what the simulation saw of the candidates; None when it was not asked.
+        gain: loss that rate limits would save; None when they were not tried.
+    """
+
+    method: str
+    termination: Termination
+    floor: float
+    bounds: tuple[Bound, ...]
+    begin: float
+    selection: Selection | None = None
+    gain: float | None = None
+
+
+def ending(problem: Problem, found: Found, relaxed: LossBound, best: Candidate) -> Termination:
+    """Why a search stopped, in the words of a certificate: a loss at its bound is optimal however it was found."""
+    if problem.objective == LOSS and best.score.total <= relaxed.value + 1e-6:
+        return "optimal"
+    if found.ended == "rounds":
+        return "iteration-limit"
+    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted"}
+    return endings.get(found.ended, "heuristic")
+
+
+def answer(
+    problem: Problem, request: Request, best: Candidate, spacing: dict[int, float], evidence: Evidence
+) -> Outcome:
+    """The chosen candidate as a plan with its certificate, judged with its waiting.
+
+    Args:
+        problem: what was asked.
+        request: how it was asked.
+        best: the candidate.
+        spacing: least time between two requests of a service at its source, s, by service; nothing without limit.
+        evidence: how sure it is.
+    """
+    compiled = problem.compiled
+    judged = with_waiting(compiled, best.placement, None, evaluate_placement(compiled, best.placement), spacing)
+    value = judged.objectives[problem.objective] if len(problem.scenarios) == 1 else best.score.objective
+    certificate = Certificate(
+        method=evidence.method,
+        termination=evidence.termination,
+        objectives=(_result(problem, value, evidence),),
+        seconds=time.monotonic() - evidence.begin,
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds, "rounds": request.rounds},
+        bounds=evidence.bounds,
+        confirmed=_confirmation(evidence.selection),
+        admission_gain=evidence.gain,
+    )
+    return Outcome(make_plan(compiled, best.placement, certificate, request.path, spacing), best.placement, judged)
+
+
+def _result(problem: Problem, value: float, evidence: Evidence) -> ObjectiveResult:
+    bound = min(evidence.floor, value) if math.isfinite(evidence.floor) else None
+    return ObjectiveResult(
+        name=problem.objective,
+        value=value,
+        bound=bound,
+        bound_of=None
+        if problem.objective != LOSS
+        else (ENUMERATED if evidence.method == "enumeration" else TRUE_SYSTEM),
+        gap=None if bound is None else relative_gap(value, bound),
+        unit=OBJECTIVES[problem.objective].unit,
+    )
+
+
+def _confirmation(selection: Selection | None) -> Confirmation | None:
+    if selection is None:
+        return None
+    return Confirmation(
+        value=selection.value,
+        half_width=float(np.nan_to_num(selection.half_width)),
+        level=LEVEL,
+        replications=selection.replications,
+        candidates=selection.candidates,
+        selected=selection.decided,
+    )
