@@ -144,6 +144,7 @@ METHODS: dict[str, Method] = {
             f"{_BASELINES}annealing",
             "simulated annealing, analytic evaluator",
             ("loss",),
+            frozenset({"evaluations"}),
             needs_arrivals=True,
         ),
         Method(
@@ -151,6 +152,7 @@ METHODS: dict[str, Method] = {
             f"{_BASELINES}annealing_simulation",
             "simulated annealing, short simulations as evaluator",
             ("loss",),
+            frozenset({"evaluations"}),
             needs_arrivals=True,
         ),
         Method("neurosurgeon", f"{_SPLIT}neurosurgeon", "each service by its best single split", DETERMINISTIC),
