@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.assumptions import assumptions
-from placer.evaluation.evaluate import evaluate
+from placer.evaluation.evaluate import Evaluation, evaluate
 from placer.instance.compiled import Compiled
+from placer.plan.plan import Plan
 from placer.planning.methods import DETERMINISTIC
 from placer.planning.outcome import Baseline, Outcome
 from placer.planning.registry import plan, planner, resolve
@@ -26,6 +27,7 @@ class Answer:
     """A plan with what a reader needs to judge it.
 
     Attributes:
+        compiled: the instance.
         request: what was asked, defaults filled in.
         outcome: the plan, its placement and its evaluation, which is the one that ``placer check`` makes.
         baselines: what people would try first, judged like the plan.
@@ -33,11 +35,28 @@ class Answer:
         seconds: wall time of all of it.
     """
 
+    compiled: Compiled
     request: Request
     outcome: Outcome
     baselines: tuple[Baseline, ...]
     assumed: tuple[str, ...]
     seconds: float
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.outcome.plan
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its evaluation."""
+        return self.outcome.evaluation
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{one.name} {one.value:.6g} {one.unit}" for one in self.plan.certificate.objectives)
+        kept = "feasible" if self.evaluation.feasible else f"{len(self.evaluation.violations)} limits violated"
+        ended = f"{self.plan.certificate.method}, {self.plan.certificate.termination}"
+        return f"<Answer for {self.compiled.instance.name}: {values}, {kept} ({ended}, {self.seconds:.2f} s)>"
 
 
 def answer(
@@ -72,11 +91,11 @@ def answer(
     if objective in DETERMINISTIC:
         beside = whole_baselines(compiled, objective)
     assumed = tuple(assumptions(compiled, outcome.placement))
-    return Answer(request, outcome, tuple(beside), assumed, time.monotonic() - begin)
+    return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin)
 
 
 def blind_baselines(compiled: Compiled, limits: Limits) -> list[Baseline]:
-    """What stands beside a plan for little loss or accuracy: layers dealt out in turn, and the plan of least latency."""
+    """What stands beside a plan for little loss or accuracy: layers dealt out in turn, the plan of least latency."""
     seconds = min(SHARE_OF_BASELINES * limits.seconds, LONGEST_BASELINE)
     asked = Request(("latency",), limits=Limits(seconds, threads=limits.threads, seed=limits.seed))
     titles = {"round-robin": "round robin", "min-latency": "least latency (ILP)"}

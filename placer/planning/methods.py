@@ -46,7 +46,7 @@ _SPLIT = "placer.planning.split:"
 
 _MANY = 10
 _OF_ILP = frozenset({"gap", "threads", "nodes", "keep", "max_moves", "write_model", "shortcut"})
-_OF_LOSS = frozenset({"threads", "keep", "scenarios", "worst", "admission", "rounds", "confirm"})
+_OF_LOSS = frozenset({"gap", "threads", "keep", "scenarios", "worst", "admission", "rounds", "confirm"})
 _OF_EXITS = frozenset({"evaluations", "confirm"})
 
 METHODS: dict[str, Method] = {
@@ -67,7 +67,7 @@ METHODS: dict[str, Method] = {
             _ILP,
             "the heuristic that starts the ILP, alone",
             DETERMINISTIC,
-            frozenset({"keep", "max_moves"}),
+            frozenset({"keep", "max_moves", "shortcut"}),
             _MANY,
         ),
         Method(

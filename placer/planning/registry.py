@@ -102,6 +102,9 @@ def _by_objective(compiled: Compiled, request: Request) -> str:
 
 
 def _check_objectives(compiled: Compiled, objectives: tuple[str, ...], method: Method, called: str) -> None:
+    if len(objectives) > method.most:
+        most = "one objective" if method.most == 1 else f"{method.most} objectives at most"
+        raise InputError(f"{called} takes {most}, not {', '.join(objectives)}")
     for name in objectives:
         if name not in method.objectives:
             able = ", ".join(other.name for other in METHODS.values() if name in other.objectives and not other.blind)
@@ -111,10 +114,7 @@ def _check_objectives(compiled: Compiled, objectives: tuple[str, ...], method: M
             )
         reason = refusal(compiled, name)
         if reason is not None:
-            raise InputError(f"objective {name}: {reason}")
-    if len(objectives) > method.most:
-        most = "one objective" if method.most == 1 else f"{method.most} objectives at most"
-        raise InputError(f"{called} takes {most}, not {', '.join(objectives)}")
+            raise InputError(reason)
     if method.needs_arrivals and all(service.arrivals is None for service in compiled.instance.services):
         raise InputError(
             f"{called} plans under random arrivals, and no service has any", tip="give services 'arrivals'"

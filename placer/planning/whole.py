@@ -18,7 +18,7 @@ from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, make_plan
-from placer.planning.domains import Choices, choices_of
+from placer.planning.domains import Choices, Truths, choices_of
 from placer.planning.outcome import Baseline, Outcome
 from placer.planning.resources import Resources
 
@@ -98,7 +98,8 @@ def _ways(
     """Ways to keep a service whole on a station that would take it alone."""
     book, resources = RouteBook(compiled), Resources(_without_layer_limits(compiled))
     for choice in choices.groups[service]:
-        variant, usable = compiled.variants[choice], choices.domains[choice].usable.all(axis=0)
+        variant = compiled.variants[choice]
+        usable: Truths = np.logical_and.reduce(choices.domains[choice].usable, axis=0)
         for station in stations:
             if not usable[station]:
                 continue
@@ -124,11 +125,11 @@ class _Assignment:
         self.largest = objective in ("throughput", "latency-worst")
         least = [options[service][0].cost for service in self.order]
         self.rest = [self._sum(least[depth:]) for depth in range(len(least) + 1)]
-        self.value, self.found, self.nodes = np.inf, None if not options else [], 0
+        self.value, self.nodes = np.inf, 0
+        self.found: Placement | None = None
 
     def best(self) -> Placement | None:
         """The best assignment found; None when none keeps memory and rates."""
-        self.found = None
         self._descend(0, {})
         return self.found
 

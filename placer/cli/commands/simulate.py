@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json, replication_bar
+from placer import api
+from placer.cli.common import evaluation_json, instance_option, json_option, print_json, replication_bar
 
 
 @click.command("simulate")
@@ -35,14 +36,20 @@ def command(
     Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
     """
     from placer.cli.output import plan as report
-    from placer.evaluation.simulated import SimulationSettings, simulate_plan
     from placer.simulation.executors import open_executor
 
-    plan, compiled, _ = open_plan(plan_file, instance)
-    request = SimulationSettings(jobs, replications, seed, level, relative_half_width)
-
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
-        found = simulate_plan(plan, compiled, request, pool, tell)
+        found = api.simulate(
+            plan_file,
+            instance,
+            jobs=jobs,
+            replications=replications,
+            seed=seed,
+            level=level,
+            relative_half_width=relative_half_width,
+            executor=pool,
+            progress=tell,
+        )
     statuses = {check.status for check in found.evaluation.checks}
     code = 1 if "violated" in statuses else 3 if "undecided" in statuses else 0
     if as_json:

@@ -52,7 +52,7 @@ def ending(problem: Problem, found: Found, relaxed: LossBound, best: Candidate) 
         return "optimal"
     if found.ended == "rounds":
         return "iteration-limit"
-    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted"}
+    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted", "gap": "gap-reached"}
     return endings.get(found.ended, "heuristic")
 
 

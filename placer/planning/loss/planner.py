@@ -81,7 +81,9 @@ def plan_loss(
     search = Search(problem, request.limits.seed, listener, least)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
     left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
-    found = search.run(Budget(left, request.rounds, None if request.rounds else Budget.stale), starts)
+    found = search.run(
+        Budget(left, request.rounds, None if request.rounds else Budget.stale, request.limits.gap), starts
+    )
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
     elite = _exact(problem, found.elite)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from placer.errors import InfeasibleError, InputError
+from placer.errors import InputError
 from placer.evaluation.deterministic import RouteBook, ServiceMetrics, service_metrics
 from placer.evaluation.objectives import OBJECTIVES
 from placer.evaluation.queues import NetworkBuilder, behind_limit

@@ -23,7 +23,8 @@ from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.scenarios import read_scenarios
 from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import select
-from placer.planning.registry import PLANNERS, plan
+from placer.planning.methods import METHODS
+from placer.planning.registry import plan
 from placer.planning.request import Request
 from placer.solver.progress import Limits, Progress
 from tests.instance.build import compiled_from
@@ -206,7 +207,7 @@ OTHERS = {"ilp", "warm-start", "neurosurgeon", "dads", "joint-exits", "sequentia
 """Methods that plan for something else; they have tests of their own."""
 
 
-@pytest.mark.parametrize("name", [name for name in PLANNERS if name not in OTHERS])
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in OTHERS])
 def test_every_method_plans_a_small_instance(name: str) -> None:
     compiled = generate(SMALL[0])
     outcome = plan(compiled, options(1.0, method=name))
