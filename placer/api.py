@@ -86,16 +86,11 @@ def open_plan(planned: Planned, instance: Source | None = None) -> OpenPlan:
     Raises:
         InputError: when a file cannot be read, or no instance is named.
     """
+    from placer.instance.library import is_file
     from placer.plan.plan import Plan, read_plan
-    from placer.planning.answer import Answer
 
-    if isinstance(planned, OpenPlan):
-        planned = planned.plan if instance is not None else planned
-    if isinstance(planned, OpenPlan):
-        return planned
-    if isinstance(planned, Answer):
-        compiled = planned.compiled if instance is None else compiled_of(instance)
-        return _opened(planned.outcome.plan, compiled)
+    if not isinstance(planned, Plan | str | Path):  # an answer or an open plan: both carry plan and instance
+        return _opened(planned.plan, planned.compiled if instance is None else compiled_of(instance))
     if isinstance(planned, Plan):
         plan_, folder, called = planned, Path(), "the plan"
     else:
@@ -104,7 +99,7 @@ def open_plan(planned: Planned, instance: Source | None = None) -> OpenPlan:
         if plan_.instance.path is None:
             raise InputError(f"{called} names no instance file", tip="give one with --instance")
         beside = folder / plan_.instance.path
-        instance = beside if beside.is_file() else plan_.instance.path
+        instance = beside if is_file(beside) else plan_.instance.path
     return _opened(plan_, compiled_of(instance))
 
 

@@ -73,6 +73,19 @@ class MissingExtraError(PlacerError):
         super().__init__(f"{what} needs the extra '{extra}'", tip=f"pip install 'placer[{extra}]'")
 
 
+class BrokenExtraError(MissingExtraError):
+    """A package of an extra is installed and cannot be imported."""
+
+    def __init__(self, what: str, extra: str, package: str, cause: BaseException) -> None:
+        super().__init__(what, extra)
+        reason = " ".join(str(cause).split())[:200]
+        self.message += f", whose package '{package}' is installed but cannot be imported: {type(cause).__name__}" + (
+            f": {reason}" if reason else ""
+        )
+        self.args = (self.message,)
+        self.tip = f"pip install --force-reinstall 'placer[{extra}]'"
+
+
 class InfeasibleError(PlacerError):
     """No plan can satisfy the instance: an answer, not a failure."""
 

@@ -16,16 +16,20 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from placer import optional
 from placer._version import __version__
-from placer.errors import MissingExtraError
+from placer.errors import BrokenExtraError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_WHAT, _EXTRA = "the compiled simulator", "fast"
+
 _helpers: list[Callable[..., Any]] = []
+_broken: list[BrokenExtraError] = []
+"""Why numba cannot be imported, once that is known."""
 _lock = threading.RLock()
 
 
@@ -37,8 +41,8 @@ def helper(function: F) -> F:
 
 
 def have_numba() -> bool:
-    """Whether numba can be imported; does not import it."""
-    return find_spec("numba") is not None
+    """Whether numba is installed (not imported here), and nothing showed yet that it is broken."""
+    return not _broken and optional.have("numba")
 
 
 def version(function: F, compiled: bool | None = None) -> F:
@@ -46,18 +50,24 @@ def version(function: F, compiled: bool | None = None) -> F:
 
     Args:
         function: a function whose callees are marked with :func:`helper`.
-        compiled: True asks for the compiled one, False for plain Python, None takes the compiled one if it can.
+        compiled: True asks for the compiled one, False for plain Python, None takes the compiled one if it can: a
+            numba that is there and cannot be imported is told on stderr, once, and plain Python runs.
 
     Raises:
-        MissingExtraError: compiled asked for and numba is missing.
+        MissingExtraError: compiled asked for and numba is missing or broken.
     """
-    if compiled is None:
-        compiled = have_numba()
-    if not compiled:
+    if compiled is False or (compiled is None and not have_numba()):
         return function
-    if not have_numba():
-        raise MissingExtraError("the compiled simulator", "fast")
-    result: F = _compile(function)
+    try:
+        result: F = _compile(function)
+    except BrokenExtraError as error:
+        if compiled:
+            raise
+        with _lock:
+            if not _broken:
+                _broken.append(error)
+                print(f"placer: plain Python runs instead: {error.message}\n  tip: {error.tip}", file=sys.stderr)
+        return function
     return result
 
 
@@ -68,9 +78,8 @@ def _compile(function: Any) -> Any:
 
 @cache
 def _compiled(function: Any) -> Any:
-    import numba
-    from numba.extending import register_jitable
-
+    numba = optional.load("numba", _WHAT, _EXTRA)
+    register_jitable = optional.load("numba.extending", _WHAT, _EXTRA).register_jitable
     kept = _use_cache_folder(numba.config)
     while _helpers:
         register_jitable(_helpers.pop())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from placer.errors import InputError, PlacerError, Problem
+from placer.instance.library import is_file
 from placer.instance.reading import unknown
 from placer.operators.answer import Answer
 from placer.operators.checker import METHODS, Method
@@ -95,7 +96,7 @@ def _work(data: Path, methods: tuple[str, ...] | None, limit: int | None) -> Ite
 def _references(data: Path, given: Path | None) -> dict[str, Any]:
     places = [given] if given is not None else [data / "reference.json", data.parent / "reference.json"]
     for path in places:
-        if path is not None and path.is_file():
+        if path is not None and is_file(path):
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:

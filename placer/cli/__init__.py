@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from placer._version import __version__
+from placer.cli.arguments import fault_of_text, shown
 from placer.errors import PlacerError
 
 COMMANDS = {
@@ -32,6 +33,14 @@ COMMANDS = {
 
 class _Lazy(click.Group):
     """Knows the commands' names and one-line helps without importing them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what no command could use: it would fail where it is written or shown, after the work."""
+        for position, argument in enumerate(args, 1):
+            fault = fault_of_text(argument)
+            if fault is not None:
+                raise click.UsageError(f"Argument {position}, {shown(argument)}, {fault}.", ctx)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from placer.cli.parameters import FILE_OR_NAME
 from placer.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from placer.solver.progress import Listener, Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
-instance_option = click.option("--instance", help="Instance to use instead of the one that the plan names.")
+instance_option = click.option(
+    "--instance", type=FILE_OR_NAME, help="Instance to use instead of the one that the plan names."
+)
 
 
 def plain(value: Any) -> Any:
@@ -66,8 +69,10 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 
 def instance_path(argument: str, output: Path | None) -> str:
     """Return how a plan written to ``output`` names its instance: a shipped name, or a path relative to the plan."""
+    from placer.instance.library import is_file
+
     path = Path(argument)
-    if not path.is_file():
+    if not is_file(path):
         return argument
     folder = (output.parent if output is not None else Path.cwd()).resolve()
     return Path(os.path.relpath(path.resolve(), folder)).as_posix()

@@ -9,9 +9,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from placer.errors import InputError, MissingExtraError, Problem
+from placer import optional
+from placer.errors import InputError, Problem
 
 SUFFIXES = (".svg", ".png", ".pdf")
+_BACKENDS = {"svg": "svg", "png": "agg", "pdf": "pdf"}
 INK, QUIET, PALE = "#1f2933", "#7b8794", "#cbd2d9"
 ALARM, CALM = "#d64545", "#52a67f"
 COLOURS = (
@@ -28,17 +30,22 @@ COLOURS = (
 )
 
 
+def load(module: str) -> Any:
+    """Return a module of matplotlib.
+
+    Raises:
+        MissingExtraError: without matplotlib, or with one that cannot be imported.
+    """
+    return optional.load(module, "drawing a picture", "picture")
+
+
 def new_figure(width: float, height: float) -> tuple[Any, Any]:
     """Return a figure and axes whose unit is the inch.
 
     Raises:
         MissingExtraError: without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("drawing a picture", "picture") from error
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = load("matplotlib.figure").Figure(figsize=(width, height), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
@@ -69,9 +76,9 @@ def save(figure: Any, path: Path) -> None:
     Raises:
         InputError: when the file cannot be written.
     """
-    import matplotlib
-
     kind = check_suffix(path)
+    matplotlib = load("matplotlib")
+    load(f"matplotlib.backends.backend_{_BACKENDS[kind]}")
     buffer = io.BytesIO()
     # the same plan gives the same bytes: no date, no random identifiers
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})

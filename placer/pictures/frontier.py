@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from placer.errors import InputError, MissingExtraError, Problem
+from placer.errors import InputError, Problem
 from placer.exits.sweep import Axis, Point
+from placer.pictures.canvas import load
 
 _COLOURS = (
     "#0072b2",
@@ -42,10 +40,7 @@ def draw(points: Sequence[Point], axis: Axis, title: str, limit: float, path: Pa
     """
     if path.suffix.lower() not in (".svg", ".png"):
         raise InputError([Problem("a picture is written as .svg or .png", file=str(path))])
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("a picture", "picture")
-    matplotlib: Any = import_module("matplotlib")
-    figure_module: Any = import_module("matplotlib.figure")
+    matplotlib, figure_module = load("matplotlib"), load("matplotlib.figure")
     with matplotlib.rc_context({"svg.hashsalt": "placer", "svg.fonttype": "none", "font.size": 9}):
         figure = figure_module.Figure(figsize=(7.5, 6.5), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)

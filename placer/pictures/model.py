@@ -74,7 +74,7 @@ def _draw_names(axes: Any, graph: Alternative, top: float, row: float) -> None:
 
 def _draw_edges(axes: Any, graph: Alternative, top: float, row: float) -> None:
     """Draw the layers as dots in a column; an edge that skips layers is a bow to the left."""
-    from matplotlib.patches import FancyArrowPatch
+    FancyArrowPatch = canvas.load("matplotlib.patches").FancyArrowPatch
 
     x = 1.3
     longest = max((v - u for v, sources in enumerate(graph.predecessors()) for u in sources), default=1)
@@ -105,7 +105,7 @@ def _draw_bars(
     row: float,
     head: float,
 ) -> None:
-    from matplotlib.patches import Rectangle
+    Rectangle = canvas.load("matplotlib.patches").Rectangle
 
     title, value, show, colour = bar
     values = [value(layer) for layer in graph.layers]

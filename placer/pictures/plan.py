@@ -193,7 +193,7 @@ def _covered(along: Floats, size: Floats) -> float:
 
 
 def _draw_device(axes: Any, scene: _Scene, device: int, centre: Floats, size: Floats) -> None:
-    from matplotlib.patches import FancyBboxPatch
+    FancyBboxPatch = canvas.load("matplotlib.patches").FancyBboxPatch
 
     x, y = centre - size / 2
     w, h = size
@@ -234,7 +234,7 @@ def _draw_device(axes: Any, scene: _Scene, device: int, centre: Floats, size: Fl
 
 
 def _draw_memory(axes: Any, scene: _Scene, device: int, x: float, y: float, width: float) -> None:
-    from matplotlib.patches import Rectangle
+    Rectangle = canvas.load("matplotlib.patches").Rectangle
 
     free, used = float(scene.compiled.memory[device]), float(scene.used[device])
     if scene.parts is not None:

@@ -11,14 +11,14 @@ import argparse
 import json
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.errors import InputError, MissingExtraError
+from placer import optional
+from placer.errors import InputError
 from placer.instance.reading import unknown
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> None:
     """Train what is named (all by default) and write it to a folder.
 
     Raises:
-        MissingExtraError: torch, mlxtend or scikit-learn is missing.
+        MissingExtraError: torch, mlxtend or scikit-learn is missing or broken.
         InputError: a name that is no network.
     """
     parser = argparse.ArgumentParser(
@@ -154,8 +154,8 @@ def main(arguments: list[str]) -> None:
     for name in given.names:
         if name not in NETWORKS:
             raise InputError(unknown("network", name, list(NETWORKS)))
-    if any(find_spec(package) is None for package in ("torch", "mlxtend", "sklearn")):
-        raise MissingExtraError("training", "train")
+    for package in ("torch", "mlxtend", "sklearn"):
+        optional.load(package, "training", "train")
     nets = import_module("placer.recipes.exit_nets")
     for name in given.names or NETWORKS:
         dataset, _, options = NETWORKS[name]

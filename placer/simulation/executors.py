@@ -13,11 +13,10 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from placer.errors import InputError, MissingExtraError, UnansweredError
+from placer import optional
+from placer.errors import InputError, UnansweredError
 
 DEFAULT = "processes"
 KINDS = "serial, processes, processes:N, threads, threads:N, dask:tcp://HOST:PORT"
@@ -95,10 +94,8 @@ def _ignore_interrupt() -> None:
 
 @contextmanager
 def _dask(address: str) -> Iterator[Executor]:
-    if find_spec("distributed") is None:
-        raise MissingExtraError("running on a Dask cluster", "cluster")
     # Imported by name only here: nobody pays for Dask who does not ask for it. It carries no types.
-    distributed: Any = import_module("distributed")
+    distributed = optional.load("distributed", "running on a Dask cluster", "cluster")
     try:
         client = distributed.Client(address, timeout=DASK_TIMEOUT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

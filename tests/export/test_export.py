@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from placer.manifests import export as module
 
 from placer.errors import InputError
+from placer.export import folder as module
 from placer.export.folder import FORMATS, MARKER, export
 from placer.export.parts import parts_of
 from placer.plan.plan import read_plan

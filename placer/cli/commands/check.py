@@ -6,10 +6,11 @@ import click
 
 from placer.api import open_plan
 from placer.cli.common import instance_option, json_option
+from placer.cli.parameters import FILE_OR_NAME
 
 
 @click.command("check")
-@click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True)
+@click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True, type=FILE_OR_NAME)
 @instance_option
 @click.option(
     "--format",

@@ -6,10 +6,11 @@ import click
 
 from placer.api import open_plan
 from placer.cli.common import evaluation_json, instance_option, json_option, print_json
+from placer.cli.parameters import FILE_OR_NAME
 
 
 @click.command("evaluate")
-@click.argument("plan_file", metavar="PLAN")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
 @instance_option
 @json_option
 def command(plan_file: str, instance: str | None, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placer.cli.common import check_output, json_option, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME, Number
 from placer.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def _list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) 
 
 
 @click.command("exits")
-@click.argument("profile")
+@click.argument("profile", type=FILE_OR_NAME)
 @click.option("--arrivals", required=True, help="Mean rate of Poisson arrivals, such as '3 /s'.")
 @click.option("--buffer", type=click.IntRange(1, 10_000), required=True, help="Places, the job in service included.")
 @click.option("--max-loss", default="1%", show_default=True, help="Largest share of the jobs that may be lost.")
@@ -36,16 +37,16 @@ def _list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) 
 )
 @click.option("--compare", is_flag=True, help="All schedulers.")
 @click.option("--sweep", "sweep_text", help="arrivals=1 /s..6 /s, arrivals=1 /s..6 /s:20 or max-loss=0.1%,1%,5%.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw the sweep to an .svg or .png file.")
+@click.option("--picture", type=FILE, help="Draw the sweep to an .svg or .png file.")
 @click.option("--speed", help="Times from the profile's MACs at this speed, such as '20 MMAC/s'.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the policy for a device (JSON).")
+@click.option("-o", "--output", type=FILE, help="Write the policy for a device (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--head", type=click.Choice(["random", "shallowest", "deepest"]), default="random", show_default=True,
               help="Knapsack: which of the chosen exits the head of the queue takes.")  # fmt: skip
 @click.option("--room", type=click.IntRange(0, 1), default=0, help="Knapsack: count K - n (0) or K - n + 1 places (1).")
 @click.option("--evaluations", type=click.IntRange(20, 100_000), default=150, show_default=True, help="Trials of TPE.")
 @click.option("--edge", type=click.IntRange(min=1), help="AdaEE: exit with the learned threshold (1 is the first).")
-@click.option("--overhead", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="AdaEE: of going on.")
+@click.option("--overhead", type=Number(0, 1), default=0.1, show_default=True, help="AdaEE: of going on.")
 @click.option("--window", type=click.IntRange(0, 10**6), default=0, help="AdaEE: jobs remembered; 0 is all.")
 @click.option("--jobs", type=click.IntRange(100, 10**8), default=50_000, show_default=True, help="Jobs a replication.")
 @click.option("--replications", type=click.IntRange(2, 10_000), default=10, show_default=True)

@@ -6,11 +6,12 @@ import click
 
 from placer.api import compiled_of
 from placer.cli.common import json_option, print_json
+from placer.cli.parameters import FILE_OR_NAME, SECONDS
 
 
 @click.command("explain")
-@click.argument("instance")
-@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds a step.")
+@click.argument("instance", type=FILE_OR_NAME)
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds a step.")
 @json_option
 def command(instance: str, time_limit: float, as_json: bool) -> int:
     """Say why INSTANCE is infeasible: constraints that clash, and what single change repairs it."""

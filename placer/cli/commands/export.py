@@ -8,11 +8,12 @@ import click
 
 from placer import api
 from placer.cli.common import instance_option, json_option, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
 @click.command("export")
-@click.argument("plan_file", metavar="PLAN")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
+@click.option("-o", "--output", type=FILE, required=True, help="Folder to write.")
 @click.option("--format", "formats", multiple=True, help="kubernetes, compose, mermaid, dot, plan; all when left out.")
 @click.option("--image", help="Container image of the node program, when the instance names none.")
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from placer.cli.common import check_output, json_option, print_json
+from placer.cli.parameters import FILE
 
 STARTER = """\
 # A starter instance of placer: two boards, a hub, one service. Change it, then run
@@ -47,7 +48,7 @@ objective: latency # or latency-worst, throughput, energy; a list is taken in or
 
 
 @click.command("init")
-@click.argument("file", type=click.Path(path_type=Path), default=Path("instance.yaml"))
+@click.argument("file", type=FILE, default=Path("instance.yaml"))
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
 def command(file: Path, force: bool, as_json: bool) -> int:

@@ -17,6 +17,7 @@ from placer.cli.common import (
     print_json,
     progress_bar,
 )
+from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 if TYPE_CHECKING:
     from placer.planning.answer import Answer
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.argument("instance")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
+@click.argument("instance", type=FILE_OR_NAME)
+@click.option("-o", "--output", type=FILE, help="Write the plan here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
 @click.option("--objective", multiple=True, help="Objective; several are taken in order.")
 @click.option("--method", default="auto", show_default=True, help="Planner; 'placer plan --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
-@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds, in all.")
-@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds, in all.")
+@click.option("--gap", type=Number(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Solver seed.")
 @click.option("--nodes", type=click.IntRange(min=1), help="Branch-and-bound nodes (repeatable), not the clock.")
@@ -41,17 +42,17 @@ if TYPE_CHECKING:
 @click.option(
     "--evaluations", type=click.IntRange(min=1), help="Exits, annealing: evaluations (repeatable), not the clock."
 )
-@click.option("--keep", type=click.Path(), help="Plan that is deployed; its placement is the start.")
+@click.option("--keep", type=FILE, help="Plan that is deployed; its placement is the start.")
 @click.option("--max-moves", type=click.IntRange(min=0), help="With --keep: layers that may move at most.")
 @click.option("--admission", is_flag=True, help="Loss: choose rate limits at the sources with the placement.")
-@click.option("--scenarios", type=click.Path(path_type=Path), help="Loss: file of scenarios that one plan must serve.")
+@click.option("--scenarios", type=FILE, help="Loss: file of scenarios that one plan must serve.")
 @click.option(
     "--robust", type=click.Choice(["mean", "worst"]), default="mean", show_default=True, help="How scenarios count."
 )
 @click.option(
     "--confirm/--no-confirm", default=None, help="Loss: let a simulation choose among the best candidates (default)."
 )
-@click.option("--write-model", type=click.Path(path_type=Path), help="Write the ILP as .mps or .lp.")
+@click.option("--write-model", type=FILE, help="Write the ILP as .mps or .lp.")
 @json_option
 def command(instance: str, output: Path | None, force: bool, as_json: bool, **request: Any) -> int:
     """Find the best placement for INSTANCE (a file or a shipped name) and prove how good it is."""

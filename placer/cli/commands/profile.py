@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from placer.cli.common import check_output, json_option, print_json
+from placer.cli.parameters import FILE
 
 
 @click.command("profile")
-@click.argument("onnx_file", metavar="MODEL.onnx", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the model here (YAML).")
+@click.argument("onnx_file", metavar="MODEL.onnx", type=FILE)
+@click.option("-o", "--output", type=FILE, help="Write the model here (YAML).")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--name", help="Name of the model; from the file when left out.")
 @click.option("--input-shape", "shapes", multiple=True, metavar="NAME=1,3,224,224", help="Shape of a dynamic input.")

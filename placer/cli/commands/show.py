@@ -8,11 +8,12 @@ import click
 
 from placer.api import open_plan
 from placer.cli.common import check_output, instance_option, json_option, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
 @click.command("show")
-@click.argument("thing")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw it to an .svg or .png file.")
+@click.argument("thing", type=FILE_OR_NAME)
+@click.option("--picture", type=FILE, help="Draw it to an .svg or .png file.")
 @click.option("--force", is_flag=True, help="Overwrite an existing picture.")
 @instance_option
 @json_option

@@ -6,15 +6,16 @@ import click
 
 from placer import api
 from placer.cli.common import evaluation_json, instance_option, json_option, print_json, replication_bar
+from placer.cli.parameters import FILE_OR_NAME, Number
 
 
 @click.command("simulate")
-@click.argument("plan_file", metavar="PLAN")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
 @click.option("--jobs", type=click.IntRange(100, 10**9), default=100_000, show_default=True, help="Jobs a replication.")
 @click.option("--replications", type=click.IntRange(1, 100_000), default=10, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
-@click.option("--relative-half-width", type=click.FloatRange(1e-5, 1), help="Add replications until it is reached.")
+@click.option("--level", type=Number(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
+@click.option("--relative-half-width", type=Number(1e-5, 1), help="Add replications until it is reached.")
 @click.option(
     "--executor", default="processes", show_default=True, help="serial, processes[:N], threads[:N], dask:ADDRESS."
 )

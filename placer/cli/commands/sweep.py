@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from placer.cli.common import check_output, json_option, list_methods, print_json, replication_bar
+from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 
 @click.command("sweep")
-@click.argument("instance")
+@click.argument("instance", type=FILE_OR_NAME)
 @click.option(
     "--vary",
     multiple=True,
@@ -20,18 +21,16 @@ from placer.cli.common import check_output, json_option, list_methods, print_jso
     help="Field and values, such as services.NAME.arrivals=1:20:20; start:stop:count[:log] or a list a,b,c, "
     "a unit at the end. Several make a grid.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table here (.json or .csv).")
-@click.option("--picture", type=click.Path(path_type=Path), help="Plot it to an .svg, .png or .pdf file.")
+@click.option("-o", "--output", type=FILE, help="Write the table here (.json or .csv).")
+@click.option("--picture", type=FILE, help="Plot it to an .svg, .png or .pdf file.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
 @click.option("--method", default="auto", show_default=True, help="Planner; 'placer sweep --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds per point."
-)
-@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds per point.")
+@click.option("--gap", type=Number(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of solver, simulation.")
 @click.option("--simulate", "simulated", is_flag=True, help="Judge each plan by simulation too.")
 @click.option("--jobs", type=click.IntRange(100, 10**9), default=100_000, show_default=True, help="With --simulate.")

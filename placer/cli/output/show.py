@@ -14,7 +14,7 @@ from placer.cli.output import plan as report
 from placer.errors import InputError
 from placer.evaluation.evaluate import evaluate
 from placer.instance.compiled import Compiled
-from placer.instance.library import FORMATS, Kind, find_shipped, shipped_names
+from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shipped_names
 from placer.instance.model import Model
 from placer.instance.reading import Strict, read_document, unknown, validate
 from placer.instance.units import show_bytes, show_macs, show_rate
@@ -30,7 +30,7 @@ def identify(thing: str) -> tuple[str, Path]:
         InputError: when it is nothing that placer knows.
     """
     path = Path(thing)
-    if path.is_file():
+    if is_file(path):
         data = read_document(path, thing).data
         stated = data.get("format") if isinstance(data, dict) else None
         formats = {"placer/instance/1": "instance", "placer/plan/1": "plan"}

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from placer.errors import InputError, MissingExtraError, Problem
+from placer import optional
+from placer.errors import InputError, Problem
 
 _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 _FIRST_IR_WITH_FREE_INITIALISERS = 4
@@ -19,13 +20,11 @@ def need_onnx() -> Any:
     """Return the module ``onnx``.
 
     Raises:
-        MissingExtraError: when it or onnx-tool is not installed.
+        MissingExtraError: when it or onnx-tool is not installed, or cannot be imported.
     """
-    try:
-        importlib.import_module("onnx_tool")
-        return importlib.import_module("onnx")
-    except ImportError as error:
-        raise MissingExtraError("profiling an ONNX file", "onnx") from error
+    what, extra = "profiling an ONNX file", "onnx"
+    optional.load("onnx_tool", what, extra)
+    return optional.load("onnx", what, extra)
 
 
 def read_model(path: Path) -> Any:
