@@ -23,6 +23,7 @@ from placer.errors import InfeasibleError, InputError
 if TYPE_CHECKING:
     from placer.evaluation.evaluate import Evaluation
     from placer.evaluation.simulated import Simulated
+    from placer.files import Output
     from placer.instance.compiled import Compiled
     from placer.instance.instance import Instance
     from placer.plan.plan import Plan
@@ -125,7 +126,7 @@ def plan(
     robust: str = "mean",
     admission: bool = False,
     confirm: bool | None = None,
-    write_model: str | Path | None = None,
+    write_model: Output | str | Path | None = None,
     path: str | None = None,
     listener: Listener | None = None,
     found: Callable[[Outcome], None] | None = None,
@@ -180,7 +181,7 @@ def plan(
         evaluations=evaluations,
         keep=to_placement(open_plan(keep, compiled).plan, compiled) if keep is not None else None,
         max_moves=max_moves,
-        write_model=Path(write_model) if write_model is not None else None,
+        write_model=Path(write_model) if isinstance(write_model, str) else write_model,
         scenarios=tuple(scenarios or ()),
         worst=robust == "worst",
         admission=admission,
@@ -263,10 +264,11 @@ def export(
         InputError: for what a format refuses, or a folder that may not be replaced.
     """
     from placer.evaluation.evaluate import evaluate as evaluate_plan
-    from placer.export.folder import FORMATS
+    from placer.export.folder import FORMATS, probe
     from placer.export.folder import export as write
 
     opened = open_plan(planned, instance)
+    probe(Path(folder), force)
     if not opened.fresh and not stale_ok:
         raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
     violations = evaluate_plan(opened.plan, opened.compiled).violations

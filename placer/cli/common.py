@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placer.cli.parameters import FILE_OR_NAME
-from placer.errors import InputError
 
 if TYPE_CHECKING:
     from placer.evaluation.evaluate import Evaluation
+    from placer.files import Target
     from placer.solver.progress import Listener, Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
@@ -78,16 +78,21 @@ def instance_path(argument: str, output: Path | None) -> str:
     return Path(os.path.relpath(path.resolve(), folder)).as_posix()
 
 
-def check_output(output: Path | None, force: bool) -> None:
-    """Refuse early to overwrite a file, or to write where nothing can be written."""
+def claim_output(output: Path | None, force: bool) -> Target | None:
+    """Get ready to write a file before the work, or refuse; what is claimed and not written goes with the command."""
     if output is None:
-        return
-    if output.is_dir():
-        raise InputError(f"{output} is a folder")
-    if output.exists() and not force:
-        raise InputError(f"{output} exists", tip="--force overwrites it")
-    if not output.parent.is_dir():
-        raise InputError(f"{output.parent} is no folder")
+        return None
+    from placer.files import claim
+
+    ctx = click.get_current_context()
+    claimed = ctx.meta.setdefault("placer.outputs", set())
+    name = os.path.realpath(output)
+    if name in claimed:
+        raise click.UsageError(f"{output} is named for two outputs", ctx)
+    claimed.add(name)
+    target = claim(output, force)
+    ctx.call_on_close(target.discard)
+    return target
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
+from placer.files import Output
 from placer.plan.placement import Placement
 from placer.solver.progress import Limits
 
@@ -58,7 +58,7 @@ class Request:
     evaluations: int | None = None
     keep: Placement | None = None
     max_moves: int | None = None
-    write_model: Path | None = None
+    write_model: Output | None = None
     scenarios: tuple[Scenario, ...] = ()
     worst: bool = False
     admission: bool = False

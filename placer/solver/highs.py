@@ -8,20 +8,20 @@ bound are read from HiGHS separately; a status that is not in the table is ``unk
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import highspy
 import numpy as np
 from pyomo.common.collections import ComponentMap
 
-from placer.errors import InputError, Problem, UnansweredError
+from placer.errors import UnansweredError
+from placer.files import Output
+from placer.interruption import held
+from placer.solver.model_file import write_model_file
 from placer.solver.progress import Limits, Listener, Progress
 from placer.solver.result import Result, Status, Values
 from placer.solver.standard_form import StandardForm
@@ -132,26 +132,17 @@ class Solver:
     def _is_mip(self) -> bool:
         return any(self.form.integer)
 
-    def write(self, path: Path) -> None:
+    def write(self, output: Output) -> None:
         """Write the model as MPS or LP (by the suffix) with the names of the Pyomo components.
 
         Raises:
-            InputError: for another suffix or a folder that cannot be written.
+            InputError: for another suffix, or a model that cannot be written.
         """
-        if path.suffix.lower() not in (".mps", ".lp"):
-            raise InputError([Problem("a model is written as .mps or .lp", file=str(path))])
         for position, name in enumerate(self.form.column_names()):
             self.highs.passColName(position, name)
         for position, name in enumerate(self.form.row_names()):
             self.highs.passRowName(position, name)
-        temporary = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
-        try:
-            _expect_ok(self.highs.writeModel(str(temporary)), f"HiGHS could not write {path}")
-            temporary.replace(path)
-        except OSError as error:
-            raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_model_file(output, lambda draft: self.highs.writeModel(draft) != highspy.HighsStatus.kError)
 
 
 class LinearProgram:
@@ -233,9 +224,8 @@ def _expect_ok(status: Any, message: str) -> None:
 def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Iterator[None]:
     """Keep the incumbent on Ctrl-C, and tell the listener of incumbents and bounds while HiGHS runs.
 
-    The signal handler only sets a flag: an exception may not travel through the solver's frames.
+    An exception may not travel through the solver's frames: an interruption only sets a flag.
     """
-    stop = threading.Event()
     failure: list[BaseException] = []
     last = [0.0]
 
@@ -260,13 +250,10 @@ def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Itera
     highs.setCallback(tell, None)
     highs.startCallback(kinds.kCallbackMipInterrupt)
     highs.startCallback(kinds.kCallbackSimplexInterrupt)
-    in_main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, lambda *_: stop.set()) if in_main else None
     try:
-        yield
+        with held() as stop:
+            yield
     finally:
-        if in_main:
-            signal.signal(signal.SIGINT, previous)
         highs.stopCallback(kinds.kCallbackMipInterrupt)
         highs.stopCallback(kinds.kCallbackSimplexInterrupt)
     if failure:

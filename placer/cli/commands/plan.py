@@ -9,7 +9,7 @@ import click
 
 from placer import api
 from placer.cli.common import (
-    check_output,
+    claim_output,
     evaluation_json,
     instance_path,
     json_option,
@@ -56,16 +56,19 @@ if TYPE_CHECKING:
 @json_option
 def command(instance: str, output: Path | None, force: bool, as_json: bool, **request: Any) -> int:
     """Find the best placement for INSTANCE (a file or a shipped name) and prove how good it is."""
-    from placer.files import write_atomically
     from placer.plan.plan import dump_plan
 
-    check_output(output, force)
-    check_output(request["write_model"], force)
+    if request["write_model"] is not None:
+        from placer.solver.model_file import check_model_file
+
+        check_model_file(request["write_model"])
+    target = claim_output(output, force)
+    request["write_model"] = claim_output(request["write_model"], force)
     compiled = api.compiled_of(instance)
 
     def store(outcome: Outcome) -> None:
-        if output is not None:
-            write_atomically(output, dump_plan(outcome.plan))
+        if target is not None:
+            target.write(dump_plan(outcome.plan))
 
     with progress_bar(f"planning {compiled.instance.name}", not as_json) as listener:
         path = instance_path(instance, output)
