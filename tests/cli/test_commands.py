@@ -54,7 +54,7 @@ def test_plan_check_round_trip_from_another_folder(plan_file: Path, tmp_path: Pa
     assert done.returncode == 0
     assert "feasible" in done.stdout
     data = json.loads(plan_file.read_text())
-    assert data["format"] == "placer/plan/1"
+    assert data["format"] == "placer/plan/2"
     assert data["certificate"]["objectives"][0]["gap"] == 0
 
 

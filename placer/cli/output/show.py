@@ -19,7 +19,8 @@ from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shippe
 from placer.instance.model import Model
 from placer.instance.reading import Strict, read_document, unknown, validate
 from placer.instance.units import show_bytes, show_macs, show_rate
-from placer.plan.plan import Plan
+from placer.plan.files import MIGRATIONS
+from placer.plan.plan import PLAN_FORMAT, Plan
 
 _KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "exit profile")
 
@@ -34,7 +35,7 @@ def identify(thing: str) -> tuple[str, Path]:
     if is_file(path):
         data = read_document(path, thing).data
         stated = data.get("format") if isinstance(data, dict) else None
-        formats = {"placer/instance/1": "instance", "placer/plan/1": "plan"}
+        formats = {"placer/instance/1": "instance"} | dict.fromkeys((*MIGRATIONS, PLAN_FORMAT), "plan")
         formats |= {name: kind for kind, name in FORMATS.items()}
         if stated not in formats:
             raise InputError(f"{thing}: " + unknown("format", str(stated), list(formats)))

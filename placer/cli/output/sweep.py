@@ -6,7 +6,7 @@ import math
 
 from rich.console import Console
 
-from placer.cli.output.plan import value_text
+from placer.cli.output.plan import shown
 from placer.cli.output.table import table
 from placer.instance.units import show_fraction, show_seconds
 from placer.sweep.run import Row, Sweep
@@ -73,7 +73,10 @@ def _status(row: Row) -> str:
 
 
 def _value(row: Row) -> str:
-    return value_text(row.answer.objectives[0].value, row.answer.objectives[0].unit) if row.answer.objectives else "–"
+    if not row.answer.objectives:
+        return "–"
+    first = row.answer.objectives[0]
+    return shown(first.name, first.value, first.unit)
 
 
 def _gap(row: Row) -> str:
