@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from placer.errors import InfeasibleError, InputError
 
 if TYPE_CHECKING:
-    from placer.evaluation.evaluate import Evaluation
-    from placer.evaluation.simulated import Simulated
+    from placer.evaluation.comparison import Comparison
+    from placer.evaluation.evaluate import By
+    from placer.evaluation.evaluation import Evaluation
     from placer.files import Output
     from placer.instance.compiled import Compiled
     from placer.instance.instance import Instance
@@ -105,6 +106,9 @@ def open_plan(planned: Planned, instance: Source | None = None) -> OpenPlan:
 
 
 def _opened(plan_: Plan, compiled: Compiled) -> OpenPlan:
+    from placer.evaluation.plan_checks import renewed
+
+    plan_ = renewed(plan_, compiled)
     return OpenPlan(plan_, compiled, plan_.instance.hash == compiled.instance.meaning_hash)
 
 
@@ -191,8 +195,13 @@ def plan(
     return answer(compiled, request, listener, found)
 
 
-def evaluate(planned: Planned, instance: Source | None = None) -> Evaluation:
+def evaluate(planned: Planned, instance: Source | None = None, by: By = "analytic") -> Evaluation:
     """Evaluate a plan: metrics and every limit, judged; the same object that the commands print.
+
+    Args:
+        planned: a plan.
+        instance: instead of the instance that the plan names.
+        by: ``deterministic``, ``analytic`` or ``simulation``.
 
     Raises:
         InputError: when the plan is not about this instance.
@@ -200,7 +209,7 @@ def evaluate(planned: Planned, instance: Source | None = None) -> Evaluation:
     from placer.evaluation.evaluate import evaluate as evaluate_plan
 
     opened = open_plan(planned, instance)
-    return evaluate_plan(opened.plan, opened.compiled)
+    return evaluate_plan(opened.plan, opened.compiled, by)
 
 
 def simulate(
@@ -214,7 +223,7 @@ def simulate(
     relative_half_width: float | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Simulated:
+) -> Comparison:
     """Simulate a plan beside the analytic evaluation of it.
 
     Args:
@@ -231,11 +240,12 @@ def simulate(
     Raises:
         InputError: when no service has arrivals, or a tensor has no way to go.
     """
-    from placer.evaluation.simulated import SimulationSettings, simulate_plan
+    from placer.evaluation.comparison import simulate_plan
+    from placer.evaluation.runs import Runs
 
     opened = open_plan(planned, instance)
-    settings = SimulationSettings(jobs, replications, seed, level, relative_half_width)
-    return simulate_plan(opened.plan, opened.compiled, settings, executor, progress)
+    runs = Runs(jobs, replications, seed, level, relative_half_width, executor, progress)
+    return simulate_plan(opened.plan, opened.compiled, runs)
 
 
 def export(

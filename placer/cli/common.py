@@ -17,7 +17,7 @@ import click
 from placer.cli.parameters import FILE_OR_NAME
 
 if TYPE_CHECKING:
-    from placer.evaluation.evaluate import Evaluation
+    from placer.evaluation.evaluation import Evaluation
     from placer.files import Target
     from placer.solver.progress import Listener, Progress
 
@@ -63,8 +63,21 @@ def print_json(value: Any) -> None:
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as plain data."""
-    return {**asdict(evaluation), "feasible": evaluation.feasible}
+    """Return an evaluation as plain data: what it judges, how, and what it means.
+
+    ``objectives`` are values as people know them, ``senses`` and ``units`` say which direction is better and in what.
+    What planners minimise and what the simulator counted on the way is not part of it.
+    """
+    from placer.evaluation.objectives import OBJECTIVES
+
+    parts = ("evaluator", "services", "devices", "objectives", "slowest", "checks", "times", "stations")
+    return {
+        **{part: plain(getattr(evaluation, part)) for part in parts},
+        "senses": {name: objective.sense for name, objective in OBJECTIVES.items()},
+        "units": {name: objective.unit for name, objective in OBJECTIVES.items()},
+        "feasible": evaluation.feasible,
+        "excess": evaluation.excess,
+    }
 
 
 def instance_path(argument: str, output: Path | None) -> str:

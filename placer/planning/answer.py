@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.assumptions import assumptions
-from placer.evaluation.evaluate import Evaluation, evaluate
+from placer.evaluation.evaluation import Evaluation
 from placer.instance.compiled import Compiled
 from placer.plan.plan import Plan
 from placer.planning.methods import DETERMINISTIC
@@ -103,9 +103,7 @@ def blind_baselines(compiled: Compiled, limits: Limits) -> list[Baseline]:
     for method, title in titles.items():
         key = method.replace("-", "_")
         try:
-            found = planner(method)(compiled, replace(asked, method=method), None)
+            result.append(Baseline(key, title, planner(method)(compiled, replace(asked, method=method), None)))
         except (InfeasibleError, UnansweredError) as error:
             result.append(Baseline(key, title, None, error.message))
-            continue
-        result.append(Baseline(key, title, replace(found, evaluation=evaluate(found.plan, compiled))))
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,11 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from placer.errors import UnansweredError
-from placer.evaluation.evaluate import evaluate_placement, with_waiting
-from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, ObjectiveResult, make_plan
+from placer.plan.plan import Certificate
 from placer.planning.domains import choices_of
 from placer.planning.loss.problem import Problem
 from placer.planning.loss.search.annealing import Energies, Settings, analytic_energies, anneal, simulated_energies
@@ -23,6 +20,7 @@ from placer.planning.loss.search.search import Search
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.resources import Resources
+from placer.planning.stating import Claim, stated
 from placer.solver.progress import Listener
 
 TRIES = 2_000
@@ -165,14 +163,8 @@ def _given(
     """A plan of a placement about which nothing is proven."""
     if placement is None:
         raise UnansweredError(f"{method} found no placement that fits; --method ilp decides whether one exists")
-    evaluation = with_waiting(compiled, placement, None, evaluate_placement(compiled, placement))
-    names = request.objectives or compiled.instance.file.objective
-    results = tuple(
-        ObjectiveResult(name=name, value=value, bound=None, gap=None, unit=OBJECTIVES[name].unit)
-        for name in names
-        if math.isfinite(value := evaluation.objectives[name])
-    )
+    names = request.objectives or tuple(compiled.instance.file.objective)
     certificate = Certificate(
-        method=method, termination="heuristic", objectives=results, seconds=seconds, seed=request.limits.seed
+        method=method, termination="heuristic", objectives=(), seconds=seconds, seed=request.limits.seed
     )
-    return Outcome(make_plan(compiled, placement, certificate, request.path), placement, evaluation)
+    return stated(compiled, placement, certificate, map(Claim, names), request.path)

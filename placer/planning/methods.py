@@ -54,7 +54,7 @@ METHODS: dict[str, Method] = {
     for method in (
         Method(
             "auto",
-            f"{_LOSS}auto",
+            "placer.planning.auto:auto",
             "the ILP, and the loss-aware search where limits under random arrivals are broken; by objective, loss or "
             "joint-exits",
             DETERMINISTIC,

@@ -11,7 +11,6 @@ from dataclasses import replace
 from importlib import import_module
 
 from placer.errors import InputError
-from placer.evaluation.evaluate import evaluate
 from placer.evaluation.objectives import OBJECTIVES, refusal
 from placer.instance.compiled import Compiled
 from placer.instance.reading import unknown
@@ -54,8 +53,7 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         UnansweredError: when the limits ended the search before any placement was found.
     """
     request = resolve(compiled, request or Request())
-    found = planner(request.method)(compiled, request, listener)
-    return replace(found, evaluation=evaluate(found.plan, compiled))
+    return planner(request.method)(compiled, request, listener)
 
 
 def resolve(compiled: Compiled, request: Request) -> Request:

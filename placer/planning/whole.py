@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placer.errors import InfeasibleError
-from placer.evaluation.deterministic import RouteBook, bottleneck, service_metrics
-from placer.evaluation.evaluate import evaluate
+from placer.evaluation.deterministic import RouteBook, service_metrics
+from placer.evaluation.stages import bottleneck
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, make_plan
+from placer.plan.plan import Certificate
 from placer.planning.domains import Choices, Truths, choices_of
 from placer.planning.outcome import Baseline, Outcome
 from placer.planning.resources import Resources
+from placer.planning.stating import stated
 
 NODES = 20_000
 """Partial assignments looked at; beyond them the best one so far is taken."""
@@ -107,7 +108,7 @@ def _ways(
             if resources.overdrawn(alone) > 0.0:
                 continue
             if objective == "throughput":
-                yield _Whole(bottleneck(compiled, alone, book), choice, station)
+                yield _Whole(bottleneck(compiled, alone, book).load, choice, station)
                 continue
             metrics = service_metrics(compiled, variant, alone.stations[0], book)
             cost = metrics.energy if objective == "energy" else metrics.latency
@@ -169,7 +170,7 @@ def _placement(compiled: Compiled, ways: list[_Whole]) -> Placement:
 
 def _joint(compiled: Compiled, objective: str, ways: list[_Whole], placement: Placement) -> float:
     if objective == "throughput":
-        return bottleneck(compiled, placement, RouteBook(compiled))
+        return bottleneck(compiled, placement, RouteBook(compiled)).load
     costs = [way.cost for way in ways]
     return max(costs) if objective == "latency-worst" else float(sum(costs))
 
@@ -189,5 +190,4 @@ def _no_node(compiled: Compiled, service: int) -> str:
 
 def _outcome(compiled: Compiled, placement: Placement, method: str) -> Outcome:
     certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
-    plan = make_plan(compiled, placement, certificate)
-    return Outcome(plan, placement, evaluate(plan, compiled))
+    return stated(compiled, placement, certificate, ())

@@ -8,10 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
-from placer.evaluation.evaluate import with_waiting
 from placer.instance.compiled import Compiled
 from placer.plan.plan import Bound
-from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.loss.admission import choose_limits, limitable
 from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.certificate import ENUMERATED, Evidence, answer, ending
@@ -31,26 +29,6 @@ SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
 NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
-
-
-def auto(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
-    """The ILP, unless loss is the objective or its optimum breaks a limit on loss or on the mean response time.
-
-    Where the ILP's optimum keeps the limits under the analytic evaluator it is optimal with them too: they only
-    exclude placements.
-    """
-    objectives = request.objectives or tuple(compiled.instance.file.objective)
-    served = [service for service in compiled.instance.services if service.arrivals is not None]
-    limited = any(service.max_loss is not None or service.deadline is not None for service in served)
-    if not limited or request.max_moves is not None:
-        return plan_ilp(compiled, request, listener)
-    share = replace(request.limits, seconds=request.limits.seconds / 2)
-    first = plan_ilp(compiled, replace(request, limits=share), listener)
-    judged = with_waiting(compiled, first.placement, None, first.evaluation)
-    if judged.feasible or len(objectives) > 1:
-        return first
-    left = replace(request.limits, seconds=request.limits.seconds - first.plan.certificate.seconds, nodes=None)
-    return plan_loss(compiled, replace(request, limits=left), listener, first)
 
 
 def plan_loss(
@@ -81,9 +59,8 @@ def plan_loss(
     search = Search(problem, request.limits.seed, listener, least)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
     left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
-    found = search.run(
-        Budget(left, request.rounds, None if request.rounds else Budget.stale, request.limits.gap), starts
-    )
+    stale = None if request.rounds else Budget.stale
+    found = search.run(Budget(left, request.rounds, stale, request.limits.gap), starts)
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
     elite = _exact(problem, found.elite)

@@ -9,8 +9,9 @@ import pytest
 
 from placer.bench.exits.instances import generate
 from placer.errors import InputError
+from placer.evaluation.comparison import simulate_plan
 from placer.evaluation.evaluate import evaluate
-from placer.evaluation.simulated import SimulationSettings, simulate_plan
+from placer.evaluation.runs import Runs
 from placer.export.parts import parts_of
 from placer.instance.variant import with_shares
 from placer.plan.plan import Plan, dump_plan
@@ -97,7 +98,7 @@ def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
     (variant,) = compiled.variants
     assert list(entry.exits.values()) != [share for _, share, _ in variant.exits]
     assert parts_of(made, compiled)
-    seen = simulate_plan(made, compiled, SimulationSettings(jobs=20_000, replications=8)).evaluation.times[0]
+    seen = simulate_plan(made, compiled, Runs(jobs=20_000, replications=8)).simulation.times[0]
     limit = compiled.instance.services[0].max_loss
     assert limit is not None
     assert seen.loss_ratio - seen.loss_interval <= limit
@@ -140,5 +141,5 @@ def test_alternatives_are_chosen_by_the_limit() -> None:
 
 def test_nothing_to_choose_is_refused() -> None:
     compiled = generate(0, services=1)
-    with pytest.raises(InputError, match="does not plan for loss"):
+    with pytest.raises(InputError, match="accuracy alone"):
         plan(compiled, Request(method="joint-exits", objectives=("loss",)))
