@@ -17,9 +17,9 @@ class Runs:
         seed: of the first stream.
         level: confidence of the intervals.
         relative_half_width: go on until the intervals are this narrow; None for a fixed number of replications.
-        keep_finished: on an interruption judge by the replications that are done, if there are two.
         executor: where replications run; here when None.
         progress: told how many replications are done, and of how many.
+        keep_finished: on an interruption judge by the replications that are done, if there are two.
     """
 
     jobs: int = 100_000
@@ -27,6 +27,6 @@ class Runs:
     seed: int = 0
     level: float = 0.99
     relative_half_width: float | None = None
-    keep_finished: bool = False
     executor: Executor | None = field(default=None, compare=False)
     progress: Callable[[int, int], None] | None = field(default=None, compare=False)
+    keep_finished: bool = False

@@ -59,7 +59,7 @@ def test_every_method_runs_on_a_table() -> None:
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib")
 def test_a_sweep_and_its_picture(tmp_path: Path) -> None:
-    options = ("--method", "queueing", "--method", "semi-markov", "--sweep", "arrivals=1 /s..4 /s:4")
+    options = ("--method", "queueing", "--method", "semi-markov", "--vary", "arrivals=1:4:4 /s")
     done = placer(*RESNET, *options, "--picture", str(tmp_path / "out.svg"), "--json")
     assert done.returncode == 0, done.stderr
     points = json.loads(done.stdout)["points"]
@@ -70,7 +70,7 @@ def test_a_sweep_and_its_picture(tmp_path: Path) -> None:
     assert "<svg" in text
     assert "semi-markov" in text
     limits = placer(*RESNET, "--sweep", "max-loss=0.5%,2%")
-    assert limits.returncode == 0
+    assert limits.returncode == 0, limits.stderr
     assert "max-loss" in limits.stdout
 
 
@@ -83,8 +83,10 @@ def test_a_sweep_and_its_picture(tmp_path: Path) -> None:
         (("--method", "thresholds"), 2, "no per-sample table"),
         (("--speed", "1 MMAC/s"), 2, "has no MACs"),
         (("--picture", "x.svg"), 2, "draws a sweep"),
-        (("--sweep", "buffer=1"), 2, "cannot sweep"),
-        (("--sweep", "arrivals=1 /s..x"), 2, "arrivals"),
+        (("--vary", "buffer=1"), 2, "unknown field 'buffer'"),
+        (("--vary", "arrivals=1 /s,x"), 2, "--vary arrivals: "),
+        (("--vary", "arrivals=1:4:4"), 2, "has no unit"),
+        (("--sweep", "arrivals=1 /s..6 /s:20"), 2, "write 1:6:20 /s"),
         (("--arrivals", "2000 /s"), 1, "no shares of the exits keep"),
         (("--arrivals", "2000 /s", "--method", "semi-markov"), 1, "the least is 82"),
         (("--arrivals", "2000 /s", "--method", "knapsack"), 1, ""),

@@ -24,7 +24,7 @@ from placer.planning.loss.search.annealing import Settings, analytic_energies, a
 from placer.planning.loss.search.neighbours import as_placement
 from placer.planning.loss.search.search import Search
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits, Listener, Progress
 
 REPO = Path(__file__).parent.parent.parent
@@ -56,7 +56,7 @@ def shipped(name: str) -> Compiled:
 def test_the_ilp(stage: str) -> None:
     """Before the solver runs, and in it."""
     compiled = shipped("paper-3alexnet-l1")
-    outcome = plan(compiled, Options(method="ilp", limits=LONG), interrupting(lambda news: news.stage == stage))
+    outcome = plan(compiled, Request(method="ilp", limits=LONG), interrupting(lambda news: news.stage == stage))
     assert outcome.plan.certificate.termination == "interrupted"
     assert outcome.evaluation.feasible
 
@@ -65,8 +65,7 @@ def test_the_ilp(stage: str) -> None:
 def test_the_loss_planner(stage: str) -> None:
     compiled = shipped("five-board")
     listener = interrupting(lambda news: news.stage == stage)
-    limits = replace(LONG, nodes=1)  # one round, so that the simulation comes soon
-    outcome = plan(compiled, Options(method="loss", objectives=("loss",), limits=limits), listener)
+    outcome = plan(compiled, Request(method="loss", objectives=("loss",), limits=LONG, rounds=1), listener)
     certificate = outcome.plan.certificate
     assert certificate.termination in ("interrupted", "optimal")
     assert certificate.confirmed is None
@@ -83,7 +82,7 @@ def test_the_loss_planner_while_a_bound_is_solved(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(loss_planner, "guide", guide)
     monkeypatch.setattr(Search, "_round", lambda *_: pytest.fail("searched on"))
-    outcome = plan(shipped("five-board"), Options(method="loss", objectives=("loss",), limits=LONG))
+    outcome = plan(shipped("five-board"), Request(method="loss", objectives=("loss",), limits=LONG))
     assert outcome.plan.certificate.termination in ("interrupted", "optimal")
     assert outcome.plan.certificate.confirmed is None
 
@@ -103,7 +102,7 @@ def test_annealing() -> None:
         return energies(placements, owners)
 
     settings = replace(Settings(), chains=1)
-    found = anneal(problem, [as_placement(start)], interrupted, 600.0, 0, settings)
+    found = anneal(problem, [as_placement(start)], interrupted, Request(limits=LONG), settings)
     assert found.interrupted
     assert found.evaluations >= 4
 
