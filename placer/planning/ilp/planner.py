@@ -19,7 +19,7 @@ from placer.planning.ilp.paths import relaxed_optimum
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
-from placer.planning.stating import Claim, stated
+from placer.planning.stating import Claim, in_values, stated
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
 
@@ -135,6 +135,7 @@ def _solve_stage(
     listener: Listener | None,
 ) -> _Stage:
     name = objectives[-1]
+    listener = in_values(compiled, name, listener)
     coupled = options.keep is not None or bool(earlier) or options.write_model is not None
     relaxed = None if coupled else relaxed_optimum(compiled, name)
     if relaxed is not None and options.shortcut and _alone(compiled, relaxed[1]).feasible:
