@@ -12,7 +12,7 @@ from placer.cli.output.plan import objective_text
 from placer.evaluation.objectives import OBJECTIVES, refusal, result_of
 from placer.instance.compiled import Compiled
 from placer.planning.ilp.planner import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.planning.stating import in_values
 from placer.solver.progress import Progress
 from tests.instance.build import board, chain, compiled_from
@@ -92,7 +92,7 @@ def row(**service: Any) -> Compiled:
 @pytest.mark.parametrize("service", [{}, {"arrivals": {"rate": 7.0}}])
 def test_throughput_is_requests_per_second_of_the_slowest_stage(service: dict[str, Any]) -> None:
     """Five layers of 1 ms on four boards: two of them share one, 2 ms a request; whatever the rate that comes."""
-    found = plan(row(**service), Options(objectives=("throughput",)))
+    found = plan(row(**service), Request(objectives=("throughput",)))
     (stated,) = found.plan.certificate.objectives
     assert (stated.sense, stated.unit, stated.gap) == ("max", "requests/s", 0.0)
     assert stated.value == pytest.approx(500.0)
