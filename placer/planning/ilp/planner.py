@@ -18,7 +18,7 @@ from placer.planning.ilp.paths import relaxed_optimum
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
-from placer.planning.stating import Claim, stated
+from placer.planning.stating import Claim, in_values, stated
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
 
@@ -110,6 +110,7 @@ def _solve_stage(
     listener: Listener | None,
 ) -> _Stage:
     name = objectives[-1]
+    listener = in_values(compiled, name, listener)
     coupled = request.keep is not None or bool(earlier) or request.write_model is not None
     relaxed = None if coupled else relaxed_optimum(compiled, name)
     if relaxed is not None and request.shortcut and _alone(compiled, relaxed[1]).feasible:

@@ -21,6 +21,7 @@ from placer.planning.loss.search.search import Budget, Candidate, Search
 from placer.planning.loss.selection import Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
+from placer.planning.stating import in_values
 from placer.solver.progress import Listener, Progress
 
 SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
@@ -49,6 +50,7 @@ def plan_loss(
     """
     begin = time.monotonic()
     problem = _problem(compiled, request)
+    listener = in_values(compiled, problem.objective, listener)
     seconds = request.limits.seconds
     relaxed = fluid(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
     guided = guide(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
