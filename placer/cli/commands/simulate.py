@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json, replication_bar
+from placer import api
+from placer.cli.common import evaluation_json, instance_option, json_option, print_json, replication_bar
 from placer.cli.parameters import FILE_OR_NAME, Number
 
 
@@ -39,13 +40,20 @@ def command(
     Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
     """
     from placer.cli.output import plan as report
-    from placer.evaluation.comparison import simulate_plan
-    from placer.evaluation.runs import Runs
     from placer.simulation.executors import open_executor
 
-    plan, compiled, _ = open_plan(plan_file, instance)
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
-        found = simulate_plan(plan, compiled, Runs(jobs, replications, seed, level, relative_half_width, pool, tell))
+        found = api.simulate(
+            plan_file,
+            instance,
+            jobs=jobs,
+            replications=replications,
+            seed=seed,
+            level=level,
+            relative_half_width=relative_half_width,
+            executor=pool,
+            progress=tell,
+        )
     seen = found.simulation
     assert seen.simulation is not None
     code = seen.exit_code

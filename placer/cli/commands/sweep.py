@@ -67,7 +67,7 @@ def command(
     infeasible, 3 when none was answered.
     """
     from placer.evaluation.runs import Runs
-    from placer.planning.request import Options
+    from placer.planning.request import Request
     from placer.simulation.executors import open_executor
     from placer.solver.progress import Limits
     from placer.sweep.grid import read_grid
@@ -83,7 +83,7 @@ def command(
         new_figure(1.0, 1.0)  # a missing extra is said before hours of planning
     table, drawing = claim_output(output, force), claim_output(picture, force)
     grid = read_grid(instance, vary)
-    options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
+    options = Request(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
     request = Runs(jobs, replications, seed) if simulated else None
     # workers that Ctrl-C ends hold a lock of Pyomo's, which Python's tracker frees: no news for the user
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
