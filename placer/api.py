@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from placer.errors import InfeasibleError, InputError
+from placer.errors import InfeasibleError, InputError, UnansweredError
 
 if TYPE_CHECKING:
     from placer.evaluation.comparison import Comparison
@@ -131,6 +131,7 @@ def plan(
     admission: bool = False,
     confirm: bool | None = None,
     write_model: Output | str | Path | None = None,
+    by: By = "verdict",
     path: str | None = None,
     listener: Listener | None = None,
     found: Callable[[Outcome], None] | None = None,
@@ -155,6 +156,7 @@ def plan(
         admission: choose rate limits at the sources too.
         confirm: let a simulation choose among the best candidates.
         write_model: file for the formulation (.mps or .lp).
+        by: who judges limits on loss and response time: ``verdict``, ``analytic`` or ``simulation``.
         path: how the plan names the instance file; as it was given when left out.
         listener: told of incumbents and bounds.
         found: gets the outcome as soon as it is there, before baselines are made.
@@ -190,18 +192,19 @@ def plan(
         worst=robust == "worst",
         admission=admission,
         confirm=confirm,
+        by=by,
         path=path,
     )
     return answer(compiled, request, listener, found)
 
 
-def evaluate(planned: Planned, instance: Source | None = None, by: By = "analytic") -> Evaluation:
+def evaluate(planned: Planned, instance: Source | None = None, by: By = "verdict") -> Evaluation:
     """Evaluate a plan: metrics and every limit, judged; the same object that the commands print.
 
     Args:
         planned: a plan.
         instance: instead of the instance that the plan names.
-        by: ``deterministic``, ``analytic`` or ``simulation``.
+        by: ``verdict``, ``deterministic``, ``analytic`` or ``simulation``; see :mod:`placer.evaluation.evaluate`.
 
     Raises:
         InputError: when the plan is not about this instance.
@@ -259,6 +262,7 @@ def export(
     image: str | None = None,
     force: bool = False,
     stale_ok: bool = False,
+    by: By = "verdict",
 ) -> list[Path]:
     """Write what the nodes run, and return the files written.
 
@@ -270,6 +274,7 @@ def export(
         image: container image of the node program, when the instance names none.
         force: replace an earlier export in that folder.
         stale_ok: export although the instance has changed since.
+        by: who judges limits on loss and response time.
 
     Raises:
         InfeasibleError: for a plan that violates a limit, or a stale one.
@@ -283,8 +288,10 @@ def export(
     probe(Path(folder), force)
     if not opened.fresh and not stale_ok:
         raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
-    violations = evaluate_plan(opened.plan, opened.compiled).violations
-    if violations:
-        raise InfeasibleError("the plan violates a limit: " + violations[0].message, tip="placer check says all")
+    judged = evaluate_plan(opened.plan, opened.compiled, by)
+    if judged.violations:
+        raise InfeasibleError("the plan violates a limit: " + judged.violations[0].message, tip="placer check says all")
+    if judged.undecided:
+        raise UnansweredError(judged.undecided[0].message, tip="--by analytic or --by simulation forces one evaluator")
     names = tuple(formats) or tuple(FORMATS)
     return write(opened.plan, opened.compiled, Path(folder), names, image=image, force=force)

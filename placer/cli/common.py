@@ -27,6 +27,16 @@ instance_option = click.option(
 )
 
 
+by_option = click.option(
+    "--by",
+    type=click.Choice(["verdict", "analytic", "simulation"]),
+    default="verdict",
+    show_default=True,
+    help="Who judges loss and response times: the analytic evaluator where its error leaves no doubt, else "
+    "simulation; or always the one named.",
+)
+
+
 def plain(value: Any) -> Any:
     """Return dataclasses as dicts and numbers that JSON lacks as null."""
     if is_dataclass(value) and not isinstance(value, type):

@@ -2,8 +2,10 @@
 
 ``deterministic`` knows no waiting: limits on loss are skipped, deadlines are those of a request alone in the system.
 ``analytic`` adds waiting and loss under random arrivals (:mod:`placer.evaluation.analytic`) and is the default;
-``simulation`` measures them. Where nothing arrives, or a layer or tensor has nowhere to go, the analytic evaluator has
-nothing to add, and the evaluation says that it is deterministic.
+``simulation`` measures them; ``verdict`` is analytic where the measured error of that evaluator leaves no doubt about a
+limit, and decides the others by as much simulation as it takes (:mod:`placer.evaluation.verdict`). Where nothing
+arrives, or a layer or tensor has nowhere to go, the analytic evaluator has nothing to add, and the evaluation says that
+it is deterministic.
 """
 
 from __future__ import annotations
@@ -22,17 +24,20 @@ from placer.evaluation.evaluation import Evaluation, ServiceTimes
 from placer.evaluation.limits import exact_checks, service_checks
 from placer.evaluation.objectives import OBJECTIVES, weighted_loss
 from placer.evaluation.plan_checks import gaps_of, promises, read_book, renewed
-from placer.evaluation.runs import Runs
+from placer.evaluation.runs import Effort, Runs
 from placer.evaluation.stages import bottleneck
+from placer.evaluation.verdict import decided
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Plan, as_chosen, to_placement
 
-By = Literal["deterministic", "analytic", "simulation"]
+By = Literal["deterministic", "analytic", "simulation", "verdict"]
 """The evaluators."""
 
 
-def evaluate(plan: Plan, compiled: Compiled, by: By = "analytic", runs: Runs | None = None) -> Evaluation:
+def evaluate(
+    plan: Plan, compiled: Compiled, by: By = "analytic", runs: Runs | None = None, effort: Effort | None = None
+) -> Evaluation:
     """Evaluate a plan, whoever made it: its own routes, its own fragments, its own promises are judged.
 
     Args:
@@ -40,6 +45,7 @@ def evaluate(plan: Plan, compiled: Compiled, by: By = "analytic", runs: Runs | N
         compiled: the instance.
         by: the evaluator.
         runs: how to simulate; the defaults of :class:`Runs` when None.
+        effort: how much simulation a verdict may take; the defaults of :class:`Effort` when None.
 
     Raises:
         InputError: when the plan is not about this instance (unknown services, layers, devices), or there is nothing
@@ -49,7 +55,7 @@ def evaluate(plan: Plan, compiled: Compiled, by: By = "analytic", runs: Runs | N
     placement = to_placement(plan, compiled)
     book, said = read_book(plan, compiled, placement)
     gaps = gaps_of(plan, compiled)
-    result = evaluate_placement(compiled, placement, by, book=book, gaps=gaps, runs=runs)
+    result = evaluate_placement(compiled, placement, by, book=book, gaps=gaps, runs=runs, effort=effort)
     # what a plan promises is what the analytic evaluator computes: a simulated loss is never that to the last digit
     computed = evaluate_placement(compiled, placement, book=book, gaps=gaps) if by == "simulation" else result
     return replace(result, checks=(*said, *result.checks, *promises(plan, computed)))
@@ -63,6 +69,7 @@ def evaluate_placement(
     book: RouteBook | None = None,
     gaps: Mapping[int, float] | None = None,
     runs: Runs | None = None,
+    effort: Effort | None = None,
 ) -> Evaluation:
     """Evaluate a bare placement.
 
@@ -73,6 +80,7 @@ def evaluate_placement(
         book: routes; those of least time when None.
         gaps: rate limits at the sources, seconds by service index, see :class:`placer.plan.plan.ServicePlan`.
         runs: how to simulate; the defaults of :class:`Runs` when None.
+        effort: how much simulation a verdict may take; the defaults of :class:`Effort` when None.
 
     Raises:
         InputError: when there is nothing to simulate.
@@ -93,8 +101,9 @@ def evaluate_placement(
     if labelled is None:
         return result
     times, stations = analytic(labelled)
-    waiting = replace(result, evaluator=by, times=times, stations=stations)
-    return _judged(compiled, waiting, tuple(waiting_checks(compiled, times)))
+    waiting = replace(result, evaluator="analytic", times=times, stations=stations)
+    judged = _judged(compiled, waiting, tuple(waiting_checks(compiled, times)))
+    return decided(compiled, labelled, judged, effort or Effort()) if by == "verdict" else judged
 
 
 def _alone(compiled: Compiled, placement: Placement, book: RouteBook) -> Evaluation:

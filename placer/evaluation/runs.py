@@ -1,4 +1,4 @@
-"""How to simulate an answer."""
+"""How much to simulate of an answer."""
 
 from __future__ import annotations
 
@@ -30,3 +30,20 @@ class Runs:
     executor: Executor | None = field(default=None, compare=False)
     progress: Callable[[int, int], None] | None = field(default=None, compare=False)
     keep_finished: bool = False
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much simulation a verdict may take.
+
+    Attributes:
+        events: arrivals and ends of tasks in all, after which what is open stays undecided (repeatable).
+        seconds: wall time after which the same; None for no such limit.
+        error: probability at most that a simulated verdict is wrong.
+        seed: of every run.
+    """
+
+    events: int = 30_000_000
+    seconds: float | None = None
+    error: float = 0.005
+    seed: int = 0

@@ -83,21 +83,22 @@ def answer(
     objective = request.objectives[0]
     beside: list[Baseline] = []
     if objective not in DETERMINISTIC:
-        beside = blind_baselines(compiled, request.limits)
+        beside = blind_baselines(compiled, request)
     left = max(request.limits.seconds - (time.monotonic() - begin), 0.01)
     outcome = plan(compiled, replace(request, limits=replace(request.limits, seconds=left)), listener)
     if keep is not None:
         keep(outcome)
     if objective in DETERMINISTIC:
-        beside = whole_baselines(compiled, objective)
+        beside = whole_baselines(compiled, objective, replace(request, path=None))
     assumed = tuple(assumptions(compiled, outcome.placement))
     return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin)
 
 
-def blind_baselines(compiled: Compiled, limits: Limits) -> list[Baseline]:
+def blind_baselines(compiled: Compiled, request: Request) -> list[Baseline]:
     """What stands beside a plan for little loss or accuracy: layers dealt out in turn, the plan of least latency."""
+    limits = request.limits
     seconds = min(SHARE_OF_BASELINES * limits.seconds, LONGEST_BASELINE)
-    asked = Request(("latency",), limits=Limits(seconds, threads=limits.threads, seed=limits.seed))
+    asked = Request(("latency",), limits=Limits(seconds, threads=limits.threads, seed=limits.seed), by=request.by)
     titles = {"round-robin": "round robin", "min-latency": "least latency (ILP)"}
     result = []
     for method, title in titles.items():

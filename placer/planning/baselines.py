@@ -176,4 +176,4 @@ def _given(
         seconds=seconds,
         seed=request.limits.seed,
     )
-    return stated(compiled, placement, certificate, map(Claim, names), request.path)
+    return stated(compiled, placement, certificate, map(Claim, names), request)

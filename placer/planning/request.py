@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from placer.evaluation.evaluate import By
+from placer.evaluation.runs import Effort
 from placer.files import Output
 from placer.plan.placement import Placement
 from placer.solver.progress import Limits
@@ -48,6 +50,7 @@ class Request:
         admission: choose rate limits at the sources with the placement.
         confirm: let the simulation choose among candidates that the analytic evaluator finds alike; None as True.
         shortcut: False solves by the ILP even what shortest paths would prove.
+        by: who judges limits on loss and response time: ``verdict``, ``analytic`` or ``simulation``.
         path: how the plan names the instance file.
     """
 
@@ -64,7 +67,13 @@ class Request:
     admission: bool = False
     confirm: bool | None = None
     shortcut: bool = True
+    by: By = "verdict"
     path: str | None = None
+
+    @property
+    def effort(self) -> Effort:
+        """How much simulation a verdict may take: a tenth of the time limit, at least a second."""
+        return Effort(seconds=max(0.1 * self.limits.seconds, 1.0), seed=self.limits.seed)
 
     @property
     def asked(self) -> frozenset[str]:

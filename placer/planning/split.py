@@ -88,7 +88,7 @@ def _plan(compiled: Compiled, request: Request, method: str) -> Outcome:
         seed=request.limits.seed,
         options={"time_limit": request.limits.seconds},
     )
-    return stated(compiled, placement, certificate, map(Claim, objectives), request.path)
+    return stated(compiled, placement, certificate, map(Claim, objectives), request)
 
 
 def _services(compiled: Compiled) -> range:

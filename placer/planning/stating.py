@@ -14,6 +14,7 @@ from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, ObjectiveResult, make_plan
 from placer.planning.outcome import Outcome
+from placer.planning.request import Request
 from placer.solver.progress import Listener, Progress
 
 
@@ -63,7 +64,7 @@ def stated(
     placement: Placement,
     certificate: Certificate,
     claims: Iterable[Claim],
-    path: str | None = None,
+    request: Request | None = None,
     gaps: Mapping[int, float] | None = None,
 ) -> Outcome:
     """Make the plan of a placement and evaluate it: whole, and once.
@@ -73,11 +74,12 @@ def stated(
         placement: what was decided.
         certificate: how; its objectives are filled in from the claims, those without a finite value left out.
         claims: what is said of the objectives, in order.
-        path: how the plan names the instance file.
+        request: who judges, and how the plan names the instance file.
         gaps: rate limits at the sources, seconds by service index.
     """
-    made = make_plan(compiled, placement, certificate, path, gaps)
-    judged = evaluate(made, compiled)
+    request = request or Request()
+    made = make_plan(compiled, placement, certificate, request.path, gaps)
+    judged = evaluate(made, compiled, request.by, effort=request.effort)
     results = tuple(result for claim in claims if (result := claim.result(compiled, judged)) is not None)
     made = made.model_copy(update={"certificate": certificate.model_copy(update={"objectives": results})})
     return Outcome(made, placement, replace(judged, checks=(*judged.checks, *promises(made, judged))))

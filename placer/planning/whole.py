@@ -20,6 +20,7 @@ from placer.plan.placement import Placement
 from placer.plan.plan import Certificate
 from placer.planning.domains import Choices, Truths, choices_of
 from placer.planning.outcome import Baseline, Outcome
+from placer.planning.request import Request
 from placer.planning.resources import Resources
 from placer.planning.stating import stated
 
@@ -36,16 +37,17 @@ class _Whole:
     station: int
 
 
-def whole_baselines(compiled: Compiled, objective: str) -> list[Baseline]:
+def whole_baselines(compiled: Compiled, objective: str, request: Request | None = None) -> list[Baseline]:
     """What stands beside a plan for an objective without waiting: no service split.
 
     Limits on layers per device and deadlines are left out in the choice, so that the comparison says what splitting
-    costs; what is broken shows in the evaluation.
+    costs; what is broken shows in the evaluation, which the request says who makes.
     """
-    return [_best_whole(compiled, objective), _in_the_cloud(compiled, objective)]
+    request = request or Request()
+    return [_best_whole(compiled, objective, request), _in_the_cloud(compiled, objective, request)]
 
 
-def _best_whole(compiled: Compiled, objective: str) -> Baseline:
+def _best_whole(compiled: Compiled, objective: str, request: Request) -> Baseline:
     key, title = "single_node", "each service whole on one node"
     try:
         choices = choices_of(compiled)
@@ -61,10 +63,10 @@ def _best_whole(compiled: Compiled, objective: str) -> Baseline:
     found_whole = _Assignment(compiled, objective, options).best()
     if found_whole is None:
         return Baseline(key, title, None, "no nodes have room for all services whole")
-    return Baseline(key, title, _outcome(compiled, found_whole, "single-node"))
+    return Baseline(key, title, _outcome(compiled, found_whole, "single-node", request))
 
 
-def _in_the_cloud(compiled: Compiled, objective: str) -> Baseline:
+def _in_the_cloud(compiled: Compiled, objective: str, request: Request) -> Baseline:
     """Everything on the best device of the cloud tier."""
     key, title = "cloud", "everything in the cloud"
     clouds = [station for station in range(len(compiled.stations)) if _tier(compiled, station) == "cloud"]
@@ -85,7 +87,7 @@ def _in_the_cloud(compiled: Compiled, objective: str) -> Baseline:
             best = value, placement
     if best is None:
         return Baseline(key, title, None, "pins, zones, range or memory keep services out of the cloud")
-    return Baseline(key, title, _outcome(compiled, best[1], "cloud"))
+    return Baseline(key, title, _outcome(compiled, best[1], "cloud", request))
 
 
 def _tier(compiled: Compiled, station: int) -> str | None:
@@ -188,6 +190,6 @@ def _no_node(compiled: Compiled, service: int) -> str:
     return f"no node takes all of {name}: memory, pins, zones, range or rates are in the way"
 
 
-def _outcome(compiled: Compiled, placement: Placement, method: str) -> Outcome:
+def _outcome(compiled: Compiled, placement: Placement, method: str, request: Request) -> Outcome:
     certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
-    return stated(compiled, placement, certificate, ())
+    return stated(compiled, placement, certificate, (), request)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from placer.api import open_plan
-from placer.cli.common import instance_option, json_option
+from placer.cli.common import by_option, instance_option, json_option
 from placer.cli.parameters import FILE_OR_NAME
+
+if TYPE_CHECKING:
+    from placer.evaluation.evaluate import By
 
 
 @click.command("check")
@@ -19,30 +24,39 @@ from placer.cli.parameters import FILE_OR_NAME
     default="text",
     show_default=True,
 )
-@click.option("--simulate", "simulated", is_flag=True, help="Judge loss and deadlines by simulation.")
-@click.option("--replications", type=click.IntRange(2, 100_000), default=10, show_default=True, help="With --simulate.")
-@click.option("--jobs", type=click.IntRange(100, 10**9), default=100_000, show_default=True, help="With --simulate.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="With --simulate.")
+@by_option
+@click.option("--simulate", "simulated", is_flag=True, help="The same as --by simulation.")
+@click.option("--replications", type=click.IntRange(2, 100_000), help="With --by simulation.  [default: 10]")
+@click.option("--jobs", type=click.IntRange(100, 10**9), help="With --by simulation: of each.  [default: 100000]")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of whatever simulates.")
 @click.option("--stale-ok", is_flag=True, help="Judge a plan although its instance has changed since.")
 @json_option
 def command(
     plan_files: tuple[str, ...],
     instance: str | None,
     format_: str,
+    by: By,
     simulated: bool,
-    replications: int,
-    jobs: int,
+    replications: int | None,
+    jobs: int | None,
     seed: int,
     stale_ok: bool,
     as_json: bool,
 ) -> int:
-    """Judge each PLAN: exit code 0 when every limit is kept, 1 when not (or the plan is stale), 2 for bad input."""
+    """Judge each PLAN: exit code 0 when every limit is kept, 1 when not (or the plan is stale), 2 for bad input.
+
+    Exit code 3 when a limit is undecided: it lies inside the interval of what was simulated.
+    """
     from placer.cli.output.check import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check
     from placer.evaluation.evaluate import evaluate
-    from placer.evaluation.runs import Runs
+    from placer.evaluation.runs import Effort, Runs
 
-    runs = Runs(jobs, replications, seed)
+    if simulated:
+        by = "simulation"
+    if by != "simulation" and (jobs is not None or replications is not None):
+        raise click.UsageError("--jobs and --replications belong to --by simulation")
+    runs, effort = Runs(jobs or Runs.jobs, replications or Runs.replications, seed), Effort(seed=seed)
     judgements = []
     for plan_file in plan_files:
         opened = open_plan(plan_file, instance)
@@ -52,7 +66,7 @@ def command(
             message = "the instance has changed since the plan was made (its hash differs)"
             state = Check("stale", plan_file, "waived" if stale_ok else "violated", message)
         if fresh or stale_ok:
-            evaluation = evaluate(plan, compiled, "simulation" if simulated else "analytic", runs)
+            evaluation = evaluate(plan, compiled, by, runs, effort)
             judgements.append(Judgement(plan_file, evaluation.evaluator, (state, *evaluation.checks)))
         else:
             judgements.append(Judgement(plan_file, "none", (state,)))

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from placer.api import open_plan
-from placer.cli.common import evaluation_json, instance_option, json_option, print_json
+from placer.cli.common import by_option, evaluation_json, instance_option, json_option, print_json
 from placer.cli.parameters import FILE_OR_NAME
+
+if TYPE_CHECKING:
+    from placer.evaluation.evaluate import By
 
 
 @click.command("evaluate")
 @click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
+@by_option
 @instance_option
 @json_option
-def command(plan_file: str, instance: str | None, as_json: bool) -> int:
+def command(plan_file: str, by: By, instance: str | None, as_json: bool) -> int:
     """Show what PLAN does, per service and device. Exit code 1 when it violates a limit."""
     from placer.evaluation.evaluate import evaluate
 
     opened = open_plan(plan_file, instance)
     plan, compiled, fresh = opened.plan, opened.compiled, opened.fresh
-    evaluation = evaluate(plan, compiled)
+    evaluation = evaluate(plan, compiled, by)
     if as_json:
         print_json({**evaluation_json(evaluation), "fresh": fresh})
     else:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from placer import api
-from placer.cli.common import instance_option, json_option, print_json
+from placer.cli.common import by_option, instance_option, json_option, print_json
 from placer.cli.parameters import FILE, FILE_OR_NAME
+
+if TYPE_CHECKING:
+    from placer.evaluation.evaluate import By
 
 
 @click.command("export")
@@ -18,6 +22,7 @@ from placer.cli.parameters import FILE, FILE_OR_NAME
 @click.option("--image", help="Container image of the node program, when the instance names none.")
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
 @click.option("--stale-ok", is_flag=True, help="Export although the instance has changed since.")
+@by_option
 @instance_option
 @json_option
 def command(
@@ -27,11 +32,14 @@ def command(
     image: str | None,
     force: bool,
     stale_ok: bool,
+    by: By,
     instance: str | None,
     as_json: bool,
 ) -> int:
     """Write what the nodes run: manifests and diagrams of PLAN. Refuses a plan that violates a limit."""
-    written = api.export(plan_file, output, formats, instance=instance, image=image, force=force, stale_ok=stale_ok)
+    written = api.export(
+        plan_file, output, formats, instance=instance, image=image, force=force, stale_ok=stale_ok, by=by
+    )
     if as_json:
         print_json({"folder": str(output), "files": [str(path) for path in written]})
     else:

@@ -9,6 +9,7 @@ import click
 
 from placer import api
 from placer.cli.common import (
+    by_option,
     claim_output,
     evaluation_json,
     instance_path,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--confirm/--no-confirm", default=None, help="Loss: let a simulation choose among the best candidates (default)."
 )
+@by_option
 @click.option("--write-model", type=FILE, help="Write the ILP as .mps or .lp.")
 @json_option
 def command(instance: str, output: Path | None, force: bool, as_json: bool, **request: Any) -> int:

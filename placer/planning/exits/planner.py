@@ -235,7 +235,7 @@ def _outcome(
         options={"time_limit": request.limits.seconds, "loss_limit_factor": factor},
         confirmed=confirmed,
     )
-    found = stated(chosen, point.placement, certificate, [Claim("accuracy")], request.path)
+    found = stated(chosen, point.placement, certificate, [Claim("accuracy")], request)
     if not found.evaluation.feasible and point.excess <= 0.0 and factor == 1.0:
         broken = found.evaluation.violations[0].message
         raise UnansweredError(f"internal error: the plan fails the evaluator: {broken}")

@@ -65,7 +65,7 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         },
     )
     claims = [Claim(name, one.bound) for name, one in zip(objectives, stage, strict=True)]
-    return stated(compiled, stage[-1].placement, certificate, claims, request.path)
+    return stated(compiled, stage[-1].placement, certificate, claims, request)
 
 
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:

@@ -84,7 +84,7 @@ def answer(
         cost=best.score.objective if several else None,
         value_of=_worlds(problem) if several else None,
     )
-    return stated(problem.compiled, best.placement, certificate, [claim], request.path, spacing)
+    return stated(problem.compiled, best.placement, certificate, [claim], request, spacing)
 
 
 def _worlds(problem: Problem) -> str:
