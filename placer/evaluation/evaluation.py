@@ -118,7 +118,12 @@ class Evaluation:
 
     @property
     def exit_code(self) -> int:
-        """How a command ends that asked whether the limits are kept, see :func:`placer.evaluation.checks.exit_code`."""
+        """How a command ends that asked whether the limits are kept, see :func:`placer.evaluation.checks.exit_code`.
+
+        An interrupted simulation decides nothing.
+        """
+        if self.simulation is not None and self.simulation.partial:
+            return 3
         return exit_code(self.checks)
 
     @property

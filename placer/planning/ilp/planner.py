@@ -121,10 +121,15 @@ def _solve_stage(
         if start is None:
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
-    if listener is not None and start is not None:
-        value = _alone(compiled, start).costs[name]
-        listener(Progress(0.0, value, floor, "warm start"))
-    return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener)
+    try:
+        if listener is not None and start is not None:
+            value = _alone(compiled, start).costs[name]
+            listener(Progress(0.0, value, floor, "warm start"))
+        return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener)
+    except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
+        if start is None:
+            raise
+        return _Stage(start, floor, "interrupted", "warm-start")
 
 
 def _start(compiled: Compiled, request: Request, name: str) -> Placement | None:
