@@ -18,6 +18,7 @@ BANDS = {
         "optional",
         "arrays",
         "files",
+        "interruption",
         "jit",
         "solver",
         "queueing",

@@ -14,8 +14,8 @@ from placer.instance.library import shipped_names
 from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
 from placer.planning.domains import domain_of
+from placer.planning.ilp.paths import additive_costs
 from placer.planning.ilp.planner import plan
-from placer.planning.ilp.warmstart import additive_costs
 from placer.planning.request import Options
 from placer.solver.progress import Limits
 

@@ -19,6 +19,7 @@ from placer.errors import InputError
 
 if TYPE_CHECKING:
     from placer.evaluation.evaluate import Evaluation
+    from placer.files import Target
     from placer.instance.compiled import Compiled
     from placer.plan.plan import Plan
     from placer.solver.progress import Listener, Progress
@@ -101,16 +102,21 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
     return plan, compiled, plan.instance.hash == compiled.instance.meaning_hash
 
 
-def check_output(output: Path | None, force: bool) -> None:
-    """Refuse early to overwrite a file, or to write where nothing can be written."""
+def claim_output(output: Path | None, force: bool) -> Target | None:
+    """Get ready to write a file before the work, or refuse; what is claimed and not written goes with the command."""
     if output is None:
-        return
-    if output.is_dir():
-        raise InputError(f"{output} is a folder")
-    if output.exists() and not force:
-        raise InputError(f"{output} exists", tip="--force overwrites it")
-    if not output.parent.is_dir():
-        raise InputError(f"{output.parent} is no folder")
+        return None
+    from placer.files import claim
+
+    ctx = click.get_current_context()
+    claimed = ctx.meta.setdefault("placer.outputs", set())
+    name = os.path.realpath(output)
+    if name in claimed:
+        raise click.UsageError(f"{output} is named for two outputs", ctx)
+    claimed.add(name)
+    target = claim(output, force)
+    ctx.call_on_close(target.discard)
+    return target
 
 
 @contextmanager

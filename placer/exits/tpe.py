@@ -14,7 +14,8 @@ from placer import optional
 from placer.errors import InfeasibleError
 from placer.exits.samples import Split
 from placer.exits.station import Station
-from placer.exits.thresholds import OFF, Costs, LossModel, Search, Tuned
+from placer.exits.thresholds import OFF, Costs
+from placer.exits.tuning import LossModel, Search, Tuning
 from placer.instance.units import show_fraction
 from placer.queueing.network import Floats
 
@@ -31,8 +32,8 @@ def tune(
     evaluations: int = 150,
     model: LossModel = "exact",
     seed: int = 0,
-) -> Tuned:
-    """Tune thresholds by TPE; arguments as :func:`placer.exits.thresholds.tune`.
+) -> Tuning:
+    """Tune thresholds by TPE; arguments as :func:`placer.exits.tuning.tune`.
 
     Raises:
         MissingExtraError: optuna is missing or broken.
@@ -63,4 +64,4 @@ def tune(
         raise InfeasibleError(f"none of {evaluations} trials kept the loss at {show_fraction(max_loss)}")
     best = max(kept, key=lambda trial: (trial.value, -trial.user_attrs["loss"]))
     loss = float(best.user_attrs["loss"])
-    return Tuned(thresholds_of(best.params), float(best.value), loss, search.evaluations, max_loss)
+    return Tuning(thresholds_of(best.params), float(best.value), loss, search.evaluations, max_loss)

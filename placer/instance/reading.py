@@ -26,12 +26,16 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Strict(BaseModel):
-    """Base of everything read from a file: frozen, no unknown keys."""
+    """Base of everything read from a file: frozen, no unknown keys.
+
+    A class is compiled when it is first used, as most commands use a few; docstrings beneath fields become text of the
+    JSON schema in :mod:`placer.instance.descriptions`.
+    """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
+        defer_build=True,
         allow_inf_nan=False,
         protected_namespaces=(),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from placer.files import Output
 from placer.plan.placement import Placement
 from placer.solver.progress import Limits
 
@@ -50,7 +50,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     keep: Placement | None = None
     max_moves: int | None = None
-    write_model: Path | None = None
+    write_model: Output | None = None
     path: str | None = None
     shortcut: bool = True
     scenarios: tuple[Scenario, ...] = ()

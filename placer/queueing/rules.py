@@ -26,6 +26,8 @@ class Rules:
         virtual_tandem: the wait at a slower unshared stage is the difference of two Poisson stations
             (Friedman 1965).
         crowding: jobs of one spaced stream do not meet each other.
+        special: stations with other than Poisson arrivals, with outages, or with forks that meet there are solved
+            exactly; off: by two moments.
     """
 
     exact_core: bool = True
@@ -38,6 +40,7 @@ class Rules:
     spacing: bool = True
     virtual_tandem: bool = True
     crowding: bool = True
+    special: bool = True
 
 
 RULE_NAMES = tuple(field.name for field in fields(Rules))

@@ -96,4 +96,4 @@ def _waiting(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floa
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
         )
-    return waiting
+    return np.where(np.isnan(state.own_waiting), waiting, state.own_waiting)

@@ -6,9 +6,10 @@ thinned by what was lost; classes that share a station in overload lose differen
 (:mod:`placer.queueing.class_loss`). Stations whose arrivals did not change since the last sweep are not solved
 again, so a network without cycles costs about one solution per station.
 
-Arrival processes other than Poisson enter through their scv alone
-(:func:`placer.queueing.flattened.arrival_scv`); outages thin the arrivals by the availability and drop the jobs
-held at their rate.
+Stations that arrival processes other than Poisson enter, that fail, or where the branches of a fork meet at one
+instant are solved exactly (:mod:`placer.queueing.special_stations`). Beyond them such a process enters through its
+scv (:func:`placer.queueing.flattened.arrival_scv`). Where that is not possible outages thin the arrivals by the
+availability and drop the jobs held at their rate.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
 from placer.queueing.routing import reach
 from placer.queueing.rules import Rules, Solution
 from placer.queueing.solution import conclude
+from placer.queueing.special_stations import SpecialStation, apply, special_stations
 from placer.queueing.stations import corrected
 from placer.queueing.sweep_state import Bools, Layout, Memory, State, arrange, start
 from placer.queueing.variability import (
@@ -91,13 +93,14 @@ def solve_batch(
     batch = networks if isinstance(networks, Batch) else compile_batch(networks)
     layout = arrange(batch)
     state = start(batch, layout, memory)
+    special = special_stations(batch, layout) if rules.special else ()
     passing = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
     for sweep in range(1, most_sweeps + 1):
         rate = batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)]
         before = state.acceptance
-        _sweep(batch, layout, rules, rate[layout.task], state)
+        _sweep(batch, layout, rules, special, rate[layout.task], state)
         damping = 1.0 if sweep <= FREE_SWEEPS else 0.5 if sweep <= HALF_SWEEPS else 0.25
         state.acceptance = before + damping * (state.target - before)
         residual = float(np.max(np.abs(state.acceptance - before), initial=0.0))
@@ -108,7 +111,9 @@ def solve_batch(
     return conclude(batch, layout, rules, rate, passing, state, sweep, residual)
 
 
-def _sweep(batch: Batch, layout: Layout, rules: Rules, rate: Floats, state: State) -> None:
+def _sweep(
+    batch: Batch, layout: Layout, rules: Rules, special: tuple[SpecialStation, ...], rate: Floats, state: State
+) -> None:
     """One pass: loss and queue of the stations that changed, acceptance of their classes, the streams."""
     station, stations = layout.station, len(batch.capacity)
     total = np.bincount(station, rate, minlength=stations).astype(np.float64)
@@ -128,6 +133,7 @@ def _sweep(batch: Batch, layout: Layout, rules: Rules, rate: Floats, state: Stat
             batch.capacity[todo], rho[todo], service_scv[todo], felt[todo], poisson
         )
         state.target = _acceptance(batch, layout, rules, dirty, rate, rho, state)
+        apply(special, dirty, rate, state)
     state.seen_rate = np.where(dirty[station], rate, state.seen_rate)
     state.seen_scv = np.where(dirty, felt, state.seen_scv)
     if rules.variability:
@@ -255,4 +261,5 @@ def _survival(batch: Batch, layout: Layout, rate: Floats, state: State) -> Float
     held = layout.mean + (state.queue / np.maximum(flow, TINY))[station]
     with np.errstate(divide="ignore", invalid="ignore"):
         survives = up / (up + down) * up / (up + held)
-    return np.asarray(np.where(fails, survives, 1.0))
+    survives = np.where(fails, survives, 1.0)
+    return np.asarray(np.where(np.isnan(state.own_survival), survives, state.own_survival))

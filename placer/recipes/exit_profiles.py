@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from placer import optional
 from placer.errors import InputError
+from placer.files import write_atomically
 from placer.instance.reading import unknown
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def write_profile(folder: Path, name: str, network: Network, splits: Splits) -> 
         f"macs: {macs[index]:.0f} MAC, classifier_macs: {head_work[index]} MAC}}"
         for index in range(len(blocks))
     ]
-    (folder / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(folder / f"{name}.yaml", "\n".join(lines) + "\n")
     accuracy = " ".join(f"{value:.3f}" for value in table["correct_test"].mean(axis=0))
     return f"{name}: test accuracy {accuracy}"
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
 from placer.cli.parameters import FILE, FILE_OR_NAME, Number
 from placer.errors import InputError
 
 if TYPE_CHECKING:
     from placer.exits.report import Request
     from placer.exits.schedulers import Task
+    from placer.files import Target
 
 
 def _list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -80,17 +81,16 @@ def command(
     from placer.exits.schedulers import METHODS
     from placer.exits.sweep import compare as run_all
 
-    check_output(output, force)
-    check_output(picture, force)
     if picture is not None and sweep_text is None:
         raise InputError("--picture draws a sweep", tip="add --sweep arrivals=1 /s..6 /s")
     chosen = tuple(METHODS) if compare else methods or ("queueing",)
     if output is not None and (len(chosen) > 1 or sweep_text is not None):
         raise InputError("-o writes the policy of one method", tip="name it with --method, without --sweep")
+    target, drawing = claim_output(output, force), claim_output(picture, force)
     task = _task(profile, arrivals, buffer, max_loss, seed, options)
     request = Request(jobs, replications, seed=seed)
     if sweep_text is not None:
-        return _sweep(task, request, chosen, sweep_text, picture, as_json)
+        return _sweep(task, request, chosen, sweep_text, drawing, as_json)
     from placer.cli.output import exits as exits_report
 
     with exits_report.telling(not as_json) as tell:
@@ -100,11 +100,10 @@ def command(
         from placer.errors import InfeasibleError
 
         raise InfeasibleError(skipped[0].reason) if skipped[0].infeasible else InputError(skipped[0].reason)
-    if output is not None:
+    if target is not None:
         from placer.exits.report import policy_file
-        from placer.files import write_atomically
 
-        write_atomically(output, policy_file(reports[0], task).to_json())
+        target.write(policy_file(reports[0], task).to_json())
     code = exits_report.exit_code(reports)
     if as_json:
         print_json(exits_report.as_data(task, reports, skipped, code))
@@ -134,7 +133,7 @@ def _task(profile: str, arrivals: str, buffer: int, max_loss: str, seed: int, op
 
 
 def _sweep(
-    task: Task, request: Request, methods: tuple[str, ...], text: str, picture: Path | None, as_json: bool
+    task: Task, request: Request, methods: tuple[str, ...], text: str, picture: Target | None, as_json: bool
 ) -> int:
     from placer.cli.output import exits as exits_report
     from placer.exits.sweep import parse_sweep, sweep
@@ -149,5 +148,5 @@ def _sweep(
     if as_json:
         print_json(exits_report.sweep_data(task, axis, points))
     else:
-        exits_report.print_sweep(task, axis, points, picture)
+        exits_report.print_sweep(task, axis, points, None if picture is None else picture.path)
     return 0 if any(point.reports for point in points) else 1

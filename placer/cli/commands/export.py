@@ -32,9 +32,10 @@ def command(
     """Write what the nodes run: manifests and diagrams of PLAN. Refuses a plan that violates a limit."""
     from placer.errors import InfeasibleError
     from placer.evaluation.evaluate import evaluate
-    from placer.export.folder import FORMATS, export
+    from placer.export.folder import FORMATS, export, probe
 
     plan, compiled, fresh = open_plan(plan_file, instance)
+    probe(output, force)
     if not fresh and not stale_ok:
         raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
     violations = evaluate(plan, compiled).violations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
 from placer.cli.parameters import FILE
 
 STARTER = """\
@@ -53,10 +53,9 @@ objective: latency # or latency-worst, throughput, energy; a list is taken in or
 @json_option
 def command(file: Path, force: bool, as_json: bool) -> int:
     """Write a commented starter instance to FILE."""
-    from placer.files import write_atomically
-
-    check_output(file, force)
-    write_atomically(file, STARTER.format(file=file.name))
+    target = claim_output(file, force)
+    if target is not None:
+        target.write(STARTER.format(file=file.name))
     if as_json:
         print_json({"written": str(file)})
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from placer.cli.common import (
-    check_output,
+    claim_output,
     evaluation_json,
     instance_path,
     json_option,
@@ -67,18 +67,19 @@ def command(
     """Find the best placement for INSTANCE (a file or a shipped name) and prove how good it is."""
     from placer.evaluation.assumptions import assumptions
     from placer.evaluation.objectives import OBJECTIVES
-    from placer.files import write_atomically
     from placer.plan.plan import dump_plan, to_placement
     from placer.planning.baselines import all_in_the_cloud, best_whole, loss_baselines
     from placer.planning.loss.scenarios import read_scenarios
     from placer.planning.registry import plan
     from placer.planning.request import Options
+    from placer.solver.model_file import check_model_file
     from placer.solver.progress import Limits
 
     if max_moves is not None and keep is None:
         raise click.UsageError("--max-moves needs --keep")
-    check_output(output, force)
-    check_output(write_model, force)
+    if write_model is not None:
+        check_model_file(write_model)
+    target, model = claim_output(output, force), claim_output(write_model, force)
     compiled = read_compiled(instance)
     old = to_placement(open_plan(str(keep), instance)[0], compiled) if keep is not None else None
     limits = Limits(time_limit, gap, threads, seed, rounds)
@@ -89,7 +90,7 @@ def command(
         limits=limits,
         keep=old,
         max_moves=max_moves,
-        write_model=write_model,
+        write_model=model,
         scenarios=states,
         worst=robust == "worst",
         admission=admission,
@@ -100,8 +101,8 @@ def command(
 
     with progress_bar(f"planning {compiled.instance.name}", not as_json) as listener:
         outcome = plan(compiled, options, listener)
-    if output is not None:
-        write_atomically(output, dump_plan(outcome.plan))
+    if target is not None:
+        target.write(dump_plan(outcome.plan))
     evaluation = evaluate(outcome.plan, compiled)
     name = outcome.plan.certificate.objectives[0].name
     if name in ("loss", "accuracy"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
 from placer.cli.parameters import FILE
 
 
@@ -30,14 +30,13 @@ def command(
     as_json: bool,
 ) -> int:
     """Make a model file from an ONNX graph: layers, work, weights, activations, tensor sizes."""
-    from placer.files import write_atomically
     from placer.profiling.onnx.profile import profile
     from placer.profiling.onnx.render import render
 
-    check_output(output, force)
+    target = claim_output(output, force)
     model = profile(onnx_file, name=name, input_shapes=_shapes(shapes), batch=batch, fuse=not no_fuse)
-    if output is not None:
-        write_atomically(output, render(model))
+    if target is not None:
+        target.write(render(model))
     if as_json:
         print_json(model)
     elif output is None:

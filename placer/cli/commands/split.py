@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
 from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 if TYPE_CHECKING:
@@ -138,13 +138,12 @@ def command(**given: Any) -> int:
     table, force = given.pop("table"), given.pop("force")
     asked = Asked(**given)
     _check_usage(asked, table)
-    check_output(table, force)
+    target = claim_output(table, force)
     found = ask(asked)
-    if table is not None and found.table is not None:
-        from placer.files import write_atomically
+    if target is not None and found.table is not None:
         from placer.splitting.table import dump_table
 
-        write_atomically(table, dump_table(found.table))
+        target.write(dump_table(found.table))
     if as_json:
         print_json(found.data())
         return found.exit_code

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, json_option, list_methods, print_json, replication_bar
+from placer.cli.common import claim_output, json_option, list_methods, print_json, replication_bar
 from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 
@@ -74,8 +74,6 @@ def command(
     from placer.sweep.run import run_sweep
     from placer.sweep.tables import as_data, format_of, write_sweep
 
-    for file in (output, picture):
-        check_output(file, force)
     if output is not None:
         format_of(output)
     if picture is not None:
@@ -83,6 +81,7 @@ def command(
 
         check_suffix(picture)
         new_figure(1.0, 1.0)  # a missing extra is said before hours of planning
+    table, drawing = claim_output(output, force), claim_output(picture, force)
     grid = read_grid(instance, vary)
     options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
     request = Request(jobs, replications, seed) if simulated else None
@@ -94,12 +93,12 @@ def command(
         if sweep.stopped is not None:
             _end_workers()
     # a sweep stopped before its first point leaves what is there
-    if output is not None and sweep.rows:
-        write_sweep(sweep, output)
-    if picture is not None and sweep.rows:
+    if table is not None and sweep.rows:
+        write_sweep(sweep, table)
+    if drawing is not None and sweep.rows:
         from placer.pictures.sweep import picture as draw
 
-        draw(sweep, picture)
+        draw(sweep, drawing)
     if as_json:
         print_json(as_data(sweep))
         return sweep.exit_code

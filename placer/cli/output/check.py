@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
 
 from placer.cli.common import plain
 from placer.evaluation.checks import Check
@@ -68,6 +67,8 @@ def as_json(judgements: Sequence[Judgement]) -> str:
 
 def junit(judgements: Sequence[Judgement]) -> str:
     """JUnit XML: a suite a plan, a test case a check."""
+    from xml.sax.saxutils import escape, quoteattr  # brings urllib and ssl with it
+
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
     for judgement in judgements:
         skipped = judgement.count("skipped") + judgement.count("waived")

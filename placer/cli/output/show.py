@@ -12,6 +12,7 @@ from placer.cli.common import evaluation_json, read_compiled
 from placer.cli.output import plan as report
 from placer.errors import InputError
 from placer.evaluation.evaluate import evaluate
+from placer.files import Output
 from placer.instance.compiled import Compiled
 from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shipped_names
 from placer.instance.model import Model
@@ -46,7 +47,7 @@ def identify(thing: str) -> tuple[str, Path]:
     raise InputError(unknown("name", thing, [name for kind in _KINDS for name in shipped_names(kind)]))
 
 
-def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: bool) -> dict[str, Any]:
+def show_plan(plan: Plan, compiled: Compiled, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show a plan with its metrics."""
     evaluation = evaluate(plan, compiled)
     if picture is not None:
@@ -61,7 +62,7 @@ def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: boo
     return {"plan": plan.model_dump(mode="json"), "evaluation": evaluation_json(evaluation)}
 
 
-def show_instance(thing: str, picture: Path | None, as_json: bool) -> dict[str, Any]:
+def show_instance(thing: str, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show devices, radios, links and services of an instance."""
     compiled = read_compiled(thing)
     if picture is not None:
@@ -115,7 +116,7 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
     out.print(f"objective: {', '.join(instance.file.objective)}", markup=False)
 
 
-def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> dict[str, Any]:
+def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show a model, a device type, a radio or an exit profile."""
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile

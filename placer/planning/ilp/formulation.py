@@ -20,12 +20,14 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.common.collections import ComponentMap
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Active, Domain, accurate_enough, always, domain_of
+from placer.solver.result import Values
 
 MS, MB, MMAC = 1e3, 1e-6, 1e-6
 
@@ -64,13 +66,13 @@ class Formulation:
         variant = self.compiled.variants[index]
         return self.model.alpha[self.network(index), variant.layers[layer], self.compiled.stations[station].name]
 
-    def placement(self, values: dict[int, float]) -> Placement:
+    def placement(self, values: Values) -> Placement:
         """Read a placement from the values of a solution."""
         choice, stations = [], []
         for group in self.compiled.service_variants:
             chosen = max(
                 (index for index in group if index in self.domains),
-                key=lambda index: values.get(id(self.model.z[self.network(index)]), 0.0),
+                key=lambda index: values.get(self.model.z[self.network(index)], 0.0),
             )
             domain = self.domains[chosen]
             choice.append(chosen)
@@ -78,20 +80,22 @@ class Formulation:
                 tuple(
                     max(
                         domain.stations(layer),
-                        key=lambda i: values.get(id(self.alpha(chosen, layer, i)), 0.0),
+                        key=lambda i: values.get(self.alpha(chosen, layer, i), 0.0),
                     )
                     for layer in range(len(domain.variant))
                 )
             )
         return Placement(tuple(choice), tuple(stations))
 
-    def start(self, placement: Placement) -> dict[int, float]:
+    def start(self, placement: Placement) -> Values:
         """Values of z and alpha for a placement, to start a solver from."""
-        values = {id(variable): 0.0 for variable in (*self.model.z.values(), *self.model.alpha.values())}
+        values: Values = ComponentMap(
+            (variable, 0.0) for variable in (*self.model.z.values(), *self.model.alpha.values())
+        )
         for index, stations in zip(placement.choice, placement.stations, strict=True):
-            values[id(self.model.z[self.network(index)])] = 1.0
+            values[self.model.z[self.network(index)]] = 1.0
             for layer, station in enumerate(stations):
-                values[id(self.alpha(index, layer, station))] = 1.0
+                values[self.alpha(index, layer, station)] = 1.0
         return values
 
 

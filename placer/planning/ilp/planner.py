@@ -15,11 +15,13 @@ from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, ObjectiveResult, Termination, make_plan
 from placer.planning.ilp.formulation import Formulation, build, limit_moves
 from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
-from placer.planning.ilp.warmstart import relaxed_optimum, warm_start
+from placer.planning.ilp.paths import relaxed_optimum
+from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
-from placer.solver.highs import Result, Solver
+from placer.solver.highs import Solver
 from placer.solver.progress import Listener, Progress, relative_gap
+from placer.solver.result import Result
 
 METHODS = ("ilp", "warm-start")
 

@@ -15,7 +15,7 @@ from placer.evaluation.queues import NetworkBuilder, behind_limit
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
 from placer.planning.domains import Domain, accurate_enough, domain_of
-from placer.planning.ilp.warmstart import Costs, additive_costs
+from placer.planning.ilp.paths import Costs, additive_costs
 from placer.planning.request import Scenario
 from placer.planning.resources import Resources
 from placer.queueing.network import Arrivals, Process

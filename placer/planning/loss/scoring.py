@@ -186,6 +186,7 @@ def _slice(solution: Solution, k: int) -> Memory:
     return Memory(
         m.acceptance[tasks], m.scv[tasks], m.long_scv[tasks], m.upstream_load[tasks], m.rate[tasks],
         m.loss[stations], m.queue[stations], m.eta[stations], m.felt_scv[stations],
+        m.own_waiting[tasks], m.own_survival[tasks],
     )  # fmt: skip
 
 
@@ -201,7 +202,10 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
         np.append(values, np.full(fresh, blank))
         for values, blank in ((old.loss, 0.0), (old.queue, 0.0), (old.eta, 0.3), (old.felt_scv, -1.0))
     )
-    columns: dict[str, list[Floats]] = {"acceptance": [], "scv": [], "long_scv": [], "upstream_load": [], "rate": []}
+    unknown = {"rate", "own_waiting", "own_survival"}
+    columns: dict[str, list[Floats]] = {
+        name: [] for name in ("acceptance", "scv", "long_scv", "upstream_load", *sorted(unknown))
+    }
     at = 0
     for before, now in zip(near.blocks, blocks, strict=True):
         if before is now:
@@ -211,7 +215,7 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
             touched = np.concatenate([before.station, now.station])
             felt[touched[touched >= 0]] = -1.0
             for name, column in columns.items():
-                column.append(np.full(now.tasks, np.nan if name == "rate" else 1.0))
+                column.append(np.full(now.tasks, np.nan if name in unknown else 1.0))
         at += before.tasks
     return Memory(
         **{name: np.concatenate(column) for name, column in columns.items()},

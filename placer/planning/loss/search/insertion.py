@@ -16,7 +16,7 @@ import numpy as np
 from placer.instance.compiled import Compiled, Floats, Ints
 from placer.instance.variant import Truths, Variant
 from placer.planning.domains import Domain
-from placer.planning.ilp.warmstart import Costs
+from placer.planning.ilp.paths import Costs
 from placer.planning.loss.search.screening import ENDLESS, Screened, station_loss
 from placer.planning.resources import Resources, Room
 from placer.queueing.network import UNLIMITED
