@@ -188,6 +188,8 @@ def _fault(outcome: Outcome) -> str | None:
 
 def _fault_of_json(outcome: Outcome) -> str | None:
     helped = {"--help", "-h", "--methods"} & set(outcome.command)
+    before = outcome.command[outcome.command.index("--json") - 1]
+    helped |= {before} if before.startswith("-") else set()  # that option may have taken it for its value
     try:
         if not helped:
             json.loads(outcome.stdout)

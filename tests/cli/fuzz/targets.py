@@ -106,7 +106,7 @@ BASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "evaluate": (("plan.json",),),
     "simulate": (("loss.json", *SIMULATE[1:]),),
     "sweep": (("instance.yaml", "--vary", "services.plates.deadline=1,2 s", "--method", "round-robin", "--executor",
-               "serial"),),
+               "serial", *SHORT),),
     "explain": (("instance.yaml", "--time-limit", "1"),),
     "export": (("plan.json", "-o", "new"),),
     "exits": (("figures.yaml", *LOAD), ("profile.yaml", *LOAD, "--method", "thresholds")),
@@ -116,12 +116,12 @@ BASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "schema": (("plan",),),
 }  # fmt: skip
 
-LONG = {"jobs", "replications", "evaluations", "time_limit", "threads", "rounds", "window"}
+LONG = {"jobs", "replications", "evaluations", "time_limit", "threads", "rounds", "window", "buffer"}
 """Options whose large values ask for much work, and get it."""
 
 WORDS = (
     *("1", "2", "10 ms", "5 Mbit/s", "1 %", "3 /s", "raspberry-pi-4b", "n5105/cpu", "wifi-n", "bottlenet", "random"),
-    *("walk-synthetic", "nine-boards", "serial", "threads:2", "threads:0", "threads:99999999999999999999", "dask:x"),
+    *("walk-synthetic", "nine-boards", "serial", "threads:2", "threads:0", "threads:99999999999999999999"),
     *("processes:-1", "x=1,3,8,8", "x=1,3,8,0", "x=99999999999,3", "=", "a=b", "services.plates.arrivals=1:9:3"),
     *("services.*.deadline=1:1e300:10000:log", "devices.hub.memory=1", "arrivals=1 /s..6 /s:20", "max-loss=1%,2%"),
     *("arrivals=1e-300 /s..1e9 /s:99999999", "arrivals=nan..inf", "max-loss=0", "kubernetes", "mermaid", "plan"),
@@ -165,8 +165,9 @@ def _replaced(rng: Rng, arguments: Sequence[str]) -> list[str]:
     """Replace, drop or add a word anywhere."""
     words, place = list(arguments), int(rng.integers(len(arguments) + 1))
     action = pick(rng, ("replace", "replace", "drop", "add"))
-    protected = set(range(len(words))) - {i for i, word in enumerate(words[:-1]) if word in ("--jobs", "--executor")}
-    if action != "add" and place < len(words) and place in protected and words[place - 1] not in ("--jobs",):
+    long = {"--jobs", "--replications", "--executor", "--time-limit"}
+    protected = set(range(len(words))) - {i for i, word in enumerate(words[:-1]) if word in long}
+    if action != "add" and place < len(words) and place in protected and words[place - 1] not in long:
         words[place : place + 1] = [] if action == "drop" else [_text(rng)]
     else:
         words[place:place] = [_text(rng)]
