@@ -19,7 +19,7 @@ from placer.planning.ilp.formulation import build
 from placer.planning.ilp.goals import add_goal_limits, add_objective
 from placer.planning.ilp.planner import plan
 from placer.planning.ilp.warmstart import warm_start
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
 from tests.random_instances import every_placement, random_instance
@@ -31,7 +31,9 @@ def test_explanations_are_right_and_irreducible() -> None:
     explained = 0
     for seed in range(80):
         compiled = random_instance(seed, 200)
-        possible = any(evaluate_placement(compiled, placement).feasible for placement in every_placement(compiled))
+        possible = any(
+            evaluate_placement(compiled, placement, "deterministic").feasible for placement in every_placement(compiled)
+        )
         try:
             found = explain(compiled)
         except PlacerError:
@@ -79,16 +81,16 @@ def test_warm_starts_are_feasible_and_accepted() -> None:
         if start is None:
             continue
         started += 1
-        value = evaluate_placement(compiled, start)
+        value = evaluate_placement(compiled, start, "deterministic")
         assert value.feasible
-        best = plan(compiled, Options(objectives=("latency",))).evaluation.objectives["latency"]
+        best = plan(compiled, Request(objectives=("latency",))).evaluation.objectives["latency"]
         assert best <= value.objectives["latency"] * (1 + 1e-9)
     assert started >= 20
 
 
 def test_a_node_limit_is_reproducible_and_bounds_hold() -> None:
     compiled = compile_instance(read_instance("paper-alexnet-l1"))
-    options = Options(limits=Limits(nodes=1, seed=3))
+    options = Request(limits=Limits(nodes=1, seed=3))
     first, second = plan(compiled, options), plan(compiled, options)
     assert first.placement == second.placement
     result = first.plan.certificate.objectives[0]

@@ -75,11 +75,7 @@ def test_too_many_users(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r":5 \$\.users\[1\]\.name: two users are called 'ann'"):
         read_users(write(tmp_path, HEAD + 2 * ANN.replace("COUNT", "1")))
     with pytest.raises(InputError, match="too many to look at"):
-        crowd(
-            read_users(write(tmp_path, HEAD + ANN.replace("COUNT", "1") + "cores: 1000000\nspeedup: {2: 2}\n")),
-            "n5105",
-            None,
-        )
+        crowd(read_users(write(tmp_path, HEAD + (ANN + BOB).replace("COUNT", "1") + "cores: 1000000\n")), "edge-2500")
 
 
 def test_ten_thousand_users_who_are_alike(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def command(
     Ctrl-C keeps the points that are done. Exit code 0 when there is a plan at any point, 1 when every point is
     infeasible, 3 when none was answered.
     """
-    from placer.evaluation.simulated import Request
-    from placer.planning.request import Options
+    from placer.evaluation.runs import Runs
+    from placer.planning.request import Request
     from placer.simulation.executors import open_executor
     from placer.solver.progress import Limits
     from placer.sweep.grid import read_grid
@@ -83,8 +83,8 @@ def command(
         new_figure(1.0, 1.0)  # a missing extra is said before hours of planning
     table, drawing = claim_output(output, force), claim_output(picture, force)
     grid = read_grid(instance, vary)
-    options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
-    request = Request(jobs, replications, seed) if simulated else None
+    options = Request(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
+    request = Runs(jobs, replications, seed) if simulated else None
     # workers that Ctrl-C ends hold a lock of Pyomo's, which Python's tracker frees: no news for the user
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     with open_executor(executor) as pool:

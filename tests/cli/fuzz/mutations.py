@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -348,7 +349,8 @@ def _change_message(rng: Rng, message: Any) -> None:
         else:
             value[int(rng.integers(len(value)))] = _scalar(rng, value[0])
     elif field.message_type is None:
-        setattr(message, field.name, _scalar(rng, value))
+        with contextlib.suppress(ValueError):  # an enumeration takes no other numbers
+            setattr(message, field.name, _scalar(rng, value))
 
 
 def _scalar(rng: Rng, value: Any) -> Any:
