@@ -99,7 +99,7 @@ BASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "plan": (
         ("instance.yaml", "--method", "round-robin"),
         ("loss.yaml", "--method", "random", "--seed", "1"),
-        ("instance.yaml", "--method", "annealing", "--rounds", "1", "--time-limit", "1"),
+        ("loss.yaml", "--method", "annealing", "--time-limit", "1"),
     ),
     "split": (("parts/net.yaml", *CUT), ("--server", "edge-2500", "--users", "users.yaml")),
     "check": (("plan.json",), ("plan.json", "loss.json", *SHORT)),
