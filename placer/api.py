@@ -223,6 +223,7 @@ def simulate(
     relative_half_width: float | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
+    keep_finished: bool = False,
 ) -> Comparison:
     """Simulate a plan beside the analytic evaluation of it.
 
@@ -236,6 +237,7 @@ def simulate(
         relative_half_width: go on until the intervals are this narrow.
         executor: where replications run; None is here.
         progress: told how many are done, of how many.
+        keep_finished: on an interruption judge by the replications that are done, if there are two.
 
     Raises:
         InputError: when no service has arrivals, or a tensor has no way to go.
@@ -244,7 +246,7 @@ def simulate(
     from placer.evaluation.runs import Runs
 
     opened = open_plan(planned, instance)
-    runs = Runs(jobs, replications, seed, level, relative_half_width, executor, progress)
+    runs = Runs(jobs, replications, seed, level, relative_half_width, executor, progress, keep_finished)
     return simulate_plan(opened.plan, opened.compiled, runs)
 
 

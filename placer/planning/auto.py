@@ -24,7 +24,8 @@ def auto(compiled: Compiled, request: Request, listener: Listener | None = None)
         return plan_ilp(compiled, request, listener)
     share = replace(request.limits, seconds=request.limits.seconds / 2)
     first = plan_ilp(compiled, replace(request, limits=share), listener)
-    if first.evaluation.feasible or len(objectives) > 1:
+    interrupted = first.plan.certificate.termination == "interrupted"
+    if first.evaluation.feasible or interrupted or len(objectives) > 1:
         return first
     left = replace(request.limits, seconds=request.limits.seconds - first.plan.certificate.seconds, nodes=None)
     from placer.planning.loss.planner import plan_loss  # the ILP's answer is often enough: its imports are dear

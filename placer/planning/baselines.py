@@ -154,17 +154,26 @@ def _annealed(
     if not feasible:
         return _given(compiled, request, None, name)
     found = anneal(problem, feasible, energies(problem), request, settings)
-    return _given(compiled, request, found.placement, name, time.monotonic() - begin)
+    return _given(compiled, request, found.placement, name, time.monotonic() - begin, found.interrupted)
 
 
 def _given(
-    compiled: Compiled, request: Request, placement: Placement | None, method: str, seconds: float = 0.0
+    compiled: Compiled,
+    request: Request,
+    placement: Placement | None,
+    method: str,
+    seconds: float = 0.0,
+    interrupted: bool = False,
 ) -> Outcome:
     """A plan of a placement about which nothing is proven."""
     if placement is None:
         raise UnansweredError(f"{method} found no placement that fits; --method ilp decides whether one exists")
     names = request.objectives or tuple(compiled.instance.file.objective)
     certificate = Certificate(
-        method=method, termination="heuristic", objectives=(), seconds=seconds, seed=request.limits.seed
+        method=method,
+        termination="interrupted" if interrupted else "heuristic",
+        objectives=(),
+        seconds=seconds,
+        seed=request.limits.seed,
     )
     return stated(compiled, placement, certificate, map(Claim, names), request.path)

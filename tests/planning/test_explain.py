@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-
-import pytest
 
 from placer.errors import PlacerError
 from placer.evaluation.evaluate import evaluate_placement
@@ -107,15 +101,3 @@ def test_statuses_are_told_apart() -> None:
     assert result.status == "time-limit"
     assert not result.has_incumbent
     assert not result.values
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_keeps_the_best_plan(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "placer", "plan", "paper-3alexnet-l1", "-o", str(tmp_path / "plan.json")]
-    with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(6)
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    assert "interrupted" in out
-    assert (tmp_path / "plan.json").is_file()

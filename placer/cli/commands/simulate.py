@@ -37,7 +37,8 @@ def command(
 ) -> int:
     """Simulate PLAN: loss, throughput, response times with intervals, beside the analytic evaluator.
 
-    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
+    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval. Ctrl-C keeps the replications that
+    are done; exit code 3 then, and the output says that it is partial.
     """
     from placer.cli.output import plan as report
     from placer.simulation.executors import open_executor
@@ -53,6 +54,7 @@ def command(
             relative_half_width=relative_half_width,
             executor=pool,
             progress=tell,
+            keep_finished=True,
         )
     seen = found.simulation
     assert seen.simulation is not None
@@ -63,6 +65,8 @@ def command(
             "analytic": evaluation_json(found.analytic),
             "disagreements": found.disagreements,
             "replications": seen.simulation.replications,
+            "planned": seen.simulation.planned,
+            "partial": seen.simulation.partial,
             "events": seen.simulation.events,
             "seed": seen.simulation.seed,
             "level": level,
@@ -75,5 +79,8 @@ def command(
     report.print_times(seen, out)
     for line in found.disagreements:
         out.print(f"differs  {line}", markup=False)
+    if seen.simulation.partial:
+        done = f"{seen.simulation.replications} of {seen.simulation.planned} replications"
+        out.print(f"partial: {done}; interrupted", markup=False)
     report.print_checks(seen, out)
     return code

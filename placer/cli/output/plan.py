@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from placer.cli.output.table import table
 from placer.evaluation.checks import Status
 from placer.evaluation.evaluation import Evaluation
@@ -18,6 +16,8 @@ from placer.planning.methods import DETERMINISTIC
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rich.console import Console
 
     from placer.plan.plan import ObjectiveResult, Plan
     from placer.planning.answer import Answer
@@ -35,6 +35,8 @@ _WORDS: tuple[tuple[str, Status], ...] = (("VIOLATED", "violated"), ("UNDECIDED"
 
 def console(err: bool = False) -> Console:
     """A console of stable width where the output is no terminal."""
+    from rich.console import Console
+
     stream = sys.stderr if err else sys.stdout
     return Console(stderr=err, width=None if stream.isatty() else 110, highlight=False)
 

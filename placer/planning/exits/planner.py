@@ -26,7 +26,7 @@ from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import LEVEL, Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
-from placer.planning.stating import Claim, stated
+from placer.planning.stating import Claim, in_values, stated
 from placer.solver.progress import Listener, Progress
 
 ROUNDS = 4
@@ -162,6 +162,7 @@ def enumerate_joint(judge: Judge) -> Point | None:
 
 def _planned(compiled: Compiled, request: Request, listener: Listener | None, method: str) -> Outcome:
     _check(compiled)
+    listener = in_values(compiled, "accuracy", listener)
     begin = time.monotonic()
     end = begin + 0.8 * request.limits.seconds
     most = np.inf if request.evaluations is None else float(request.evaluations)

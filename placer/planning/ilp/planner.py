@@ -18,7 +18,7 @@ from placer.planning.ilp.paths import relaxed_optimum
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
-from placer.planning.stating import Claim, stated
+from placer.planning.stating import Claim, in_values, stated
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
 
@@ -110,6 +110,7 @@ def _solve_stage(
     listener: Listener | None,
 ) -> _Stage:
     name = objectives[-1]
+    listener = in_values(compiled, name, listener)
     coupled = request.keep is not None or bool(earlier) or request.write_model is not None
     relaxed = None if coupled else relaxed_optimum(compiled, name)
     if relaxed is not None and request.shortcut and _alone(compiled, relaxed[1]).feasible:
@@ -120,10 +121,15 @@ def _solve_stage(
         if start is None:
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
-    if listener is not None and start is not None:
-        value = _alone(compiled, start).costs[name]
-        listener(Progress(0.0, value, floor, "warm start"))
-    return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener)
+    try:
+        if listener is not None and start is not None:
+            value = _alone(compiled, start).costs[name]
+            listener(Progress(0.0, value, floor, "warm start"))
+        return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener)
+    except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
+        if start is None:
+            raise
+        return _Stage(start, floor, "interrupted", "warm-start")
 
 
 def _start(compiled: Compiled, request: Request, name: str) -> Placement | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
 from placer.instance.compiled import Compiled
+from placer.interruption import noted
 from placer.plan.plan import Bound
 from placer.planning.loss.admission import choose_limits, limitable
 from placer.planning.loss.bounds.fluid import LossBound
@@ -21,6 +23,7 @@ from placer.planning.loss.search.search import Budget, Candidate, Search
 from placer.planning.loss.selection import Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
+from placer.planning.stating import in_values
 from placer.solver.progress import Listener, Progress
 
 SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
@@ -47,8 +50,16 @@ def plan_loss(
         InfeasibleError: when the fluid relaxation proves that no placement can keep the limits.
         UnansweredError: when no placement was found.
     """
+    with noted() as interrupted:
+        return _plan_loss(compiled, request, listener, first, interrupted)
+
+
+def _plan_loss(
+    compiled: Compiled, request: Request, listener: Listener | None, first: Outcome | None, interrupted: Event
+) -> Outcome:
     begin = time.monotonic()
     problem = _problem(compiled, request)
+    listener = in_values(compiled, problem.objective, listener)
     seconds = request.limits.seconds
     relaxed = fluid(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
     guided = guide(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
@@ -58,18 +69,26 @@ def plan_loss(
     confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if request.confirm is not False else 0.0
     search = Search(problem, request.limits.seed, listener, least)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
-    left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
+    left = 0.0 if interrupted.is_set() else max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
     stale = None if request.rounds else Budget.stale
     found = search.run(Budget(left, request.rounds, stale, request.limits.gap), starts)
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
-    elite = _exact(problem, found.elite)
-    # the search ends a round late at times: what is kept for rate limits is theirs
-    until = max(begin + seconds - confirm, time.monotonic() + sources)
-    spacing, gain, elite = _admission(problem, request, elite, relaxed, until)
-    if listener is not None:
-        listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
-    chosen, selection = _confirm(problem, elite, spacing, confirm, request.limits.seed)
+    elite, chosen, gain = list(found.elite), 0, None
+    spacing: list[dict[int, float]] = [{}]
+    selection: Selection | None = None
+    try:
+        if interrupted.is_set() or found.ended == "interrupted":
+            raise KeyboardInterrupt
+        exact = _exact(problem, found.elite)
+        # the search ends a round late at times: what is kept for rate limits is theirs
+        until = max(begin + seconds - confirm, time.monotonic() + sources)
+        spacing, gain, elite = _admission(problem, request, exact, relaxed, until)
+        if listener is not None:
+            listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
+        chosen, selection = _confirm(problem, elite, spacing, confirm, request.limits.seed)
+    except KeyboardInterrupt:  # the best so far, without the last word
+        found = replace(found, ended="interrupted")
     evidence = Evidence(
         method="loss",
         termination=ending(problem, found, relaxed, elite[chosen]),

@@ -50,11 +50,12 @@ Energies = Callable[[list[Placement], Sequence[int]], list[float]]
 
 @dataclass(frozen=True)
 class Annealed:
-    """The best state: the placement, its value by the evaluator that annealed, and how many were evaluated."""
+    """The best state: the placement, its value by the evaluator that annealed, how many were evaluated, by what end."""
 
     placement: Placement
     value: float
     evaluations: int
+    interrupted: bool = False
 
 
 def anneal(
@@ -77,25 +78,29 @@ def anneal(
     at = int(np.argmin(values))
     best, best_value, evaluations = starts[at], values[at], len(starts)
     scale = max(best_value, 1e-3)
-    while (spent := (time.monotonic() - begin) / seconds) < 1.0 and (most is None or evaluations < most):
-        part = spent if most is None else evaluations / most
-        temperature = scale * settings.hot * (settings.cold / settings.hot) ** part
-        proposals: list[Placement] = []
-        owners: list[int] = []
-        for chain, state in enumerate(states):
-            trial = _feasible_move(problem, state, rng)
-            if trial is not None:
-                proposals.append(trial)
-                owners.append(chain)
-        if not proposals:
-            continue
-        evaluations += len(proposals)
-        for placement, chain, value in zip(proposals, owners, energies(proposals, owners), strict=True):
-            if value <= values[chain] or rng.random() < math.exp((values[chain] - value) / temperature):
-                states[chain], values[chain] = as_assigned(problem, placement), value
-            if value < best_value:
-                best, best_value = placement, value
-    return Annealed(best, best_value, evaluations)
+    interrupted = False
+    try:
+        while (spent := (time.monotonic() - begin) / seconds) < 1.0 and (most is None or evaluations < most):
+            part = spent if most is None else evaluations / most
+            temperature = scale * settings.hot * (settings.cold / settings.hot) ** part
+            proposals: list[Placement] = []
+            owners: list[int] = []
+            for chain, state in enumerate(states):
+                trial = _feasible_move(problem, state, rng)
+                if trial is not None:
+                    proposals.append(trial)
+                    owners.append(chain)
+            if not proposals:
+                continue
+            evaluations += len(proposals)
+            for placement, chain, value in zip(proposals, owners, energies(proposals, owners), strict=True):
+                if value <= values[chain] or rng.random() < math.exp((values[chain] - value) / temperature):
+                    states[chain], values[chain] = as_assigned(problem, placement), value
+                if value < best_value:
+                    best, best_value = placement, value
+    except KeyboardInterrupt:
+        interrupted = True
+    return Annealed(best, best_value, evaluations, interrupted)
 
 
 def _feasible_move(problem: Problem, state: Assigned, rng: Rng) -> Placement | None:
