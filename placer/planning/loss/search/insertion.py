@@ -112,7 +112,7 @@ class Inserter:
         Args:
             stay: what others bring.
             room: what memory and other limits leave.
-            stream: offered rate, 1/s, and scv of its gaps.
+            stream: offered rate, 1/s, and scv of the times between them.
             weight: of a lost request against the additive cost.
             cost_factor: of the additive cost.
             price: shape (N,), added for every run on a station: keeps the best stations for those who need them.
