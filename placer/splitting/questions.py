@@ -159,7 +159,7 @@ class SharingAnswer:
         }
 
 
-def answer(asked: CutQuestion) -> CutAnswer | SharingAnswer:
+def decide(asked: CutQuestion) -> CutAnswer | SharingAnswer:
     """Answer what was asked.
 
     Raises:

@@ -132,14 +132,14 @@ def command(**given: Any) -> int:
 
     Exit code 1 when the rate asked for does not fit or a limit of a machine is violated.
     """
-    from placer.splitting.questions import CutQuestion, answer
+    from placer.splitting.questions import CutQuestion, decide
 
     as_json = given.pop("as_json")
     table, force = given.pop("table"), given.pop("force")
     asked = CutQuestion(**given)
     _check_usage(asked, table)
     target = claim_output(table, force)
-    found = answer(asked)
+    found = decide(asked)
     if target is not None and found.table is not None:
         from placer.splitting.table import dump_table
 
