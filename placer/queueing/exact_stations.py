@@ -32,6 +32,9 @@ from placer.queueing.visits import Visit, background, by_clock, groups_of, key_o
 LONGEST = 256
 """Places (times phases) up to which a buffer is taken as it is."""
 
+LONGEST_ORBIT = 512
+"""Places up to which a buffer is taken as it is where nothing is random."""
+
 MOST_STATES = 640
 """States of a chain under a clock."""
 
@@ -105,8 +108,11 @@ def _long(question: _Question) -> Outcome | None:
     visits = question.visits
     work = sum(visit.rate * visit.law.average for visit in visits)
     K = question.capacity
-    if _by_orbit(question) or 0 < K <= _longest(question):
-        return _solved(replace(question, capacity=K)) if K != UNLIMITED else None
+    if _by_orbit(question) and (K != UNLIMITED or work < 1.0):
+        met = _solved(replace(question, capacity=LONGEST_ORBIT if K == UNLIMITED else min(K, LONGEST_ORBIT)))
+        return _lossless(met) if K == UNLIMITED and met is not None else met
+    if 0 < K <= _longest(question):
+        return _solved(question)
     if work >= 1.0 and K == UNLIMITED:
         return None
     size = _longest(question)
@@ -117,8 +123,7 @@ def _long(question: _Question) -> Outcome | None:
     if large is None or half is None:
         return None
     if K == UNLIMITED:
-        nothing = np.zeros_like(large.loss)
-        return replace(large, loss=nothing, loss_low=nothing, loss_high=nothing)
+        return _lossless(large)
     floor = max(1.0 - 1.0 / work, 0.0)
 
     def further(now: Floats, before: Floats) -> Floats:
@@ -134,6 +139,12 @@ def _long(question: _Question) -> Outcome | None:
         loss_low=further(large.loss_low, half.loss_low),
         loss_high=further(large.loss_high, half.loss_high),
     )
+
+
+def _lossless(met: Outcome) -> Outcome:
+    """A buffer so large that what it turns away is not worth a figure."""
+    nothing = np.zeros_like(met.loss)
+    return replace(met, loss=nothing, loss_low=nothing, loss_high=nothing)
 
 
 def _by_orbit(question: _Question) -> bool:

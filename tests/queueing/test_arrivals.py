@@ -184,3 +184,27 @@ def test_cameras_of_one_period() -> None:
     loose = solve(station([periodic(1.0)] * 5, 2, [0.19] * 5, Law.DETERMINISTIC))
     assert np.ptp(loose.loss_ratio) == 0.0
     assert 0.1 < loose.loss_ratio[0] < 0.3
+
+
+def test_overload_without_a_buffer_limit() -> None:
+    """`cases/oracle/exit-unlimited`: nothing is lost, the queue grows without end."""
+    both = solve(chains(np.array([0, 3]), np.array([2.0]), [[0, 1]], [[1.05, 0.4]], [[1.0, 1.0]], Law.EXPONENTIAL))
+    assert both.station_unstable.tolist() == [True, False]
+    assert both.end_to_end[0] == np.inf
+    assert both.station_load[0] == pytest.approx(2.1)
+    # the second station sees what the first one gets done
+    assert both.station_rate[1] == pytest.approx(1 / 1.05)
+    alone = solve(chains(np.array([0]), np.array([2.0]), [[0]], [[0.525]]))
+    assert alone.loss_ratio[0] == 0.0
+    assert alone.throughput[0] == pytest.approx(1 / 0.525)
+
+
+@pytest.mark.parametrize("process", ["mmpp", "periodic", "constant"])
+def test_without_a_buffer_limit(process: str) -> None:
+    """A stable station without a limit loses nothing; the wait is that of a very long buffer."""
+    stream = CAMERA if process == "mmpp" else periodic(3.0)
+    law = Law.DETERMINISTIC if process == "constant" else Law.EXPONENTIAL
+    endless, long = (solve(station([stream], K, [0.25], law)) for K in (0, 250))
+    assert endless.loss_ratio[0] == 0.0
+    assert not endless.station_unstable[0]
+    assert endless.end_to_end[0] == pytest.approx(long.end_to_end[0], rel=1e-9)
