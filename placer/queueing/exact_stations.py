@@ -4,8 +4,9 @@ Markovian arrivals (Poisson, MMPP, what comes from other stations as Poisson) go
 arrivals by the clock (periodic, traces) to :mod:`placer.queueing.orbit` when all services are constant, else to
 :mod:`placer.queueing.clocked`, with the Markovian ones as background.
 
-Where an answer is not exact: services of several kinds of jobs are taken as one mixture drawn independently of the
-order in which the jobs came; a law that is not of phase type is replaced under a clock
+Where an answer is not exact: where kinds of jobs differ in their services and the order of arrival is not drawn anew
+(:mod:`placer.queueing.ordered_g1k`), in a station too large for that or under a clock, one mixture is taken for all; a
+law that is not of phase type is replaced under a clock
 (:mod:`placer.queueing.phase_type`), constants under a clock with random company by Erlang laws of two sizes,
 extrapolated; unstated phases are a finite set; of many MMPPs the least bursty count as Poisson
 (``MOST_PHASES``); long buffers are extrapolated geometrically (``LONGEST``).
@@ -19,7 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from placer.queueing import clocked, map_g1k
+from placer.queueing import clocked, map_g1k, ordered_g1k
 from placer.queueing.clock_chain import states
 from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals
@@ -27,7 +28,7 @@ from placer.queueing.network import UNLIMITED, Floats, Process
 from placer.queueing.orbit import follow
 from placer.queueing.patterns import Clock, Pattern, clock_of, pattern_of
 from placer.queueing.phase_type import PhaseType, phase_type
-from placer.queueing.visits import Visit, background, by_clock, groups_of, key_of, mixture
+from placer.queueing.visits import Group, Visit, background, by_clock, groups_of, key_of, law_key, mixture
 
 LONGEST = 256
 """Places (times phases) up to which a buffer is taken as it is."""
@@ -168,7 +169,12 @@ def _solved(question: _Question) -> Outcome | None:
     server = Server(question.capacity, mixture(question.visits), question.up, question.down)
     table = np.full((5, len(question.visits)), np.nan)
     if not timed:
-        answer = map_g1k.solve(others, server)
+        ordered = _ordered(question, company)
+        several = others.phases > 1 or others.batch.max() > 1
+        if several and len(ordered.laws) > 1 and ordered.words() * others.phases <= ordered_g1k.MOST_STATES:
+            answer: map_g1k.Answer | ordered_g1k.OrderedAnswer = ordered_g1k.solve(others, ordered)
+        else:
+            answer = map_g1k.solve(others, server)
         for e, group in enumerate(company):
             for b, v in enumerate(group.visits):
                 loss = answer.loss[e, b]
@@ -194,6 +200,19 @@ def _solved(question: _Question) -> Outcome | None:
     if pattern.phases_matter:
         _even_out(table, [question.visits[v] for v in order], order)
     return Outcome(*table)
+
+
+def _ordered(question: _Question, company: Sequence[Group]) -> ordered_g1k.OrderedServer:
+    """The station with its kinds of jobs apart: visits of one service law are one kind."""
+    kinds: dict[object, int] = {}
+    laws = []
+    for visit in question.visits:
+        law = law_key(visit.law)
+        if law not in kinds:
+            kinds[law] = len(laws)
+            laws.append(visit.law)
+    spelled = tuple(tuple(kinds[law_key(question.visits[v].law)] for v in group.visits) for group in company)
+    return ordered_g1k.OrderedServer(question.capacity, tuple(laws), spelled, question.up, question.down)
 
 
 def _fill(table: Floats, order: Sequence[int], loss: Floats, waiting: Floats, survival: Floats) -> None:

@@ -40,10 +40,15 @@ class Group:
     first: Visit
 
 
+def law_key(law: TimeLaw) -> tuple[object, ...]:
+    """All that a service law is, to compare it by."""
+    return (law.weight.tobytes(), law.mean.tobytes(), law.scv.tobytes())
+
+
 def key_of(visit: Visit) -> tuple[object, ...]:
     """All that a visit is, to compare it by."""
     law = visit.law
-    own: tuple[object, ...] = (visit.rate, law.weight.tobytes(), law.mean.tobytes(), law.scv.tobytes(), visit.together)
+    own: tuple[object, ...] = (visit.rate, *law_key(law), visit.together)
     stream = visit.arrivals
     if stream is None:
         return own

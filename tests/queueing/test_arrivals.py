@@ -208,3 +208,22 @@ def test_without_a_buffer_limit(process: str) -> None:
     assert endless.loss_ratio[0] == 0.0
     assert not endless.station_unstable[0]
     assert endless.end_to_end[0] == pytest.approx(long.end_to_end[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kinds_of_different_services(seed: int) -> None:
+    """An MMPP and a Poisson stream with services of their own, half of them at a station that fails."""
+    rng = np.random.default_rng(600 + seed)
+    capacity, service = int(rng.integers(1, 6)), rng.uniform(0.1, 1.0, 2)
+    bursty = draw_mmpp(rng, 0.5, float(service[0]))
+    rate = float(0.5 / service[1])
+    up, down = (30.0, 3.0) if seed % 2 else (0.0, 0.0)
+    given = [(bursty.rates, bursty.generator), (np.array([rate]), np.zeros((1, 1)))]
+    exact = markov_queue(capacity, (1 / service).tolist(), given, up, down)
+    found = solve(station([bursty, poisson(rate)], capacity, service.tolist(), outages=(up, down))).loss_ratio
+    if up:  # which kind an outage kills is shared out by the mean stay: the total is exact
+        offered = np.array([bursty.rate, rate])
+        assert offered @ found == pytest.approx(offered @ np.array(exact), abs=1e-8)
+        np.testing.assert_allclose(found, exact, atol=2e-3)
+    else:
+        np.testing.assert_allclose(found, exact, atol=1e-8)
