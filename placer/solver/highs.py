@@ -194,14 +194,14 @@ class LinearProgram:
 
 
 def _program(form: StandardForm) -> Any:
-    rows, columns = form.matrix.shape
+    rows, columns = len(form.constraints), len(form.columns)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = columns, rows
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = columns, rows
-    lp.a_matrix_.start_ = form.matrix.indptr
-    lp.a_matrix_.index_ = form.matrix.indices
-    lp.a_matrix_.value_ = form.matrix.data
+    lp.a_matrix_.start_ = form.matrix.start
+    lp.a_matrix_.index_ = form.matrix.index
+    lp.a_matrix_.value_ = form.matrix.value
     lp.col_cost_, lp.offset_ = form.cost, form.offset
     lp.col_lower_, lp.col_upper_ = form.least, form.most
     lp.row_lower_, lp.row_upper_ = form.low, form.high

@@ -15,7 +15,6 @@ from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Domain, accurate_enough, domain_of
-from placer.planning.ilp.schedule import stretches
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +77,17 @@ def shortest_path(costs: Costs) -> tuple[float, tuple[int, ...], Floats]:
         station = int(np.argmin(costs.pair[layer - 1, layer][station] + costs.unary[layer] + to_go[layer]))
         path.append(station)
     return total, tuple(path), to_go
+
+
+def stretches(variant: Variant) -> list[tuple[int, range]]:
+    """Cut a variant at its gates: (gate before or -1, layers up to and with the next gate)."""
+    result, before = [], -1
+    for gate in variant.gates:
+        result.append((before, range(before + 1, gate + 1)))
+        before = gate
+    if before < len(variant) - 1:
+        result.append((before, range(before + 1, len(variant))))
+    return result
 
 
 def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
@@ -13,15 +14,15 @@ from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, ObjectiveResult, Termination, make_plan
-from placer.planning.ilp.formulation import Formulation, build, limit_moves
-from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
 from placer.planning.ilp.paths import relaxed_optimum
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
-from placer.solver.highs import Solver
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
+
+if TYPE_CHECKING:
+    from placer.planning.ilp.formulation import Formulation
 
 METHODS = ("ilp", "warm-start")
 
@@ -172,6 +173,10 @@ def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
 
 def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
     """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
+    # here, as Pyomo is not loaded where a shortest path answers
+    from placer.planning.ilp.formulation import build, limit_moves
+    from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
+
     formulation = build(compiled)
     add_goal_limits(formulation)
     if options.keep is not None and options.max_moves is not None:
@@ -192,6 +197,8 @@ def _solve_ilp(
     floor: float,
     listener: Listener | None,
 ) -> _Stage:
+    from placer.solver.highs import Solver
+
     settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
     formulation = formulate(compiled, options, objectives, settled)
     solver = Solver.of(formulation.model)

@@ -27,7 +27,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.errors import InfeasibleError
 from placer.instance.compiled import Compiled, Floats

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.instance.compiled import Compiled, Floats
 from placer.planning.ilp.formulation import Terms, linear

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.errors import InfeasibleError
 from placer.instance.compiled import Compiled, Floats

@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
