@@ -22,13 +22,15 @@ import numpy as np
 
 from placer.queueing import clocked, map_g1k, ordered_g1k
 from placer.queueing.clock_chain import states
+from placer.queueing.counting import TimeLaw
+from placer.queueing.departures import departures
 from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals
-from placer.queueing.network import UNLIMITED, Floats, Process
+from placer.queueing.network import UNLIMITED, Arrivals, Floats, Process
 from placer.queueing.orbit import follow
 from placer.queueing.patterns import Clock, Pattern, clock_of, pattern_of
 from placer.queueing.phase_type import PhaseType, phase_type
-from placer.queueing.visits import Group, Visit, background, by_clock, groups_of, key_of, law_key, mixture
+from placer.queueing.visits import Company, Visit, background, by_clock, groups_of, key_of, law_key, mixture
 
 LONGEST = 256
 """Places (times phases) up to which a buffer is taken as it is."""
@@ -58,6 +60,7 @@ class Outcome:
         loss_low, loss_high: least and largest over such phases.
         waiting: mean wait of the admitted in s.
         survival: part of the admitted that no outage meets.
+        leaving: what modulated visits look like when they leave, before exits; None for others.
     """
 
     loss: Floats
@@ -65,6 +68,7 @@ class Outcome:
     loss_high: Floats
     waiting: Floats
     survival: Floats
+    leaving: tuple[MarkovArrivals | None, ...]
 
 
 def meet(capacity: int, up: float, down: float, visits: Sequence[Visit]) -> Outcome | None:
@@ -168,6 +172,7 @@ def _solved(question: _Question) -> Outcome | None:
     others, company = background(groups)
     server = Server(question.capacity, mixture(question.visits), question.up, question.down)
     table = np.full((5, len(question.visits)), np.nan)
+    leaving: tuple[MarkovArrivals | None, ...] = (None,) * len(question.visits)
     if not timed:
         ordered = _ordered(question, company)
         several = others.phases > 1 or others.batch.max() > 1
@@ -175,12 +180,18 @@ def _solved(question: _Question) -> Outcome | None:
             answer: map_g1k.Answer | ordered_g1k.OrderedAnswer = ordered_g1k.solve(others, ordered)
         else:
             answer = map_g1k.solve(others, server)
+            if question.up <= 0.0:
+                leaving = departures(others, company, server, answer, len(question.visits))
         for e, group in enumerate(company):
             for b, v in enumerate(group.visits):
                 loss = answer.loss[e, b]
                 table[:, v] = loss, loss, loss, answer.waiting[e, b], answer.survival[e, b]
-        return Outcome(*table)
-    streams = [clock_of(group.first.arrivals, len(group.visits)) for group in timed if group.first.arrivals]
+        return _outcome(table, leaving)
+    streams = [
+        clock_of(group.first.arrivals, len(group.visits))
+        for group in timed
+        if isinstance(group.first.arrivals, Arrivals)
+    ]
     order = [v for group in timed for v in group.visits]
     if _by_orbit(question):
         pattern = _in_batches(pattern_of(streams, ORBITS), streams)
@@ -199,13 +210,18 @@ def _solved(question: _Question) -> Outcome | None:
             _fill(table, list(group.visits), *(field[:, e, :size] for field in fields))
     if pattern.phases_matter:
         _even_out(table, [question.visits[v] for v in order], order)
-    return Outcome(*table)
+    return _outcome(table, leaving)
 
 
-def _ordered(question: _Question, company: Sequence[Group]) -> ordered_g1k.OrderedServer:
+def _outcome(table: Floats, leaving: tuple[MarkovArrivals | None, ...]) -> Outcome:
+    loss, low, high, waiting, survival = table
+    return Outcome(loss, low, high, waiting, survival, leaving)
+
+
+def _ordered(question: _Question, company: Sequence[Company]) -> ordered_g1k.OrderedServer:
     """The station with its kinds of jobs apart: visits of one service law are one kind."""
     kinds: dict[object, int] = {}
-    laws = []
+    laws: list[TimeLaw] = []
     for visit in question.visits:
         law = law_key(visit.law)
         if law not in kinds:
@@ -229,7 +245,12 @@ def _even_out(table: Floats, visits: Sequence[Visit], order: Sequence[int]) -> N
     alike: dict[object, list[int]] = {}
     for v, visit in zip(order, visits, strict=True):
         stream = visit.arrivals
-        if visit.together < 0 and stream is not None and stream.process == Process.PERIODIC and stream.phase is None:
+        if (
+            visit.together < 0
+            and isinstance(stream, Arrivals)
+            and stream.process == Process.PERIODIC
+            and stream.phase is None
+        ):
             alike.setdefault(key_of(visit), []).append(v)
     for same in alike.values():
         table[1, same], table[2, same] = table[1, same].min(), table[2, same].max()

@@ -85,7 +85,7 @@ def solve(arrivals: MarkovArrivals, server: OrderedServer) -> OrderedAnswer:
     spelling = _spell(arrivals, hidden, server)
     start = spelling.start
     words = start[K]
-    repaired = np.zeros((m, m))
+    repaired: Floats = np.zeros((m, m))
     if kill:
         repaired = np.linalg.inv(np.eye(m) - server.down * arrivals.modulation)
     size = words + (1 if kill else 0)

@@ -121,7 +121,7 @@ def _waiting(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floa
         waiting[after & (layout.mean <= layout.slowest)] = 0.0
     if rules.virtual_tandem:
         finite = batch.capacity[station] != UNLIMITED
-        pick = np.flatnonzero(after & (layout.mean > layout.slowest) & (rho[station] < 1.0) & finite)
+        pick = np.flatnonzero(after & layout.plain & (layout.mean > layout.slowest) & (rho[station] < 1.0) & finite)
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
         )

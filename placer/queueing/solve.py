@@ -94,6 +94,8 @@ def solve_batch(
     layout = arrange(batch)
     state = start(batch, layout, memory)
     special = special_stations(batch, layout) if rules.special else ()
+    if memory is not None:  # what is remembered has no streams in it
+        state.stale[[one.station for one in special if one.hands_on]] = True
     passing = drained = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
@@ -107,7 +109,7 @@ def solve_batch(
         passing = batch.goes_on.copy()
         passing[layout.task] *= state.acceptance * _survival(batch, layout, rate[layout.task], state)
         drained = _drained(batch, layout, rate, passing)
-        if residual < CHANGED and sweep > 1:
+        if residual < CHANGED and sweep > 1 and not state.stale.any():
             break
     flow = Flow(rate, passing, drained)
     return conclude(batch, layout, rules, flow, state, sweep, residual)
@@ -141,7 +143,7 @@ def _sweep(
     dirty = np.bincount(station, moved, minlength=stations) > 0
     dirty |= (np.abs(felt - state.seen_scv) > CHANGED) & (total > 0.0)
     todo = np.flatnonzero(dirty)
-    if len(todo):
+    if len(todo) or state.stale.any():
         poisson = _poisson(batch.capacity, layout, todo, rate, total) if rules.exact_core else None
         state.loss[todo], state.queue[todo] = corrected(
             batch.capacity[todo], rho[todo], service_scv[todo], felt[todo], poisson

@@ -11,7 +11,7 @@ import pytest
 
 from placer.queueing.network import Arrivals, Law, Process, QueueNetwork, chains
 from placer.queueing.solve import solve
-from tests.queueing.arrival_oracles import markov_queue, modulated_constant, orbit, timed_queue
+from tests.queueing.arrival_oracles import closed, markov_queue, modulated_constant, orbit, solve_chain, timed_queue
 
 
 def station(
@@ -227,3 +227,44 @@ def test_kinds_of_different_services(seed: int) -> None:
         np.testing.assert_allclose(found, exact, atol=2e-3)
     else:
         np.testing.assert_allclose(found, exact, atol=1e-8)
+
+
+def tandem_of(stream: Arrivals, capacity: Sequence[int], mu: Sequence[float]) -> float:
+    """Loss of an MMPP over two exponential stations, by the chain of (numbers, phase)."""
+    moves: dict[tuple[object, object], float] = {}
+    for a in range(capacity[0] + 1):
+        for b in range(capacity[1] + 1):
+            for j, rate in enumerate(stream.rates):
+                for k in range(len(stream.rates)):
+                    if k != j and stream.generator[j, k] > 0:
+                        moves[(a, b, j), (a, b, k)] = stream.generator[j, k]
+                if a < capacity[0]:
+                    moves[(a, b, j), (a + 1, b, j)] = rate
+                if b:
+                    moves[(a, b, j), (a, b - 1, j)] = mu[1]
+                if a:
+                    moves[(a, b, j), (a - 1, min(b + 1, capacity[1]), j)] = mu[0]
+    q, states = closed(moves)
+    p = solve_chain(q)
+    done = sum(p[i] * mu[1] for i, (_, b, _) in enumerate(states) if b)
+    return 1.0 - done / stream.rate
+
+
+@pytest.mark.parametrize(
+    ("stream", "tolerance"),
+    [
+        (CAMERA, 0.02),
+        (mmpp([8.0, 0.5], [5.0, 20.0]), 0.01),
+        (mmpp([6.0, 1.0], [1.0, 1.0]), 0.01),
+        (mmpp([8.0, 0.0], [0.2, 0.2]), 0.01),
+    ],
+)
+@pytest.mark.parametrize(("capacity", "mu"), [((10, 5), (20.0, 4.0)), ((5, 3), (5.0, 4.0)), ((4, 4), (4.0, 4.0))])
+def test_bursts_go_on(stream: Arrivals, tolerance: float, capacity: tuple[int, int], mu: tuple[float, float]) -> None:
+    """A modulated stream over two stations: by two moments the camera's loss would be wrong by a factor of 50."""
+    exact = tandem_of(stream, capacity, mu)
+    network = chains(
+        np.array(capacity), np.array([stream.rate]), [[0, 1]], [[1 / m for m in mu]], None, Law.EXPONENTIAL
+    )
+    found = solve(replace(network, arrivals=(stream,)))
+    assert found.loss_ratio[0] == pytest.approx(exact, rel=tolerance)
