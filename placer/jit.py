@@ -1,11 +1,12 @@
 """Functions of a subset of Python, compiled by numba or run as they stand.
 
 A module that defines such functions marks those that others call with :func:`helper`; nothing here knows what they
-compute. numba is optional (extra ``fast``). What it compiles is kept in one private folder of the user, named by a hash
+compute. numba comes with the package and is imported only here; where it is missing or broken, plain Python gives the
+same numbers. What it compiles is kept in one private folder of the user, named by a hash
 of the sources that hold such functions: it survives between runs, never goes stale when a helper in another file
 changes, and works when the package itself is read-only. The folder is chosen once, before the first compilation, and
 must belong to the user alone, because numba loads code from it. Without such a folder each run compiles anew; the
-current folder is never used.
+current folder is never used. Someone who sits at a terminal is told while something compiles.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 
 from placer import optional
 from placer._version import __version__
-from placer.errors import BrokenExtraError
+from placer.errors import BrokenExtraError, MissingExtraError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,6 +59,8 @@ def version(function: F, compiled: bool | None = None) -> F:
     """
     if compiled is False or (compiled is None and not have_numba()):
         return function
+    if compiled and not optional.have("numba"):  # whatever was compiled before
+        raise MissingExtraError(_WHAT, _EXTRA)
     try:
         result: F = _compile(function)
     except BrokenExtraError as error:
@@ -81,9 +84,53 @@ def _compiled(function: Any) -> Any:
     numba = optional.load("numba", _WHAT, _EXTRA)
     register_jitable = optional.load("numba.extending", _WHAT, _EXTRA).register_jitable
     kept = _use_cache_folder(numba.config)
+    _tell_terminal()
     while _helpers:
-        register_jitable(_helpers.pop())
-    return numba.njit(cache=kept, nogil=True)(function)
+        # Nobody calls a helper from C, so no wrapper for that is compiled: a sixth of the time.
+        register_jitable(no_cfunc_wrapper=True)(_helpers.pop())
+    return numba.njit(cache=kept, nogil=True, no_cfunc_wrapper=True)(function)
+
+
+@cache
+def _tell_terminal() -> None:
+    """Have numba say when it compiles, as opposed to loading what it kept; it compiles one function at a time."""
+    event: Any = optional.load("numba.core.event", _WHAT, _EXTRA)
+    base: Any = event.Listener
+    within: list[str] = []
+    shown: list[Any] = []
+
+    class Listener(base):  # type: ignore[misc]
+        """Shows the outermost compilation only: what a function calls is compiled within it."""
+
+        def on_start(self, event: Any) -> None:
+            within.append(event.kind)
+            if len(within) == 1:
+                shown.append(_notice())
+
+        def on_end(self, event: Any) -> None:
+            within.pop()
+            if not within:
+                close = shown.pop()
+                if close is not None:
+                    close()
+
+    event.register("numba:compile", Listener())
+
+
+def _notice() -> Callable[[], None] | None:
+    """Say on the terminal, if stderr is one, that something compiles; returns what takes the words away again."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.file_proxy import FileProxy
+
+    words = "compiling the simulator for this kind of network: a few seconds, once on this machine"
+    if isinstance(sys.stderr, FileProxy):  # a progress bar has the terminal: what is printed appears above it
+        print(words, file=sys.stderr)
+        return None
+    status = Console(stderr=True).status(words)
+    status.start()
+    return status.stop
 
 
 @cache

@@ -79,7 +79,7 @@ def _row(compiled: Compiled, name: str, method: str, seconds: float) -> dict[str
     begin = time.perf_counter()
     if method == "greedy":
         try:
-            evaluation = evaluate_placement(compiled, greedy(compiled))
+            evaluation = evaluate_placement(compiled, greedy(compiled), "deterministic")
         except ValueError as error:
             return {
                 **row,
@@ -87,7 +87,7 @@ def _row(compiled: Compiled, name: str, method: str, seconds: float) -> dict[str
                 **dict.fromkeys(("objective", "bound", "gap", "seconds")),
             }
         status = "heuristic" if evaluation.feasible else "violated"
-        value, bound, gap = evaluation.objectives["latency"], None, None
+        value, bound, gap = evaluation.costs["latency"], None, None
     else:
         outcome = plan(compiled, Options(method=method, limits=Limits(seconds=seconds)))
         result = outcome.plan.certificate.objectives[0]

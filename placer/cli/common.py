@@ -18,7 +18,7 @@ from placer.cli.parameters import FILE_OR_NAME
 from placer.errors import InputError
 
 if TYPE_CHECKING:
-    from placer.evaluation.evaluate import Evaluation
+    from placer.evaluation.evaluation import Evaluation
     from placer.files import Target
     from placer.instance.compiled import Compiled
     from placer.plan.plan import Plan
@@ -60,8 +60,21 @@ def print_json(value: Any) -> None:
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as plain data."""
-    return {**asdict(evaluation), "feasible": evaluation.feasible}
+    """Return an evaluation as plain data: what it judges, how, and what it means.
+
+    ``objectives`` are values as people know them, ``senses`` and ``units`` say which direction is better and in what.
+    What planners minimise and what the simulator counted on the way is not part of it.
+    """
+    from placer.evaluation.objectives import OBJECTIVES
+
+    parts = ("evaluator", "services", "devices", "objectives", "slowest", "checks", "times", "stations")
+    return {
+        **{part: plain(getattr(evaluation, part)) for part in parts},
+        "senses": {name: objective.sense for name, objective in OBJECTIVES.items()},
+        "units": {name: objective.unit for name, objective in OBJECTIVES.items()},
+        "feasible": evaluation.feasible,
+        "excess": evaluation.excess,
+    }
 
 
 def read_compiled(argument: str) -> Compiled:
@@ -89,6 +102,7 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
     Returns:
         (plan, compiled instance, whether the plan was made from just this instance).
     """
+    from placer.evaluation.plan_checks import renewed
     from placer.instance.library import is_file
     from placer.plan.plan import read_plan
 
@@ -99,6 +113,7 @@ def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, boo
         beside = Path(plan_file).parent / plan.instance.path
         instance = str(beside) if is_file(beside) else plan.instance.path
     compiled = read_compiled(instance)
+    plan = renewed(plan, compiled)
     return plan, compiled, plan.instance.hash == compiled.instance.meaning_hash
 
 

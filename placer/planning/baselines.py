@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,11 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from placer.errors import InfeasibleError, UnansweredError
-from placer.evaluation.evaluate import evaluate_placement, with_waiting
-from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, ObjectiveResult, make_plan
+from placer.plan.plan import Certificate
 from placer.planning.ilp.formulation import build, forbid_splitting
 from placer.planning.ilp.goals import add_goal_limits, add_objective
 from placer.planning.ilp.planner import plan as plan_ilp
@@ -24,6 +21,7 @@ from placer.planning.loss.search.neighbours import Assigned, as_placement
 from placer.planning.loss.search.search import Search
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
+from placer.planning.stating import Claim, stated
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits, Listener
 
@@ -164,11 +162,9 @@ def loss_baselines(compiled: Compiled, options: Options) -> dict[str, Outcome | 
     result: dict[str, Outcome | None] = {}
     for title, baseline in (("round robin", round_robin), ("least latency (ILP)", min_latency)):
         try:
-            found = baseline(compiled, asked, None)
+            result[title] = baseline(compiled, asked, None)
         except (InfeasibleError, UnansweredError):
             result[title] = None
-            continue
-        result[title] = replace(found, evaluation=with_waiting(compiled, found.placement, None, found.evaluation))
     return result
 
 
@@ -178,17 +174,11 @@ def _given(
     """A plan of a placement about which nothing is proven."""
     if placement is None:
         raise UnansweredError(f"{method} found no placement that fits; --method ilp decides whether one exists")
-    evaluation = with_waiting(compiled, placement, None, evaluate_placement(compiled, placement))
     names = options.objectives or compiled.instance.file.objective
-    results = tuple(
-        ObjectiveResult(name=name, value=value, bound=None, gap=None, unit=OBJECTIVES[name].unit)
-        for name in names
-        if math.isfinite(value := evaluation.objectives[name])
-    )
     certificate = Certificate(
-        method=method, termination="heuristic", objectives=results, seconds=seconds, seed=options.limits.seed
+        method=method, termination="heuristic", objectives=(), seconds=seconds, seed=options.limits.seed
     )
-    return Outcome(make_plan(compiled, placement, certificate, options.path), placement, evaluation)
+    return stated(compiled, placement, certificate, map(Claim, names), options.path)
 
 
 def best_whole(compiled: Compiled, objective: str, limits: Limits) -> Outcome | None:
@@ -220,11 +210,11 @@ def all_in_the_cloud(compiled: Compiled, objective: str) -> Outcome | None:
         choice = tuple(group[0] for group in compiled.service_variants)
         stations = tuple((station,) * len(compiled.variants[index]) for index in choice)
         outcome = _baseline(compiled, Placement(choice, stations), "cloud")
-        if best is None or outcome.evaluation.objectives[objective] < best.evaluation.objectives[objective]:
+        if best is None or outcome.evaluation.costs[objective] < best.evaluation.costs[objective]:
             best = outcome
     return best
 
 
 def _baseline(compiled: Compiled, placement: Placement, method: str) -> Outcome:
     certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
-    return Outcome(make_plan(compiled, placement, certificate), placement, evaluate_placement(compiled, placement))
+    return stated(compiled, placement, certificate, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from placer.evaluation.evaluate import Evaluation
+from placer.evaluation.evaluation import Evaluation
 from placer.plan.placement import Placement
 from placer.plan.plan import Plan
 

@@ -16,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
-from placer.evaluation.evaluate import Evaluation, evaluate_placement
+from placer.evaluation.evaluate import evaluate_placement
+from placer.evaluation.evaluation import Evaluation
 from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.instance.reading import unknown
 from placer.instance.topology import Routes
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, ObjectiveResult, make_plan
+from placer.plan.plan import Certificate
 from placer.planning.domains import Domain, accurate_enough, domain_of
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
+from placer.planning.stating import Claim, stated
 from placer.solver.progress import Limits, Listener
 from placer.splitting.bottleneck import best_bottleneck
 from placer.splitting.costs import Cut, Plane, SplitCosts, Way, stages
@@ -82,20 +84,16 @@ def _plan(compiled: Compiled, options: Options, method: str) -> Outcome:
                 tip="--method ilp looks at all placements",
             )
         group.sort(key=lambda candidate: candidate.cost)
-    placement, evaluation = _repair(compiled, groups, objectives[0])
-    results = tuple(
-        ObjectiveResult(name=name, value=evaluation.objectives[name], bound=None, gap=None, unit=OBJECTIVES[name].unit)
-        for name in objectives
-    )
+    placement = _repair(compiled, groups, objectives[0])
     certificate = Certificate(
         method=method,
         termination="heuristic",
-        objectives=results,
+        objectives=(),
         seconds=time.monotonic() - begin,
         seed=options.limits.seed,
         options={"time_limit": options.limits.seconds},
     )
-    return Outcome(make_plan(compiled, placement, certificate, options.path), placement, evaluation)
+    return stated(compiled, placement, certificate, map(Claim, objectives), options.path)
 
 
 def _services(compiled: Compiled) -> range:
@@ -229,14 +227,14 @@ def _occupied(routes: Routes, tail: int, head: int) -> float:
     return max(routes.size / routes.arcs[arc].rate for arc in routes.arcs_of(tail, head))
 
 
-def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) -> tuple[Placement, Evaluation]:
+def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) -> Placement:
     """Return the best candidates, moved in turn until no limit is broken."""
     chosen = [group[0] for group in groups]
     placement = _placement(chosen)
     evaluation = evaluate_placement(compiled, placement)
     for _ in range(_ROUNDS):
         if evaluation.feasible:
-            return placement, evaluation
+            return placement
         before = _rank(evaluation, objective)
         for service, group in enumerate(groups):
             for other in group[:_MOST_CANDIDATES]:
@@ -247,7 +245,7 @@ def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) 
         if _rank(evaluation, objective) == before:
             break
     if evaluation.feasible:
-        return placement, evaluation
+        return placement
     raise UnansweredError(
         f"no feasible placement was found: {evaluation.violations[0].message}",
         tip="--method ilp decides whether one exists",
@@ -255,14 +253,8 @@ def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) 
 
 
 def _rank(evaluation: Evaluation, objective: str) -> tuple[float, float]:
-    """How far limits are exceeded, relative to each, and the objective."""
-    excess = 0.0
-    for check in evaluation.violations:
-        part = 1.0
-        if check.actual is not None and check.limit is not None and check.limit > 0:
-            part = (check.actual - check.limit) / check.limit
-        excess += part if math.isfinite(part) else 1e6
-    return excess, evaluation.objectives[objective]
+    """How badly limits are broken, and the objective."""
+    return evaluation.excess, evaluation.costs[objective]
 
 
 def _placement(chosen: Sequence[_Candidate]) -> Placement:

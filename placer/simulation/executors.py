@@ -1,6 +1,6 @@
 """Where replications run, by the name that a person gives: here, in processes, in threads, on a Dask cluster.
 
-``serial``, ``processes[:N]``, ``threads[:N]``, ``dask:ADDRESS`` (extra ``cluster``). Every one of them is a
+``auto``, ``serial``, ``processes[:N]``, ``threads[:N]``, ``dask:ADDRESS`` (extra ``cluster``). Every one of them is a
 ``concurrent.futures.Executor``, so any other can be handed to :func:`placer.simulation.simulate` as well.
 """
 
@@ -15,11 +15,11 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from placer import optional
+from placer import jit, optional
 from placer.errors import InputError, UnansweredError
 
-DEFAULT = "processes"
-KINDS = "serial, processes, processes:N, threads, threads:N, dask:tcp://HOST:PORT"
+DEFAULT = "auto"
+KINDS = "auto, serial, processes, processes:N, threads, threads:N, dask:tcp://HOST:PORT"
 
 DASK_RETRIES = 10
 """Runs of one replication that may fail with their worker before the cluster is given up."""
@@ -68,11 +68,15 @@ def open_executor(spec: str = DEFAULT) -> Iterator[Executor]:
 def _local(spec: str, kind: str, rest: str) -> Executor:
     if kind == "serial" and not rest and ":" not in spec:
         return SerialExecutor()
-    if kind not in ("processes", "threads") or (
+    if kind not in ("auto", "processes", "threads") or (
         ":" in spec and not (rest.isascii() and rest.isdigit() and int(rest) > 0)
     ):
         raise InputError(f"executor {spec!r}: must be one of {KINDS}")
     workers = int(rest) if rest else usable_cores()
+    if kind == "auto":
+        # The compiled loop runs without the interpreter's lock, so threads share the work, and also what was compiled,
+        # loaded and imported: a process would need a second for that.
+        kind = "threads" if jit.have_numba() else "processes"
     if kind == "threads":
         return ThreadPoolExecutor(workers)
     # A fork of a process that has threads (numba, solvers) may deadlock; a fork server has none.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import REPO, placer
+from tests.cli.run import REPO, placer
 
 RATE = "services.plates-in.arrivals=1:20:3"
 

@@ -31,7 +31,9 @@ def test_explanations_are_right_and_irreducible() -> None:
     explained = 0
     for seed in range(80):
         compiled = random_instance(seed, 200)
-        possible = any(evaluate_placement(compiled, placement).feasible for placement in every_placement(compiled))
+        possible = any(
+            evaluate_placement(compiled, placement, "deterministic").feasible for placement in every_placement(compiled)
+        )
         try:
             found = explain(compiled)
         except PlacerError:
@@ -79,7 +81,7 @@ def test_warm_starts_are_feasible_and_accepted() -> None:
         if start is None:
             continue
         started += 1
-        value = evaluate_placement(compiled, start)
+        value = evaluate_placement(compiled, start, "deterministic")
         assert value.feasible
         best = plan(compiled, Options(objectives=("latency",))).evaluation.objectives["latency"]
         assert best <= value.objectives["latency"] * (1 + 1e-9)

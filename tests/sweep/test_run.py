@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placer.errors import InputError
+from placer.evaluation.comparison import simulate_plan
 from placer.evaluation.evaluate import evaluate
-from placer.evaluation.simulated import Request, simulate_plan
+from placer.evaluation.runs import Runs
 from placer.instance.compiled import compile_instance
 from placer.instance.resolving import read_instance
 from placer.planning.registry import plan
@@ -77,7 +78,7 @@ def same(one: Sweep, other: Sweep) -> None:
 
 
 def test_executors_give_the_same_numbers(tmp_path: Path) -> None:
-    simulation = Request(jobs=2000, replications=2, seed=3)
+    simulation = Runs(jobs=2000, replications=2, seed=3)
     here = sweep_of(tmp_path, *ALL, simulation=simulation)
     assert len(here.rows) == 4
     for spec in ("processes:2", "threads:2"):
@@ -146,7 +147,7 @@ def test_a_refusal_at_some_points_is_a_row(tmp_path: Path) -> None:
 
 
 def test_simulation_stands_beside_the_analytic_figures(tmp_path: Path) -> None:
-    request = Request(jobs=4000, replications=3, seed=5)
+    request = Runs(jobs=4000, replications=3, seed=5)
     sweep = sweep_of(tmp_path, "services.plates.arrivals=30,300", "devices.hub.buffer=3", simulation=request)
     plain = sweep_of(tmp_path, "services.plates.arrivals=30,300", "devices.hub.buffer=3")
     for row, other in zip(sweep.rows, plain.rows, strict=True):
@@ -157,14 +158,16 @@ def test_simulation_stands_beside_the_analytic_figures(tmp_path: Path) -> None:
     edited = INSTANCE.replace("buffer: 50", "buffer: 3").replace("arrivals: 4 /s", "arrivals: 300 /s")
     compiled = compile_instance(read_instance(write(tmp_path, edited)))
     found = simulate_plan(plan(compiled, Options()).plan, compiled, request)
-    assert sweep.rows[1].answer.totals.loss_ratio == float(found.result.total_loss_ratio.mean)
-    assert sweep.rows[1].answer.totals.loss_interval == float(found.result.total_loss_ratio.half_width) > 0
+    figures = found.simulation.simulation
+    assert figures is not None
+    assert sweep.rows[1].answer.totals.loss_ratio == float(figures.total_loss_ratio.mean)
+    assert sweep.rows[1].answer.totals.loss_interval == float(figures.total_loss_ratio.half_width) > 0
 
 
 def test_without_arrivals_there_is_latency_but_no_loss(tmp_path: Path) -> None:
     text = INSTANCE.replace(", arrivals: 4 /s", "")
     text = text[: text.index("  - {name: people")] + "limits: {utilisation: 0.8}\n"
-    (row,) = sweep_of(tmp_path, "network.links.0.rate=1", text=text, simulation=Request(1000, 2)).rows
+    (row,) = sweep_of(tmp_path, "network.links.0.rate=1", text=text, simulation=Runs(1000, 2)).rows
     assert math.isnan(row.answer.totals.loss_ratio)
     assert row.answer.latency == row.answer.objectives[0].value
     assert "not simulated" in row.answer.message

@@ -39,7 +39,9 @@ def command(
     from placer.cli.output.check import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check
     from placer.evaluation.evaluate import evaluate
+    from placer.evaluation.runs import Runs
 
+    runs = Runs(jobs, replications, seed)
     judgements = []
     for plan_file in plan_files:
         plan, compiled, fresh = open_plan(plan_file, instance)
@@ -48,12 +50,7 @@ def command(
             message = "the instance has changed since the plan was made (its hash differs)"
             state = Check("stale", plan_file, "waived" if stale_ok else "violated", message)
         if fresh or stale_ok:
-            if simulated:
-                from placer.evaluation.simulated import Request, simulate_plan
-
-                evaluation = simulate_plan(plan, compiled, Request(jobs, replications, seed)).evaluation
-            else:
-                evaluation = evaluate(plan, compiled)
+            evaluation = evaluate(plan, compiled, "simulation" if simulated else "analytic", runs)
             judgements.append(Judgement(plan_file, evaluation.evaluator, (state, *evaluation.checks)))
         else:
             judgements.append(Judgement(plan_file, "none", (state,)))

@@ -28,4 +28,4 @@ def command(plan_file: str, instance: str | None, as_json: bool) -> int:
         report.print_checks(evaluation, out)
         if not fresh:
             out.print("the instance has changed since the plan was made")
-    return 0 if evaluation.feasible else 1
+    return evaluation.exit_code

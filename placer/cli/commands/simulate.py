@@ -16,7 +16,10 @@ from placer.cli.parameters import FILE_OR_NAME, Number
 @click.option("--level", type=Number(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
 @click.option("--relative-half-width", type=Number(1e-5, 1), help="Add replications until it is reached.")
 @click.option(
-    "--executor", default="processes", show_default=True, help="serial, processes[:N], threads[:N], dask:ADDRESS."
+    "--executor",
+    default="auto",
+    show_default=True,
+    help="auto (threads), serial, processes[:N], threads[:N], dask:ADDRESS.",
 )
 @instance_option
 @json_option
@@ -36,24 +39,24 @@ def command(
     Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
     """
     from placer.cli.output import plan as report
-    from placer.evaluation.simulated import Request, simulate_plan
+    from placer.evaluation.comparison import simulate_plan
+    from placer.evaluation.runs import Runs
     from placer.simulation.executors import open_executor
 
     plan, compiled, _ = open_plan(plan_file, instance)
-    request = Request(jobs, replications, seed, level, relative_half_width)
-
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
-        found = simulate_plan(plan, compiled, request, pool, tell)
-    statuses = {check.status for check in found.evaluation.checks}
-    code = 1 if "violated" in statuses else 3 if "undecided" in statuses else 0
+        found = simulate_plan(plan, compiled, Runs(jobs, replications, seed, level, relative_half_width, pool, tell))
+    seen = found.simulation
+    assert seen.simulation is not None
+    code = seen.exit_code
     if as_json:
         data = {
-            "simulation": evaluation_json(found.evaluation),
+            "simulation": evaluation_json(seen),
             "analytic": evaluation_json(found.analytic),
             "disagreements": found.disagreements,
-            "replications": found.result.replications,
-            "events": found.result.events,
-            "seed": found.result.seed,
+            "replications": seen.simulation.replications,
+            "events": seen.simulation.events,
+            "seed": seen.simulation.seed,
             "level": level,
             "exit_code": code,
         }
@@ -61,11 +64,8 @@ def command(
         return code
     out = report.console()
     report.print_times(found.analytic, out)
-    report.print_times(found.evaluation, out)
+    report.print_times(seen, out)
     for line in found.disagreements:
         out.print(f"differs  {line}", markup=False)
-    report.print_checks(found.evaluation, out)
-    for check in found.evaluation.checks:
-        if check.status == "undecided":
-            out.print(f"UNDECIDED {check.message}", markup=False)
+    report.print_checks(seen, out)
     return code

@@ -66,7 +66,7 @@ def command(
     Ctrl-C keeps the points that are done. Exit code 0 when there is a plan at any point, 1 when every point is
     infeasible, 3 when none was answered.
     """
-    from placer.evaluation.simulated import Request
+    from placer.evaluation.runs import Runs
     from placer.planning.request import Options
     from placer.simulation.executors import open_executor
     from placer.solver.progress import Limits
@@ -84,7 +84,7 @@ def command(
     table, drawing = claim_output(output, force), claim_output(picture, force)
     grid = read_grid(instance, vary)
     options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
-    request = Request(jobs, replications, seed) if simulated else None
+    request = Runs(jobs, replications, seed) if simulated else None
     # workers that Ctrl-C ends hold a lock of Pyomo's, which Python's tracker frees: no news for the user
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     with open_executor(executor) as pool:

@@ -16,10 +16,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from placer.errors import InputError, UnansweredError
-from placer.evaluation.evaluate import evaluate_placement, with_waiting
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, Confirmation, ObjectiveResult, make_plan, with_chosen
+from placer.plan.plan import Certificate, Confirmation, with_chosen
 from placer.planning.exits.shares import Judge, Point, Shares
 from placer.planning.loss.enumeration import placements
 from placer.planning.loss.search.neighbours import as_assigned, as_placement, random_move
@@ -27,6 +26,7 @@ from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import LEVEL, Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
+from placer.planning.stating import Claim, stated
 from placer.solver.progress import Listener, Progress
 
 ROUNDS = 4
@@ -220,12 +220,6 @@ def _outcome(
     begin: float,
 ) -> Outcome:
     chosen = with_chosen(compiled, point.shares)
-    judged = with_waiting(chosen, point.placement, None, evaluate_placement(chosen, point.placement))
-    if not judged.feasible and point.excess <= 0.0 and factor == 1.0:
-        raise UnansweredError(f"internal error: the plan fails the evaluator: {judged.violations[0].message}")
-    result = ObjectiveResult(
-        name="accuracy", value=judged.objectives["accuracy"], bound=None, bound_of=None, gap=None, unit="1"
-    )
     confirmed = None
     if seen is not None:
         confirmed = Confirmation(
@@ -239,11 +233,14 @@ def _outcome(
     certificate = Certificate(
         method=method,
         termination="heuristic",
-        objectives=(result,),
+        objectives=(),
         seconds=time.monotonic() - begin,
         seed=options.limits.seed,
         options={"time_limit": options.limits.seconds, "loss_limit_factor": factor},
         confirmed=confirmed,
     )
-    made = make_plan(chosen, point.placement, certificate, options.path)
-    return Outcome(made, point.placement, judged)
+    found = stated(chosen, point.placement, certificate, [Claim("accuracy")], options.path)
+    if not found.evaluation.feasible and point.excess <= 0.0 and factor == 1.0:
+        broken = found.evaluation.violations[0].message
+        raise UnansweredError(f"internal error: the plan fails the evaluator: {broken}")
+    return found

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
+from placer.evaluation.evaluation import Evaluation
 from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, ObjectiveResult, Termination, make_plan
+from placer.plan.plan import Certificate, Termination
 from placer.planning.ilp.paths import relaxed_optimum
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Options
+from placer.planning.stating import Claim, stated
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
 
@@ -50,18 +52,15 @@ def plan(compiled: Compiled, options: Options | None = None, listener: Listener 
     _check_request(compiled, options, objectives)
     begin = time.monotonic()
     stage = _lexicographic(compiled, options, objectives, listener, begin)
-    evaluation = evaluate_placement(compiled, stage[-1].placement)
-    if not evaluation.feasible:
+    alone = _alone(compiled, stage[-1].placement)
+    if not alone.feasible:
         raise UnansweredError(
-            "internal error: the solver's placement fails the evaluator: " + evaluation.violations[0].message
+            "internal error: the solver's placement fails the evaluator: " + alone.violations[0].message
         )
-    results = tuple(
-        _objective_result(name, evaluation.objectives[name], s.bound) for name, s in zip(objectives, stage, strict=True)
-    )
     certificate = Certificate(
         method="+".join(dict.fromkeys(s.method for s in stage)),
         termination=_overall([s.termination for s in stage]),
-        objectives=results,
+        objectives=(),
         seconds=time.monotonic() - begin,
         seed=options.limits.seed,
         options={
@@ -70,8 +69,13 @@ def plan(compiled: Compiled, options: Options | None = None, listener: Listener 
             "threads": options.limits.threads,
         },
     )
-    made = make_plan(compiled, stage[-1].placement, certificate, options.path)
-    return Outcome(made, stage[-1].placement, evaluation)
+    claims = [Claim(name, one.bound) for name, one in zip(objectives, stage, strict=True)]
+    return stated(compiled, stage[-1].placement, certificate, claims, options.path)
+
+
+def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
+    """What the ILP sees of a placement: no waiting, no loss."""
+    return evaluate_placement(compiled, placement, "deterministic")
 
 
 def _check_request(compiled: Compiled, options: Options, objectives: Sequence[str]) -> None:
@@ -92,18 +96,6 @@ def _check_request(compiled: Compiled, options: Options, objectives: Sequence[st
                 f"objective energy needs power figures; missing for: {', '.join(missing[:12])}",
                 tip="give 'power' to the devices and 'transmit_energy' to radios and links",
             )
-
-
-def _objective_result(name: str, value: float, bound: float) -> ObjectiveResult:
-    proven = math.isfinite(bound)
-    lower = min(bound, value) if proven else None
-    return ObjectiveResult(
-        name=name,
-        value=value,
-        bound=lower,
-        gap=relative_gap(value, lower) if lower is not None else None,
-        unit=OBJECTIVES[name].unit,
-    )
 
 
 _ORDER: tuple[Termination, ...] = (
@@ -145,7 +137,7 @@ def _solve_stage(
     name = objectives[-1]
     coupled = options.keep is not None or bool(earlier) or options.write_model is not None
     relaxed = None if coupled else relaxed_optimum(compiled, name)
-    if relaxed is not None and options.shortcut and evaluate_placement(compiled, relaxed[1]).feasible:
+    if relaxed is not None and options.shortcut and _alone(compiled, relaxed[1]).feasible:
         return _Stage(relaxed[1], relaxed[0], "optimal", "shortest-path")
     start = earlier[-1].placement if earlier else _start(compiled, options, name)
     floor = relaxed[0] if relaxed is not None else -math.inf
@@ -154,14 +146,14 @@ def _solve_stage(
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
     if listener is not None and start is not None:
-        value = evaluate_placement(compiled, start).objectives[name]
+        value = _alone(compiled, start).costs[name]
         listener(Progress(0.0, value, floor, "warm start"))
     return _solve_ilp(compiled, options, objectives, earlier, start, floor, listener)
 
 
 def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
     kept = options.keep
-    if kept is not None and not evaluate_placement(compiled, kept).feasible:
+    if kept is not None and not _alone(compiled, kept).feasible:
         kept = None
     if options.keep is not None and options.max_moves is not None:
         return kept
@@ -199,14 +191,18 @@ def _solve_ilp(
 ) -> _Stage:
     from placer.solver.highs import Solver
 
-    settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
+    settled = [_alone(compiled, earlier[-1].placement).costs[name] for name in objectives[:-1]]
     formulation = formulate(compiled, options, objectives, settled)
     solver = Solver.of(formulation.model)
     if options.write_model is not None:
         solver.write(options.write_model)
     if start is not None:
         solver.start_from(formulation.start(start))
-    result = solver.solve(options.limits, listener, 1.0 / formulation.scale)
+    limits = options.limits
+    if objectives[-1] == "throughput":
+        # within a gap g of the requests per second is within g / (1 + g) of the load
+        limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
+    result = solver.solve(limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
         raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start
@@ -222,7 +218,7 @@ def _solve_ilp(
 
 def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -> None:
     """The evaluator must find the objective that the solver states for its point, or one of them is wrong."""
-    value = evaluate_placement(compiled, placement).objectives[name]
+    value = _alone(compiled, placement).costs[name]
     if not value <= stated + 1e-6 * max(abs(stated), 1e-9):
         raise UnansweredError(
             f"internal error: the solver states {name} = {stated:.9g}, its placement has {value:.9g}",
@@ -232,8 +228,8 @@ def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -
 
 def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -> Placement:
     """Keep the start solution where the solver was stopped before it had anything as good."""
-    one, other = evaluate_placement(compiled, found), evaluate_placement(compiled, start)
-    if other.feasible and (not one.feasible or other.objectives[name] < one.objectives[name]):
+    one, other = _alone(compiled, found), _alone(compiled, start)
+    if other.feasible and (not one.feasible or other.costs[name] < one.costs[name]):
         return start
     return found
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
-from placer.evaluation.evaluate import with_waiting
 from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.plan.plan import Bound
@@ -49,8 +48,7 @@ def auto(compiled: Compiled, options: Options, listener: Listener | None = None)
         return plan_ilp(compiled, replace(options, method="ilp"), listener)
     share = replace(options.limits, seconds=options.limits.seconds / 2)
     first = plan_ilp(compiled, replace(options, method="ilp", limits=share), listener)
-    judged = with_waiting(compiled, first.placement, None, first.evaluation)
-    if judged.feasible or len(objectives) > 1:
+    if first.evaluation.feasible or len(objectives) > 1:
         return first
     left = replace(options.limits, seconds=options.limits.seconds - first.plan.certificate.seconds)
     return plan_loss(compiled, replace(options, limits=left), listener, first)

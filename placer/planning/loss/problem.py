@@ -130,7 +130,7 @@ class Problem:
         """A deterministic objective of a placement."""
         pairs = zip(placement.choice, placement.stations, strict=True)
         metrics = [self.metrics(choice, stations) for choice, stations in pairs]
-        return float(OBJECTIVES[name].value(self.compiled, placement, self.book, metrics))
+        return float(OBJECTIVES[name].cost(self.compiled, placement, self.book, metrics))
 
 
 def scaled(stream: Arrivals, factor: float) -> Arrivals:

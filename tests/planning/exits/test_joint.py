@@ -9,8 +9,9 @@ import pytest
 
 from placer.bench.exits.instances import generate
 from placer.errors import InputError
+from placer.evaluation.comparison import simulate_plan
 from placer.evaluation.evaluate import evaluate
-from placer.evaluation.simulated import Request, simulate_plan
+from placer.evaluation.runs import Runs
 from placer.export.parts import parts_of
 from placer.instance.variant import with_shares
 from placer.plan.plan import Plan, dump_plan
@@ -97,7 +98,7 @@ def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
     (variant,) = compiled.variants
     assert list(entry.exits.values()) != [share for _, share, _ in variant.exits]
     assert parts_of(made, compiled)
-    seen = simulate_plan(made, compiled, Request(jobs=20_000, replications=8)).evaluation.times[0]
+    seen = simulate_plan(made, compiled, Runs(jobs=20_000, replications=8)).simulation.times[0]
     limit = compiled.instance.services[0].max_loss
     assert limit is not None
     assert seen.loss_ratio - seen.loss_interval <= limit

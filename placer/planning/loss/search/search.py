@@ -236,7 +236,7 @@ class Search:
         walk = self.walks.rebuild if kind == "rebuild" else self.walks.anneal
         self._improve(walk(current, deadline), deadline)
         best = self.elite[0]
-        gain = max(before.violation - best.score.violation, 0.0)
+        gain = max(before.excess - best.score.excess, 0.0)
         gain += max(before.objective - best.score.objective, 0.0) / max(abs(before.objective), 1e-6)
         self._worth[kind] += LEARNING * (min(gain, 1.0) - self._worth[kind])
         if self.walks.small and gain == 0.0 and best.placement not in self._explored:
