@@ -87,7 +87,7 @@ def solve(arrivals: MarkovArrivals, server: OrderedServer) -> OrderedAnswer:
     words = start[K]
     repaired: Floats = np.zeros((m, m))
     if kill:
-        repaired = np.linalg.inv(np.eye(m) - server.down * arrivals.modulation)
+        repaired = np.asarray(np.linalg.inv(np.eye(m) - server.down * arrivals.modulation), dtype=np.float64)
     size = words + (1 if kill else 0)
     rows = _Rows(spelling, letters, K, size, kill, repaired)
     chain = np.zeros((size, m, size, m))
