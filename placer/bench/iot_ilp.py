@@ -16,7 +16,7 @@ from placer.plan.placement import Placement
 from placer.planning.domains import domain_of
 from placer.planning.ilp.paths import additive_costs
 from placer.planning.ilp.planner import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits
 
 DEFAULT_SECONDS = 60.0
@@ -89,7 +89,7 @@ def _row(compiled: Compiled, name: str, method: str, seconds: float) -> dict[str
         status = "heuristic" if evaluation.feasible else "violated"
         value, bound, gap = evaluation.costs["latency"], None, None
     else:
-        outcome = plan(compiled, Options(method=method, limits=Limits(seconds=seconds)))
+        outcome = plan(compiled, Request(method=method, limits=Limits(seconds=seconds)))
         result = outcome.plan.certificate.objectives[0]
         status, value, bound, gap = (
             outcome.plan.certificate.termination,

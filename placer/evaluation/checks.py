@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,6 +88,12 @@ class Check:
             return 1.0
         sign = -1.0 if self.kind == "min_accuracy" else 1.0
         return float(excess_of(sign * self.actual, sign * self.limit))
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """How a command ends that asked whether limits are kept: 0 yes, 1 no, 3 when it is not decided."""
+    seen = {check.status for check in checks}
+    return 1 if "violated" in seen else 3 if "undecided" in seen else 0
 
 
 def excess_of(actual: ArrayLike, limit: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from placer.evaluation.checks import Check, Status
+from placer.evaluation.checks import Check, Status, exit_code
 from placer.evaluation.deterministic import DeviceMetrics, ServiceMetrics
 from placer.evaluation.stages import Stage
 
@@ -127,12 +127,17 @@ class Evaluation:
     @property
     def feasible(self) -> bool:
         """Whether every limit that was judged is kept."""
-        return not self.violations and not self.undecided
+        return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """How a command ends that asked whether the limits are kept: 0 yes, 1 no, 3 when it is not decided."""
-        return 1 if self.violations else 3 if self.undecided else 0
+        """How a command ends that asked whether the limits are kept, see :func:`placer.evaluation.checks.exit_code`.
+
+        An interrupted simulation decides nothing.
+        """
+        if self.simulation is not None and self.simulation.partial:
+            return 3
+        return exit_code(self.checks)
 
     @property
     def excess(self) -> float:

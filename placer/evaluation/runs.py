@@ -19,6 +19,7 @@ class Runs:
         relative_half_width: go on until the intervals are this narrow; None for a fixed number of replications.
         executor: where replications run; here when None.
         progress: told how many replications are done, and of how many.
+        keep_finished: on an interruption judge by the replications that are done, if there are two.
     """
 
     jobs: int = 100_000
@@ -28,3 +29,4 @@ class Runs:
     relative_half_width: float | None = None
     executor: Executor | None = field(default=None, compare=False)
     progress: Callable[[int, int], None] | None = field(default=None, compare=False)
+    keep_finished: bool = False

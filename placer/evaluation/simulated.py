@@ -46,6 +46,7 @@ def simulated(compiled: Compiled, labelled: Labelled, runs: Runs) -> Seen:
         level=runs.level,
         executor=runs.executor,
         progress=runs.progress,
+        keep_finished=runs.keep_finished,
         **options,
     )
     times, stations = tuple(_times(labelled, result)), tuple(_stations(labelled, result))

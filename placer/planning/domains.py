@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from placer.errors import InfeasibleError
 from placer.instance.compiled import Compiled, Floats
 from placer.instance.topology import Zone
 from placer.instance.variant import Variant
@@ -106,3 +107,37 @@ def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Acti
     if active("compute", name):
         fits &= variant.macs <= compiled.max_compute[device] * (1 + 1e-12)
     return fits
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What a placement of an instance may choose from.
+
+    Attributes:
+        domains: by variant, of those that have a place for every layer and are accurate enough.
+        groups: such variants per service.
+    """
+
+    domains: dict[int, Domain]
+    groups: list[list[int]]
+
+
+def choices_of(compiled: Compiled) -> Choices:
+    """Return what each service may choose from.
+
+    Raises:
+        InfeasibleError: when a service has nothing to choose from.
+    """
+    domains = {}
+    for index, variant in enumerate(compiled.variants):
+        domain = domain_of(compiled, variant)
+        if domain.possible and accurate_enough(compiled, variant):
+            domains[index] = domain
+    groups = [[index for index in group if index in domains] for group in compiled.service_variants]
+    for service, group in zip(compiled.instance.services, groups, strict=True):
+        if not group:
+            raise InfeasibleError(
+                f"service {service.name}: no alternative has a place for all its layers",
+                tip="placer explain says what clashes",
+            )
+    return Choices(domains, groups)

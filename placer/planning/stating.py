@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from placer.evaluation.evaluate import evaluate
 from placer.evaluation.evaluation import Evaluation
-from placer.evaluation.objectives import result_of
+from placer.evaluation.objectives import LARGEST_RATE, OBJECTIVES, result_of
 from placer.evaluation.plan_checks import promises
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, ObjectiveResult, make_plan
 from placer.planning.outcome import Outcome
+from placer.solver.progress import Listener, Progress
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,23 @@ class Claim:
         """What the certificate says; None for a value that is not known."""
         cost = judged.costs[self.name] if self.cost is None else self.cost
         return result_of(compiled, self.name, cost, self.floor, self.bound_of, self.value_of)
+
+
+def in_values(compiled: Compiled, name: str, listener: Listener | None) -> Listener | None:
+    """A listener that is told costs and tells values as people know them, see :mod:`placer.evaluation.objectives`."""
+    objective = OBJECTIVES[name]
+    if listener is None or objective.turn is None:
+        return listener
+
+    def value(cost: float) -> float:
+        turned = objective.turned(compiled, cost) if math.isfinite(cost) else -cost
+        return math.inf if turned >= LARGEST_RATE else turned
+
+    def tell(progress: Progress) -> None:
+        incumbent, bound = value(progress.incumbent), value(progress.bound)
+        listener(replace(progress, incumbent=incumbent, bound=bound, sense=objective.sense))
+
+    return tell
 
 
 def stated(

@@ -22,7 +22,7 @@ from placer.plan.placement import Placement
 from placer.plan.plan import Fragment, ObjectiveResult, Plan
 from placer.planning.explain import explain
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 
 NAN = float("nan")
 INTERRUPTED = "interrupted"
@@ -47,7 +47,7 @@ class Work:
     data: Any
     library: Library
     path: Path
-    options: Options
+    options: Request
     simulation: Runs | None = None
 
 
@@ -206,7 +206,7 @@ def _status(error: PlacerError) -> str:
     return INTERRUPTED if f"({INTERRUPTED})" in error.message else "unanswered"
 
 
-def _clash(compiled: Compiled, options: Options, error: InfeasibleError) -> str:
+def _clash(compiled: Compiled, options: Request, error: InfeasibleError) -> str:
     """What cannot hold together; the planner's own words where the placement limits alone do not clash."""
     try:
         found = explain(compiled, options.limits)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from placer.errors import InputError
 from placer.evaluation.runs import Runs
 from placer.planning.registry import planner
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.simulation.executors import SerialExecutor
 from placer.sweep.answer import INTERRUPTED, Answer, Work, answer, is_tie
 from placer.sweep.changes import changes_along, plans_before
@@ -50,7 +50,7 @@ class Sweep:
     """
 
     grid: Grid
-    options: Options
+    options: Request
     rows: tuple[Row, ...]
     stopped: str | None = None
 
@@ -69,7 +69,7 @@ class Sweep:
 
 def run_sweep(
     grid: Grid,
-    options: Options,
+    options: Request,
     *,
     simulation: Runs | None = None,
     executor: Executor | None = None,
@@ -105,7 +105,7 @@ def run_sweep(
     return Sweep(grid, options, rows, stopped)
 
 
-def _work(grid: Grid, options: Options, simulation: Runs | None) -> list[Work]:
+def _work(grid: Grid, options: Request, simulation: Runs | None) -> list[Work]:
     return [Work(point.number, point.data, grid.library, grid.path, options, simulation) for point in grid.points]
 
 

@@ -20,7 +20,7 @@ from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
 from placer.plan.plan import to_placement
 from placer.planning.ilp.planner import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from tests.random_instances import random_instance
 
 
@@ -43,7 +43,7 @@ def plain(service: object) -> dict[str, object]:
 def feasible(seed: int) -> tuple[Compiled, Placement] | None:
     compiled = at_rate(random_instance(seed, 300), 1e-4)
     try:
-        return compiled, plan(compiled, Options(objectives=("throughput",))).placement
+        return compiled, plan(compiled, Request(objectives=("throughput",))).placement
     except PlacerError:
         return None
 
@@ -59,7 +59,7 @@ def test_without_load_the_response_is_the_latency() -> None:
         labelled = queue_network(compiled, placement, RouteBook(compiled))
         assert labelled is not None
         services, _ = analytic(labelled)
-        outcome = plan(compiled, Options(objectives=("throughput",)))
+        outcome = plan(compiled, Request(objectives=("throughput",)))
         exact = {metrics.name: metrics.latency for metrics in outcome.evaluation.services}
         chains = {
             compiled.instance.services[compiled.variants[choice].service].name

@@ -297,6 +297,6 @@ def test_writing_is_atomic(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_atomically(tmp_path / "none" / "plan.json", "x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="is a folder"):
         write_atomically(tmp_path / "folder", "x")
     assert {entry.name for entry in tmp_path.iterdir()} == {"plan.json", "folder"}

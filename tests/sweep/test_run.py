@@ -23,7 +23,7 @@ from placer.evaluation.runs import Runs
 from placer.instance.compiled import compile_instance
 from placer.instance.resolving import read_instance
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.simulation.executors import SerialExecutor, open_executor
 from placer.solver.progress import Limits
 from placer.sweep.answer import Answer, Work, is_tie
@@ -56,7 +56,7 @@ def test_a_point_is_the_plan_of_the_file_edited_by_hand(
     edited = INSTANCE.replace("arrivals: 4 /s", f"arrivals: {rate} /s").replace("buffer: 50", f"buffer: {buffer}")
     edited = edited.replace("rate: 20 Mbit/s", f"rate: {link}").replace("utilisation: 0.8", f"utilisation: {busy}")
     compiled = compile_instance(read_instance(write(folder, edited)))
-    outcome = plan(compiled, Options(limits=Limits(seconds=20)))
+    outcome = plan(compiled, Request(limits=Limits(seconds=20)))
     judged = evaluate(outcome.plan, compiled)
     found = swept.answer
     assert found.objectives == outcome.plan.certificate.objectives
@@ -105,7 +105,7 @@ def test_no_file_is_needed_where_the_points_run(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "devices.hub.buffer=5", text=INSTANCE.replace("model: cnn-5,", "model: mine.yaml,"))
     for file in tmp_path.iterdir():
         file.unlink()
-    assert run_sweep(grid, Options()).rows[0].answer.planned
+    assert run_sweep(grid, Request()).rows[0].answer.planned
 
 
 def test_infeasible_points_are_rows_with_the_clash(tmp_path: Path) -> None:
@@ -123,11 +123,11 @@ def test_infeasible_points_are_rows_with_the_clash(tmp_path: Path) -> None:
 
 def test_unanswered_and_refused_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="unknown objective 'speed'"):
-        sweep_of(tmp_path, RATES, options=Options(objectives=("speed",)))
+        sweep_of(tmp_path, RATES, options=Request(objectives=("speed",)))
     with pytest.raises(InputError, match="unknown method 'magic'"):
-        sweep_of(tmp_path, RATES, options=Options(method="magic"))
+        sweep_of(tmp_path, RATES, options=Request(method="magic"))
     monkeypatch.setattr("placer.planning.ilp.planner.warm_start", lambda *_: None)
-    sweep = sweep_of(tmp_path, RATES, options=Options(method="warm-start", shortcut=False))
+    sweep = sweep_of(tmp_path, RATES, options=Request(method="warm-start", shortcut=False))
     assert {row.answer.status for row in sweep.rows} == {"unanswered"}
     assert "found no feasible placement" in sweep.rows[0].answer.message
     assert sweep.exit_code == 3
@@ -140,7 +140,7 @@ def test_a_refusal_at_some_points_is_a_row(tmp_path: Path) -> None:
     )
     text = text.replace("type: raspberry-pi-3a-plus", "type: raspberry-pi-4b")
     text = text.replace("technology: wifi-n,", "technology: wifi-n, transmit_energy: 283 nJ/bit,")
-    options = Options(objectives=("energy",))
+    options = Request(objectives=("energy",))
     sweep = sweep_of(tmp_path, "devices.cam.type=raspberry-pi-4b,orange-pi-zero", text=text, options=options)
     assert [row.answer.status for row in sweep.rows] == ["optimal", "refused"]
     assert "power" in sweep.rows[1].answer.message
@@ -157,7 +157,7 @@ def test_simulation_stands_beside_the_analytic_figures(tmp_path: Path) -> None:
         assert other.answer.simulated is None
     edited = INSTANCE.replace("buffer: 50", "buffer: 3").replace("arrivals: 4 /s", "arrivals: 300 /s")
     compiled = compile_instance(read_instance(write(tmp_path, edited)))
-    found = simulate_plan(plan(compiled, Options()).plan, compiled, request)
+    found = simulate_plan(plan(compiled, Request()).plan, compiled, request)
     figures = found.simulation.simulation
     assert figures is not None
     assert sweep.rows[1].answer.totals.loss_ratio == float(figures.total_loss_ratio.mean)
@@ -198,7 +198,7 @@ def test_a_change_by_chance_is_told_from_one_that_had_to_be(tmp_path: Path) -> N
     assert alike.rows[1].answer.objectives[0].value == pytest.approx(second.objectives[0].value)
     # the answer of the right device where both are as good, beside a plan of the left one
     grid = grid_of(tmp_path, "network.links.cam-left.rate=10", text=TWINS)
-    work = Work(0, grid.points[0].data, grid.library, grid.path, Options())
+    work = Work(0, grid.points[0].data, grid.library, grid.path, Request())
     assert is_tie(work, first.services, second)
     assert is_tie(work, second.services, alike.rows[1].answer)
     slow = grid_of(tmp_path, "network.links.cam-left.rate=5", text=TWINS).points[0].data

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import instance_option, json_option, open_plan
+from placer.api import open_plan
+from placer.cli.common import instance_option, json_option
 from placer.cli.parameters import FILE_OR_NAME
 
 
@@ -44,7 +45,8 @@ def command(
     runs = Runs(jobs, replications, seed)
     judgements = []
     for plan_file in plan_files:
-        plan, compiled, fresh = open_plan(plan_file, instance)
+        opened = open_plan(plan_file, instance)
+        plan, compiled, fresh = opened.plan, opened.compiled, opened.fresh
         state = Check("stale", plan_file, "ok", "the instance is the one that the plan was made from")
         if not fresh:
             message = "the instance has changed since the plan was made (its hash differs)"

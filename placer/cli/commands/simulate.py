@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json, replication_bar
+from placer import api
+from placer.cli.common import evaluation_json, instance_option, json_option, print_json, replication_bar
 from placer.cli.parameters import FILE_OR_NAME, Number
 
 
@@ -36,16 +37,25 @@ def command(
 ) -> int:
     """Simulate PLAN: loss, throughput, response times with intervals, beside the analytic evaluator.
 
-    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
+    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval. Ctrl-C keeps the replications that
+    are done; exit code 3 then, and the output says that it is partial.
     """
     from placer.cli.output import plan as report
-    from placer.evaluation.comparison import simulate_plan
-    from placer.evaluation.runs import Runs
     from placer.simulation.executors import open_executor
 
-    plan, compiled, _ = open_plan(plan_file, instance)
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
-        found = simulate_plan(plan, compiled, Runs(jobs, replications, seed, level, relative_half_width, pool, tell))
+        found = api.simulate(
+            plan_file,
+            instance,
+            jobs=jobs,
+            replications=replications,
+            seed=seed,
+            level=level,
+            relative_half_width=relative_half_width,
+            executor=pool,
+            progress=tell,
+            keep_finished=True,
+        )
     seen = found.simulation
     assert seen.simulation is not None
     code = seen.exit_code
@@ -55,6 +65,8 @@ def command(
             "analytic": evaluation_json(found.analytic),
             "disagreements": found.disagreements,
             "replications": seen.simulation.replications,
+            "planned": seen.simulation.planned,
+            "partial": seen.simulation.partial,
             "events": seen.simulation.events,
             "seed": seen.simulation.seed,
             "level": level,
@@ -67,5 +79,8 @@ def command(
     report.print_times(seen, out)
     for line in found.disagreements:
         out.print(f"differs  {line}", markup=False)
+    if seen.simulation.partial:
+        done = f"{seen.simulation.replications} of {seen.simulation.planned} replications"
+        out.print(f"partial: {done}; interrupted", markup=False)
     report.print_checks(seen, out)
     return code

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from placer.cli.common import plain
 from placer.evaluation.checks import Check
+from placer.evaluation.checks import exit_code as code_of
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,7 @@ class Judgement:
 
 def exit_code(judgements: Sequence[Judgement]) -> int:
     """0 when every plan keeps its limits, 1 when one does not, 3 when one is undecided."""
-    if any(judgement.count("violated") for judgement in judgements):
-        return 1
-    return 3 if any(judgement.count("undecided") for judgement in judgements) else 0
+    return code_of(check for judgement in judgements for check in judgement.checks)
 
 
 def text(judgements: Sequence[Judgement]) -> str:
@@ -59,6 +58,7 @@ def as_json(judgements: Sequence[Judgement]) -> str:
             "file": judgement.file,
             "evaluator": judgement.evaluator,
             "feasible": exit_code([judgement]) == 0,
+            "excess": sum(check.relative_excess for check in judgement.checks),
             "checks": [{**plain(check), "excess": plain(check.excess)} for check in judgement.checks],
         }
         for judgement in judgements

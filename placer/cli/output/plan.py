@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from placer.cli.output.table import table
 from placer.evaluation.checks import Status
 from placer.evaluation.evaluation import Evaluation
+from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.units import show_bytes, show_fraction, show_joules, show_seconds
+from placer.planning.methods import DETERMINISTIC
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
     from placer.plan.plan import ObjectiveResult, Plan
-    from placer.planning.outcome import Outcome
+    from placer.planning.answer import Answer
 
 _SHOW: dict[str, Callable[[float], str]] = {
     "s": show_seconds,
@@ -31,6 +35,8 @@ _WORDS: tuple[tuple[str, Status], ...] = (("VIOLATED", "violated"), ("UNDECIDED"
 
 def console(err: bool = False) -> Console:
     """A console of stable width where the output is no terminal."""
+    from rich.console import Console
+
     stream = sys.stderr if err else sys.stdout
     return Console(stderr=err, width=None if stream.isatty() else 110, highlight=False)
 
@@ -174,23 +180,46 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
             out.print(line + show_fraction(station.loss_ratio), markup=False)
 
 
-def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name: str, unit: str, out: Console) -> None:
+def print_answer(answer: Answer, output: Path | None) -> None:
+    """Print all that ``placer plan`` says: the plan, what it does, what stands beside it, its limits."""
+    out = console()
+    print_plan(answer.plan, out)
+    print_metrics(answer.evaluation, out)
+    print_baselines(answer, out)
+    print_checks(answer.evaluation, out)
+    print_assumptions(answer.assumed, out)
+    if output is not None:
+        out.print(f"written to {output}", markup=False)
+    if not answer.evaluation.feasible:
+        method, judge = answer.request.method, answer.evaluation.evaluator
+        line = f"This plan breaks limits, by the {judge} evaluator."
+        if method in ("auto", "loss", "joint-exits"):
+            line += " No plan was found that keeps all; this one breaks them least of those that were looked at."
+        else:
+            line += f" Method {method} does not look at them all; auto searches for plans that keep them."
+        out.print(line, markup=False)
+
+
+def print_baselines(answer: Answer, out: Console) -> None:
     """Print baselines beside a plan, and say plainly when not splitting wins."""
-    value = outcome.evaluation.objectives[name]
-    rows = [("the plan", shown(name, value, unit), "", _kept(outcome.evaluation))]
-    for title, other in beside.items():
-        if other is None:
-            reason = "no node is large enough" if "node" in title else "no cloud device"
-            rows.append((title, "–", "", "no such placement was found" if name == "loss" else reason))
+    name = answer.request.objectives[0]
+    unit = OBJECTIVES[name].unit
+    value = answer.evaluation.objectives[name]
+    rows = [("the plan", shown(name, value, unit), "", _kept(answer.evaluation))]
+    for one in answer.baselines:
+        if one.outcome is None:
+            rows.append((one.title, "–", "", one.reason))
             continue
-        theirs = other.evaluation.objectives[name]
-        rows.append((title, shown(name, theirs, unit), against(name, value, theirs), _kept(other.evaluation)))
+        judged = one.outcome.evaluation
+        theirs = judged.objectives[name]
+        rows.append((one.title, shown(name, theirs, unit), against(name, value, theirs), _kept(judged)))
     out.print(table(f"Beside it ({name})", ("placement", name, "against the plan", "keeps all limits"), rows))
-    split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
-    whole = beside.get("each service whole on one node")
-    if not split:
+    if name not in DETERMINISTIC:
+        return
+    whole = next((one.outcome for one in answer.baselines if one.key == "single_node"), None)
+    if not any(len({f.device for f in service.fragments}) > 1 for service in answer.plan.services):
         out.print("Do not split: each service is best whole on one node.")
-    elif whole is not None and whole.evaluation.feasible and _as_good(whole.evaluation, outcome.evaluation, name):
+    elif whole is not None and whole.evaluation.feasible and _as_good(whole.evaluation, answer.evaluation, name):
         out.print("Do not split: whole networks on one node are as good as this plan.")
 
 
@@ -224,7 +253,7 @@ def print_checks(evaluation: Evaluation, out: Console) -> None:
     out.print(", ".join([*counts, f"{len(evaluation.skipped)} skipped"]), markup=False)
 
 
-def print_assumptions(lines: list[str], out: Console) -> None:
+def print_assumptions(lines: Sequence[str], out: Console) -> None:
     """Print the assumed figures that a result rests on."""
     if lines:
         out.print(f"Assumed figures ({len(lines)}):", markup=False)

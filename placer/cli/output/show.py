@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from placer.cli.common import evaluation_json, read_compiled
+
+from placer.api import compiled_of
+from placer.cli.common import evaluation_json
 from placer.cli.output import plan as report
 from placer.cli.output.table import table
 from placer.errors import InputError
@@ -64,7 +67,7 @@ def show_plan(plan: Plan, compiled: Compiled, picture: Output | None, as_json: b
 
 def show_instance(thing: str, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show devices, radios, links and services of an instance."""
-    compiled = read_compiled(thing)
+    compiled = compiled_of(thing)
     if picture is not None:
         from placer.pictures.plan import picture_of_instance
 

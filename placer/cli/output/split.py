@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from placer.cli.output.plan import print_assumptions, value_text
 from placer.cli.output.table import table
 from placer.instance.units import show_bytes, show_fraction, show_rate, show_seconds
@@ -14,6 +12,8 @@ from placer.splitting.questions import Found, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
 _MOST_USERS = 20
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def table(
@@ -25,6 +26,9 @@ def table(
         right: heads of the columns that are set to the right: figures that are compared.
         whole: heads of the columns that are never wrapped.
     """
+    from rich.table import Table
+    from rich.text import Text
+
     made = Table(title=Text(title), title_justify="left")
     for column in columns:
         made.add_column(

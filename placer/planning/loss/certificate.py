@@ -14,7 +14,7 @@ from placer.planning.loss.relaxations import TRUE_SYSTEM
 from placer.planning.loss.search.search import Candidate, Found
 from placer.planning.loss.selection import LEVEL, Selection
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.planning.stating import Claim, stated
 
 ENUMERATED = "every placement under the analytic evaluator"
@@ -49,18 +49,18 @@ def ending(problem: Problem, found: Found, relaxed: LossBound, best: Candidate) 
         return "optimal"
     if found.ended == "rounds":
         return "iteration-limit"
-    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted"}
+    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted", "gap": "gap-reached"}
     return endings.get(found.ended, "heuristic")
 
 
 def answer(
-    problem: Problem, options: Options, best: Candidate, spacing: dict[int, float], evidence: Evidence
+    problem: Problem, request: Request, best: Candidate, spacing: dict[int, float], evidence: Evidence
 ) -> Outcome:
     """The chosen candidate as a plan with its certificate, judged with its waiting.
 
     Args:
         problem: what was asked.
-        options: how it was asked.
+        request: how it was asked.
         best: the candidate.
         spacing: least time between two requests of a service at its source, s, by service; nothing without limit.
         evidence: how sure it is.
@@ -70,8 +70,8 @@ def answer(
         termination=evidence.termination,
         objectives=(),
         seconds=time.monotonic() - evidence.begin,
-        seed=options.limits.seed,
-        options={"time_limit": options.limits.seconds, "rounds": options.limits.nodes},
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds, "rounds": request.rounds},
         bounds=evidence.bounds,
         confirmed=_confirmation(evidence.selection),
         admission_gain=evidence.gain,
@@ -84,7 +84,7 @@ def answer(
         cost=best.score.objective if several else None,
         value_of=_worlds(problem) if several else None,
     )
-    return stated(problem.compiled, best.placement, certificate, [claim], options.path, spacing)
+    return stated(problem.compiled, best.placement, certificate, [claim], request.path, spacing)
 
 
 def _worlds(problem: Problem) -> str:

@@ -11,7 +11,7 @@ from placer.evaluation.evaluate import evaluate, evaluate_placement
 from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.planning.ilp.planner import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from tests.random_instances import every_placement, random_instance
 
 ASKED = ("latency", "latency-worst", "throughput", "energy")
@@ -33,7 +33,7 @@ def check_seed(seed: int, largest: int) -> bool:
     best = brute_force(compiled)
     for name in ASKED:
         for shortcut in (True, False) if name == "latency" else (False,):
-            options = Options(objectives=(name,), shortcut=shortcut)
+            options = Request(objectives=(name,), shortcut=shortcut)
             if not best:
                 with pytest.raises(InfeasibleError):
                     plan(compiled, options)

@@ -25,15 +25,15 @@ from placer.planning.loss.scenarios import read_scenarios
 from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import select
 from placer.planning.registry import PLANNERS, plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits, Progress
 from tests.instance.build import compiled_from
 
 SMALL = [Spec(seed, *shape) for seed in range(2) for shape in ((3, 2, (2, 3)), (4, 2, (2, 3)), (3, 3, (2, 2)))]
 
 
-def options(seconds: float = 4.0, **more: object) -> Options:
-    return Options(objectives=(LOSS,), limits=Limits(seconds=seconds), **more)  # type: ignore[arg-type]
+def options(seconds: float = 4.0, **more: object) -> Request:
+    return Request(objectives=(LOSS,), limits=Limits(seconds=seconds), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("spec", SMALL, ids=lambda spec: spec.name)
@@ -172,11 +172,11 @@ def test_selection_takes_the_better_and_ends_early_on_twins() -> None:
 
 def test_auto_keeps_the_optimum_where_it_can_and_plans_for_loss_where_it_must() -> None:
     parking = compile_instance(read_instance("smart-parking"))
-    assert auto(parking, Options(limits=Limits(seconds=10))).plan.certificate.method == "shortest-path"
+    assert auto(parking, Request(limits=Limits(seconds=10))).plan.certificate.method == "shortest-path"
     boards = compile_instance(read_instance("five-board"))
-    blind = plan(boards, Options(method="ilp", limits=Limits(seconds=10)))
+    blind = plan(boards, Request(method="ilp", limits=Limits(seconds=10)))
     assert not blind.evaluation.feasible
-    found = auto(boards, Options(limits=Limits(seconds=10)))
+    found = auto(boards, Request(limits=Limits(seconds=10)))
     assert found.evaluation.feasible
     objective = found.plan.certificate.objectives[0]
     assert objective.bound is not None
