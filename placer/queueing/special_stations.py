@@ -73,7 +73,8 @@ def special_stations(batch: Batch, layout: Layout) -> tuple[SpecialStation, ...]
     # behind stations that are no slower a stream of its own meets nobody: that is known without a chain
     spaced = layout.unshared & (layout.up >= 0) & (layout.mean <= layout.slowest)
     chosen = np.bincount(layout.station, entry | fork | (bursty & ~spaced), minlength=len(batch.capacity)) > 0
-    chosen |= fails & (batch.up > NEVER_UP * batch.down)
+    used = np.bincount(layout.station, minlength=len(batch.capacity)) > 0
+    chosen |= used & fails & (batch.up > NEVER_UP * batch.down)
     order = np.argsort(layout.station, kind="stable")
     bounds = np.searchsorted(layout.station[order], np.arange(len(batch.capacity) + 1))
     parts = np.argsort(layout.part_of, kind="stable")

@@ -268,3 +268,8 @@ def test_bursts_go_on(stream: Arrivals, tolerance: float, capacity: tuple[int, i
     )
     found = solve(replace(network, arrivals=(stream,)))
     assert found.loss_ratio[0] == pytest.approx(exact, rel=tolerance)
+
+
+def test_a_failing_station_that_serves_nothing() -> None:
+    network = chains(np.array([3, 3]), np.array([1.0]), [[0]], [[0.1]])
+    assert solve(replace(network, up=np.array([0.0, 10.0]), down=np.array([0.0, 1.0]))).loss_ratio[0] < 1e-3
