@@ -88,11 +88,11 @@ def stability_checks(stations: Sequence[StationTimes]) -> Iterator[Check]:
 
 
 def queues_of(
-    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
+    compiled: Compiled, placement: Placement, book: RouteBook, spacing: Mapping[int, float] | None = None
 ) -> Labelled | None:
     """The queueing network of a placement; None when nothing arrives, or a layer or tensor has nowhere to go.
 
-    ``gaps`` are the rate limits at the sources: seconds by service index.
+    ``spacing`` are the rate limits at the sources: seconds by service index.
     """
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
@@ -101,4 +101,4 @@ def queues_of(
         moves = moves_needed(compiled, variant, stations)
         if not all(np.isfinite(book.seconds(variant, *move)) for move in moves):
             return None
-    return queue_network(compiled, placement, book, gaps)
+    return queue_network(compiled, placement, book, spacing)
