@@ -17,6 +17,7 @@ SUITES = {
     "simulator": "placer.bench.simulator",
     "loss": "placer.bench.loss.suite",
     "exits": "placer.bench.exits.suite",
+    "verdict": "placer.bench.verdict",
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
     "startup": "placer.bench.startup",
