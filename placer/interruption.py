@@ -19,6 +19,8 @@ _flags: list[threading.Event] = []
 
 def install() -> None:
     """Make every such signal raise KeyboardInterrupt in the main thread; what is ignored (``nohup``) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
@@ -48,6 +50,17 @@ def held() -> Iterator[threading.Event]:
     finally:
         for number in ours:
             signal.signal(number, previous[number])
+        _flags.remove(flag)
+
+
+@contextmanager
+def noted() -> Iterator[threading.Event]:
+    """An event that is set when something inside holds an interruption back: it ends, and so should what follows."""
+    flag = threading.Event()
+    _flags.append(flag)
+    try:
+        yield flag
+    finally:
         _flags.remove(flag)
 
 

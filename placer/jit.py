@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from typing import Any, TypeVar
 from placer import optional
 from placer._version import __version__
 from placer.errors import BrokenExtraError, MissingExtraError
+from placer.interruption import held
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,12 +85,14 @@ def _compile(function: Any) -> Any:
 def _compiled(function: Any) -> Any:
     numba = optional.load("numba", _WHAT, _EXTRA)
     register_jitable = optional.load("numba.extending", _WHAT, _EXTRA).register_jitable
-    kept = _use_cache_folder(numba.config)
+    folder = _cache_folder()
+    # Numba reads this anew at times, from a file in the current folder too: it is set before each use.
+    numba.config.CACHE_DIR = "" if folder is None else str(folder)
     _tell_terminal()
     while _helpers:
         # Nobody calls a helper from C, so no wrapper for that is compiled: a sixth of the time.
         register_jitable(no_cfunc_wrapper=True)(_helpers.pop())
-    return numba.njit(cache=kept, nogil=True, no_cfunc_wrapper=True)(function)
+    return _Uninterrupted(numba.njit(cache=folder is not None, nogil=True, no_cfunc_wrapper=True)(function))
 
 
 @cache
@@ -133,22 +137,38 @@ def _notice() -> Callable[[], None] | None:
     return status.stop
 
 
+class _Uninterrupted:
+    """A compiled function whose compilation, at its first call, no interruption falls into.
+
+    Numba calls Python back from inside its compiler, where an exception is lost.
+    """
+
+    def __init__(self, dispatcher: Any) -> None:
+        self.dispatcher = dispatcher
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self.dispatcher.signatures:
+            return self.dispatcher(*arguments)
+        with held() as interrupted:
+            result = self.dispatcher(*arguments)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        return result
+
+
 @cache
-def _use_cache_folder(config: Any) -> bool:
-    """Point numba's cache at our own folder for the life of the process; NUMBA_CACHE_DIR, set by the user, wins."""
-    if config.CACHE_DIR:
-        return True
-    folder = _kernel_folder()
-    if folder is not None:
-        config.CACHE_DIR = str(folder)
-    return folder is not None
+def _cache_folder() -> Path | None:
+    """Where compiled code is kept; None to keep none. ``NUMBA_CACHE_DIR``, an absolute path, is the user's own word."""
+    given = os.environ.get("NUMBA_CACHE_DIR", "")
+    return Path(given) if os.path.isabs(given) else _kernel_folder()
 
 
 def _kernel_folder() -> Path | None:
     """The folder of compiled code, made when it is missing; None where none is writable by the user alone."""
     try:
         folder = cache_root().resolve() / f"kernels-{_fingerprint()}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([one for one in (folder, *folder.parents) if not os.path.lexists(one)]):
+            missing.mkdir(mode=0o700, exist_ok=True)
         usable = os.access(folder, os.W_OK) and _is_private(folder)
     except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         return None
@@ -168,16 +188,21 @@ def cache_root() -> Path:
 
 
 def _is_private(folder: Path) -> bool:
-    """Compiled code is loaded from here: nobody else may be able to put it there, nor to replace the folder."""
+    """Compiled code is loaded from here: nobody else may be able to put it there, nor to replace a folder above it."""
     if sys.platform == "win32":
         return True
-    own, above = folder.stat(), folder.parent.stat()
-    return (
-        own.st_uid == os.getuid()
-        and not own.st_mode & 0o022
-        and above.st_uid in (os.getuid(), 0)
-        and (not above.st_mode & 0o022 or bool(above.st_mode & 0o1000))
-    )
+    own = os.lstat(folder)
+    if not stat.S_ISDIR(own.st_mode) or own.st_uid != os.getuid() or own.st_mode & 0o022:
+        return False
+    return all(_is_safe(os.lstat(above)) for above in folder.parents)
+
+
+def _is_safe(above: os.stat_result) -> bool:
+    """Whether only its owner, the user or the system, can replace what a folder holds."""
+    others = 0o002
+    if not above.st_gid == os.getgid() == os.getuid():  # the user's own group has no other member
+        others |= 0o020
+    return above.st_uid in (os.getuid(), 0) and (not above.st_mode & others or bool(above.st_mode & stat.S_ISVTX))
 
 
 def _fingerprint() -> str:

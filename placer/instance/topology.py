@@ -32,7 +32,9 @@ Zone = frozenset[int]
 class Arc:
     """One direction of one hop; compared by identity.
 
-    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown).
+    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown). ``queue`` is the number of tensors
+    that find room at a link that is modelled as a queue; those links are numbered by ``station``, from 0, in the order
+    in which the instance names them, there before back.
     """
 
     tail: int
@@ -43,6 +45,7 @@ class Arc:
     technology: str
     channel: str | None = None
     queue: int | None = None
+    station: int | None = None
 
     def seconds(self, size: float) -> float:
         """Time that a tensor of ``size`` bytes takes."""
@@ -104,6 +107,11 @@ class Topology:
     arcs: tuple[Arc, ...]
     hears: dict[str, NDArray[np.bool_]]
     _cache: dict[tuple[float, Zone | None], Routes] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def queueing(self) -> tuple[Arc, ...]:
+        """The arcs that are queues, in the order of their numbers."""
+        return tuple(arc for arc in self.arcs if arc.station is not None)
 
     @cached_property
     def hop_counts(self) -> Floats:
@@ -205,9 +213,12 @@ def build_topology(instance: Instance) -> Topology:
             Arc(int(tail), int(head), radio.rate, radio.latency, energy, radio.name, radio.channel)
             for tail, head in zip(*np.nonzero(near), strict=True)
         ]
+    numbers = iter(range(2 * len(instance.links)))
     for link in instance.links:
         a, b = (index[name] for name in link.between)
         energy = np.nan if link.transmit_energy is None else link.transmit_energy
         for tail, head in ((a, b), (b, a)):
-            arcs.append(Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", queue=link.queue))
+            station = None if link.queue is None else next(numbers)
+            rate = link.rate * link.goodput
+            arcs.append(Arc(tail, head, rate, link.latency, energy, "link", queue=link.queue, station=station))
     return Topology(names, tuple(arcs), hears)

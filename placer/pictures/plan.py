@@ -85,9 +85,7 @@ def _scene(compiled: Compiled, parts: Parts | None) -> _Scene:
             target = lines[index[service.result_device]]
             target.append((f"result of {service.name}", COLOURS[number % len(COLOURS)]))
     if parts is not None:
-        load = loads(compiled, parts.placement)
-        in_flash = ~np.isnan(compiled.flash)
-        used = load.runtime + load.activations + np.where(in_flash, 0.0, load.weights)
+        used = compiled.stores.ram(loads(compiled, parts.placement).stored)
     return _Scene(compiled, parts, lines, used, compact)
 
 

@@ -6,6 +6,7 @@ longer than most plans.
 
 from __future__ import annotations
 
+import logging
 import re
 from array import array
 from collections.abc import Iterable
@@ -23,6 +24,10 @@ _ORDER = pyo.SortComponents.ORDERED_INDICES
 """Components as they were declared; entries of those over no ordered set by their indices, so that runs are alike."""
 
 Floats = NDArray[np.float64]
+
+# Pyomo prints its warnings on standard output, which is for data: without its handlers they go to standard error.
+for _handler in list(logging.getLogger("pyomo").handlers):
+    logging.getLogger("pyomo").removeHandler(_handler)
 Indices = NDArray[np.int32]
 
 

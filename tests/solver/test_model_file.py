@@ -68,3 +68,10 @@ def test_highs_that_cannot_write_all_is_found_out(tmp_path: Path, suffix: str) -
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(path)], capture_output=True, text=True)
     assert "cannot be written whole: is the disk full?" in done.stdout, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_what_pyomo_warns_of_is_no_data() -> None:
+    script = "import placer.solver.highs, logging; logging.getLogger('pyomo.core').warning('a warning')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == ""
+    assert "a warning" in done.stderr

@@ -37,7 +37,14 @@ def _list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) 
     "--methods", "listed", is_flag=True, is_eager=True, expose_value=False, callback=_list_methods, help="List them."
 )
 @click.option("--compare", is_flag=True, help="All schedulers.")
-@click.option("--sweep", "sweep_text", help="arrivals=1 /s..6 /s, arrivals=1 /s..6 /s:20 or max-loss=0.1%,1%,5%.")
+@click.option(
+    "--vary",
+    "--sweep",
+    "varied",
+    metavar="PATH=VALUES",
+    help="Sweep 'arrivals' or 'max-loss', such as arrivals=1:6:20 /s or max-loss=0.1,1,5 %: "
+    "start:stop:count[:log] or a list a,b,c, a unit at the end.",
+)
 @click.option("--picture", type=FILE, help="Draw the sweep to an .svg or .png file.")
 @click.option("--speed", help="Times from the profile's MACs at this speed, such as '20 MMAC/s'.")
 @click.option("-o", "--output", type=FILE, help="Write the policy for a device (JSON).")
@@ -60,7 +67,7 @@ def command(
     max_loss: str,
     methods: tuple[str, ...],
     compare: bool,
-    sweep_text: str | None,
+    varied: str | None,
     picture: Path | None,
     output: Path | None,
     force: bool,
@@ -81,16 +88,16 @@ def command(
     from placer.exits.schedulers import METHODS
     from placer.exits.sweep import compare as run_all
 
-    if picture is not None and sweep_text is None:
-        raise InputError("--picture draws a sweep", tip="add --sweep arrivals=1 /s..6 /s")
+    if picture is not None and varied is None:
+        raise InputError("--picture draws a sweep", tip="add --vary 'arrivals=1:6:9 /s'")
     chosen = tuple(METHODS) if compare else methods or ("queueing",)
-    if output is not None and (len(chosen) > 1 or sweep_text is not None):
-        raise InputError("-o writes the policy of one method", tip="name it with --method, without --sweep")
+    if output is not None and (len(chosen) > 1 or varied is not None):
+        raise InputError("-o writes the policy of one method", tip="name it with --method, without --vary")
     target, drawing = claim_output(output, force), claim_output(picture, force)
     task = _task(profile, arrivals, buffer, max_loss, seed, options)
     request = Request(jobs, replications, seed=seed)
-    if sweep_text is not None:
-        return _sweep(task, request, chosen, sweep_text, drawing, as_json)
+    if varied is not None:
+        return _sweep(task, request, chosen, varied, drawing, as_json)
     from placer.cli.output import exits as exits_report
 
     with exits_report.telling(not as_json) as tell:
@@ -136,9 +143,9 @@ def _sweep(
     task: Task, request: Request, methods: tuple[str, ...], text: str, picture: Target | None, as_json: bool
 ) -> int:
     from placer.cli.output import exits as exits_report
-    from placer.exits.sweep import parse_sweep, sweep
+    from placer.exits.sweep import read_axis, sweep
 
-    axis, values = parse_sweep(text)
+    axis, values = read_axis(text)
     points = list(sweep(task, request, methods, axis, values))
     if picture is not None:
         from placer.pictures.frontier import draw

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import json_option, print_json, read_compiled
+from placer.api import compiled_of
+from placer.cli.common import json_option, print_json
 from placer.cli.parameters import FILE_OR_NAME, SECONDS
 
 
@@ -17,7 +18,7 @@ def command(instance: str, time_limit: float, as_json: bool) -> int:
     from placer.planning.explain import explain
     from placer.solver.progress import Limits
 
-    compiled = read_compiled(instance)
+    compiled = compiled_of(instance)
     found = explain(compiled, Limits(seconds=time_limit))
     if as_json:
         print_json(found)

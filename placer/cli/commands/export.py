@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import instance_option, json_option, open_plan, print_json
+from placer import api
+from placer.cli.common import instance_option, json_option, print_json
 from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
@@ -30,18 +31,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Write what the nodes run: manifests and diagrams of PLAN. Refuses a plan that violates a limit."""
-    from placer.errors import InfeasibleError
-    from placer.evaluation.evaluate import evaluate
-    from placer.export.folder import FORMATS, export, probe
-
-    plan, compiled, fresh = open_plan(plan_file, instance)
-    probe(output, force)
-    if not fresh and not stale_ok:
-        raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
-    violations = evaluate(plan, compiled).violations
-    if violations:
-        raise InfeasibleError("the plan violates a limit: " + violations[0].message, tip="placer check says all")
-    written = export(plan, compiled, output, formats or tuple(FORMATS), image=image, force=force)
+    written = api.export(plan_file, output, formats, instance=instance, image=image, force=force, stale_ok=stale_ok)
     if as_json:
         print_json({"folder": str(output), "files": [str(path) for path in written]})
     else:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import claim_output, instance_option, json_option, open_plan, print_json
+from placer.api import open_plan
+from placer.cli.common import claim_output, instance_option, json_option, print_json
 from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
@@ -23,7 +24,8 @@ def command(thing: str, picture: Path | None, force: bool, instance: str | None,
     drawing = claim_output(picture, force)
     kind, path = identify(thing)
     if kind == "plan":
-        plan, compiled, _ = open_plan(thing, instance)
+        opened = open_plan(thing, instance)
+        plan, compiled = opened.plan, opened.compiled
         data = show_plan(plan, compiled, drawing, as_json)
     elif kind == "instance":
         data = show_instance(thing, drawing, as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -66,8 +65,8 @@ def command(
     Ctrl-C keeps the points that are done. Exit code 0 when there is a plan at any point, 1 when every point is
     infeasible, 3 when none was answered.
     """
-    from placer.evaluation.simulated import Request
-    from placer.planning.request import Options
+    from placer.evaluation.runs import Runs
+    from placer.planning.request import Request
     from placer.simulation.executors import open_executor
     from placer.solver.progress import Limits
     from placer.sweep.grid import read_grid
@@ -83,15 +82,10 @@ def command(
         new_figure(1.0, 1.0)  # a missing extra is said before hours of planning
     table, drawing = claim_output(output, force), claim_output(picture, force)
     grid = read_grid(instance, vary)
-    options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
-    request = Request(jobs, replications, seed) if simulated else None
-    # workers that Ctrl-C ends hold a lock of Pyomo's, which Python's tracker frees: no news for the user
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    with open_executor(executor) as pool:
-        with replication_bar(not as_json, "points") as tell:
-            sweep = run_sweep(grid, options, simulation=request, executor=pool, progress=tell)
-        if sweep.stopped is not None:
-            _end_workers()
+    options = Request(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
+    request = Runs(jobs, replications, seed) if simulated else None
+    with open_executor(executor) as pool, replication_bar(not as_json, "points") as tell:
+        sweep = run_sweep(grid, options, simulation=request, executor=pool, progress=tell)
     # a sweep stopped before its first point leaves what is there
     if table is not None and sweep.rows:
         write_sweep(sweep, table)
@@ -111,11 +105,3 @@ def command(
         if file is not None and sweep.rows:
             out.print(f"written to {file}", markup=False)
     return sweep.exit_code
-
-
-def _end_workers() -> None:
-    """Nobody waits for points whose answers are not wanted any more: end the processes of this command's pool."""
-    import multiprocessing
-
-    for process in multiprocessing.active_children():
-        process.terminate()

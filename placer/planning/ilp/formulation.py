@@ -193,42 +193,36 @@ def _node_limits(f: Formulation) -> None:
 
 def _memory(f: Formulation) -> None:
     """Σ alpha·m + working memory + runtimes ≤ memory; weights in flash where a device has one; own memory of units."""
-    m, compiled = f.model, f.compiled
-    ram: dict[int, Terms] = defaultdict(list)
-    flash: dict[int, Terms] = defaultdict(list)
-    unit: dict[int, Terms] = defaultdict(list)
+    m, compiled, stores = f.model, f.compiled, f.compiled.stores
+    held: dict[int, Terms] = defaultdict(list)
     m.working = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, dense=False)
     m.working_memory = pyo.Constraint(pyo.Any)
     m.resident = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, bounds=(0, 1), dense=False)
     m.runtime = pyo.Constraint(pyo.Any)
     for index, variant, layer, station, alpha in placed(f):
-        device = int(compiled.station_device[station])
-        own = not np.isnan(compiled.unit_memory[station])
-        in_flash = not np.isnan(compiled.flash[device])
-        store = unit[station] if own else flash[device] if in_flash else ram[device]
         if variant.weights[layer] > 0:
-            store.append((variant.weights[layer] * MB, alpha))
+            held[stores.weights[station]].append((variant.weights[layer] * MB, alpha))
         name, unit_name = variant.layers[layer], compiled.stations[station].name
         if variant.activations[layer] > 0:
             if unit_name not in m.working:
-                (unit[station] if own else ram[device]).append((1.0, m.working[unit_name]))
+                held[stores.working[station]].append((1.0, m.working[unit_name]))
             row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
             m.working_memory[f.network(index), name, unit_name] = row <= 0
         if variant.runtime_memory > 0:
-            here = (f.network(index), compiled.device_names[device])
+            here = (f.network(index), compiled.device_names[compiled.station_device[station]])
             if here not in m.resident:
-                ram[device].append((variant.runtime_memory * MB, m.resident[here]))
+                held[stores.runtime[station]].append((variant.runtime_memory * MB, m.resident[here]))
             m.runtime[(*here, name, unit_name)] = linear([(1.0, alpha), (-1.0, m.resident[here])]) <= 0
     m.memory = pyo.Constraint(pyo.Any)
     m.flash = pyo.Constraint(pyo.Any)
-    for device, name in enumerate(compiled.device_names):
-        if ram[device] and f.active("memory", name):
-            m.memory[name] = linear(ram[device]) <= compiled.memory[device] * MB
-        if flash[device] and f.active("flash", name):
-            m.flash[name] = linear(flash[device]) <= compiled.flash[device] * MB
-    for station, place in enumerate(compiled.stations):
-        if unit[station] and f.active("memory", compiled.device_names[place.device]):
-            m.memory[place.name, "own"] = linear(unit[station]) <= compiled.unit_memory[station] * MB
+    own = 2 * stores.devices
+    for store in sorted(held):
+        family, size = stores.family(store), stores.capacity[store] * MB
+        unit = compiled.stations[store - own] if store >= own else None
+        device = compiled.device_names[store % stores.devices if unit is None else unit.device]
+        if f.active(family, device):
+            key = device if unit is None else (unit.name, "own")
+            (m.flash if family == "flash" else m.memory)[key] = linear(held[store]) <= size
 
 
 def limit_moves(f: Formulation, old: Placement, most: int) -> None:

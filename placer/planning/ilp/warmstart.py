@@ -23,39 +23,28 @@ _ROUNDS = 6
 class _Room:
     """Capacity left on devices and stations, for the beam search."""
 
-    memory: Floats
-    flash: Floats
+    stores: Floats
     layers: Floats
     compute: Floats
     busy: Floats
 
 
 def _room(compiled: Compiled, others: Placement, skip: int) -> _Room:
+    at, stores = compiled.station_device, compiled.stores
     room = _Room(
-        compiled.memory.copy(),
-        compiled.flash.copy(),
-        compiled.max_layers.copy(),
-        compiled.max_compute.copy(),
-        compiled.max_utilisation.copy(),
+        stores.capacity.copy(), compiled.max_layers.copy(), compiled.max_compute.copy(), compiled.max_utilisation.copy()
     )
-    at = compiled.station_device
-    for index, stations in zip(others.choice, others.stations, strict=True):
-        variant = compiled.variants[index]
+    for index, placed in zip(others.choice, others.stations, strict=True):
+        variant, stations = compiled.variants[index], np.array(placed, dtype=np.int64)
         if variant.service == skip:
             continue
         rate = np.nan_to_num(compiled.rate[variant.service])
-        for layer, station in enumerate(stations):
-            device = at[station]
-            weight = 0.0 if not np.isnan(compiled.unit_memory[station]) else variant.weights[layer]
-            if np.isnan(room.flash[device]):
-                room.memory[device] -= weight + variant.activations[layer]
-            else:
-                room.flash[device] -= weight
-                room.memory[device] -= variant.activations[layer]
-            room.layers[device] -= 1
-            room.compute[device] -= variant.macs[layer]
-            room.busy[station] -= rate * variant.run[layer] * variant.time[layer, station]
-        room.memory[np.unique(at[list(stations)])] -= variant.runtime_memory
+        room.stores -= stores.kept(stations, variant.weights, variant.runtime_memory)
+        np.subtract.at(room.stores, stores.working[stations], variant.activations)
+        np.subtract.at(room.layers, at[stations], 1.0)
+        np.subtract.at(room.compute, at[stations], variant.macs)
+        busy = rate * variant.run * variant.time[np.arange(len(stations)), stations]
+        np.subtract.at(room.busy, stations, busy)
     return room
 
 
@@ -108,23 +97,19 @@ def _fitting(
     compiled: Compiled, variant: Variant, path: tuple[int, ...], layer: int, room: _Room, rate: float
 ) -> NDArray[np.bool_]:
     """Stations with room for ``layer`` after the layers of ``path``, shape (N,)."""
-    at, devices = compiled.station_device, len(compiled.device_names)
+    at, devices, stores = compiled.station_device, len(compiled.device_names), compiled.stores
     rows = np.arange(layer + 1)
-    ram_need = variant.activations[: layer + 1]
-    used, stored, count, work = (np.zeros(devices) for _ in range(4))
+    free = room.stores
+    count, work = np.zeros(devices), np.zeros(devices)
     busy = np.zeros(len(at))
     if path:
         here = np.array(path, dtype=np.int64)
-        np.add.at(used, at[here], ram_need[:-1])
-        np.add.at(stored, at[here], variant.weights[:layer])
+        free = free - np.bincount(stores.weights[here], variant.weights[:layer], minlength=len(stores))
+        free -= np.bincount(stores.working[here], variant.activations[:layer], minlength=len(stores))
         np.add.at(count, at[here], 1.0)
         np.add.at(work, at[here], variant.macs[:layer])
         np.add.at(busy, here, rate * variant.run[:layer] * variant.time[rows[:-1], here])
-    own = ~np.isnan(compiled.unit_memory)
-    in_flash = ~np.isnan(room.flash)[at]
-    need = np.where(own, 0.0, stored[at] + variant.weights[layer])
-    ram = used[at] + ram_need[-1] + variant.runtime_memory + np.where(in_flash, 0.0, need)
-    ok = (ram <= room.memory[at]) & (~in_flash | (need <= np.nan_to_num(room.flash[at], nan=np.inf)))
+    ok = stores.fitting(free, variant.weights[layer], variant.activations[layer], variant.runtime_memory)
     ok &= (count[at] + 1 <= room.layers[at]) & (work[at] + variant.macs[layer] <= room.compute[at])
     with np.errstate(invalid="ignore"):
         fits: NDArray[np.bool_] = ok & (busy + rate * variant.run[layer] * variant.time[layer] <= room.busy)
@@ -152,7 +137,7 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             return None
         plan[service] = chosen
     best = _as_placement(plan)
-    evaluation = evaluate_placement(compiled, best)
+    evaluation = evaluate_placement(compiled, best, "deterministic")
     for _ in range(_ROUNDS):
         improved = False
         for service in range(len(options)):
@@ -160,9 +145,9 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             if chosen is None or chosen == plan[service]:
                 continue
             candidate = _as_placement({**plan, service: chosen})
-            trial = evaluate_placement(compiled, candidate)
-            better = trial.objectives[objective] < evaluation.objectives[objective] - 1e-12
-            if (trial.feasible, better) > (evaluation.feasible, False):
+            trial = evaluate_placement(compiled, candidate, "deterministic")
+            better = trial.costs[objective] < evaluation.costs[objective] - 1e-12
+            if (-trial.excess, better) > (-evaluation.excess, False):
                 plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
         if not improved:
             break

@@ -48,7 +48,7 @@ class Stay:
 
 
 @dataclass(frozen=True, eq=False)
-class Inserted:
+class Insertion:
     """Stations for the layers of a variant, and the estimated weighted loss and cost of that choice."""
 
     stations: tuple[int, ...]
@@ -106,13 +106,13 @@ class Inserter:
         once: bool = True,
         price: Floats | None = None,
         barred: Truths | None = None,
-    ) -> Inserted | None:
+    ) -> Insertion | None:
         """Return stations for all layers, or None when no way fits.
 
         Args:
             stay: what others bring.
             room: what memory and other limits leave.
-            stream: offered rate, 1/s, and scv of its gaps.
+            stream: offered rate, 1/s, and scv of the times between them.
             weight: of a lost request against the additive cost.
             cost_factor: of the additive cost.
             price: shape (N,), added for every run on a station: keeps the best stations for those who need them.
@@ -156,7 +156,7 @@ class Inserter:
         last = int(np.argmin(cost[-1]))
         if not np.isfinite(cost[-1, last]):
             return None
-        return Inserted(_trace(start, came, layers, last), float(cost[-1, last]))
+        return Insertion(_trace(start, came, layers, last), float(cost[-1, last]))
 
     def _entry(self, a: int, cost: Floats, used: Truths, factor: float) -> tuple[Floats, Ints]:
         """Best way to come to layer ``a`` on each station from another one: (cost, from where)."""
@@ -198,14 +198,11 @@ class Inserter:
     def _fits(self, a: int, ends: Ints, room: Room, rate: float) -> Truths:
         """Which runs a…b fit what is left, shape (ends, N)."""
         compiled, variant, at = self.compiled, self.variant, self.compiled.station_device
-        own = self.resources.own
         weights = (self.weights[ends + 1] - self.weights[a])[:, None]
         peak = np.maximum.accumulate(variant.activations[a:])[: len(ends), None]
         more = np.maximum(peak - room.peak[None, :], 0.0)
-        in_ram = np.where(own | self.resources.in_flash[at], 0.0, weights) + np.where(own, 0.0, more)
-        ok = in_ram + variant.runtime_memory <= _eased(room.memory, compiled.memory)[at]
-        ok &= np.where(self.resources.in_flash[at] & ~own, weights, 0.0) <= room.flash[at] * (1 + SLACK)
-        ok &= np.where(own, weights + more, 0.0) <= room.unit_memory * (1 + SLACK)
+        stores = self.resources.stores
+        ok = stores.fitting(_eased(room.stores, stores.capacity), weights, more, variant.runtime_memory)
         ok &= (ends - a + 1)[:, None] <= room.layers[at]
         ok &= (self.macs[ends + 1] - self.macs[a])[:, None] <= _eased(room.compute, compiled.max_compute)[at]
         ok &= rate * (self.work[ends + 1] - self.work[a]) <= room.work + SLACK
