@@ -15,6 +15,7 @@ SUITES = {
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet.suite",
     "simulator": "placer.bench.simulator",
+    "intervals": "placer.bench.intervals",
     "loss": "placer.bench.loss.suite",
     "exits": "placer.bench.exits.suite",
     "verdict": "placer.bench.verdict",
