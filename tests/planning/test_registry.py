@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def outcome_of(name: str, request: Request) -> str:
     """How a combination ends; whatever else is raised fails the test."""
     compiled = compiled_of(name)
     try:
-        found = answer(compiled, request)
+        found = answer(compiled, replace(request, by="analytic"))
     except InputError as error:
         assert error.message
         return "refused"
@@ -174,7 +175,7 @@ def test_whole_matrix(name: str) -> None:
 
 def test_the_answer_is_judged_once() -> None:
     """What the planner returns, what is printed and what ``check`` judges are one object: waiting included."""
-    found = answer(compiled_of("five-board"), Request(("latency",), "ilp", Limits(seconds=5)))
+    found = answer(compiled_of("five-board"), Request(("latency",), "ilp", Limits(seconds=5), by="analytic"))
     assert found.evaluation.evaluator == "analytic"
     assert not found.evaluation.feasible
     assert found.evaluation.violations == evaluate(found.plan, found.compiled).violations
