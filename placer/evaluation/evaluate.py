@@ -24,6 +24,7 @@ from placer.evaluation.objectives import OBJECTIVES, weighted_loss
 from placer.evaluation.plan_checks import gaps_of, promises, read_book, renewed
 from placer.evaluation.runs import Runs
 from placer.evaluation.stages import bottleneck
+from placer.evaluation.traffic import arc_loads, carrier_metrics
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Plan, as_chosen, to_placement
@@ -105,11 +106,13 @@ def _alone(compiled: Compiled, placement: Placement, book: RouteBook) -> Evaluat
         for choice, stations in zip(placement.choice, placement.stations, strict=True)
     ]
     costs = {name: objective.cost(compiled, placement, book, metrics) for name, objective in OBJECTIVES.items()}
-    checks = [*exact_checks(compiled, placement, book, load), *service_checks(compiled, placement, metrics)]
+    traffic = arc_loads(compiled, placement, book)
+    checks = [*exact_checks(compiled, placement, book, load, traffic), *service_checks(compiled, placement, metrics)]
     return Evaluation(
         evaluator="deterministic",
         services=tuple(metrics),
         devices=tuple(_device_metrics(compiled, load)),
+        carriers=tuple(carrier_metrics(compiled, traffic)),
         costs=costs,
         objectives={name: OBJECTIVES[name].turned(compiled, cost) for name, cost in costs.items()},
         slowest=bottleneck(compiled, placement, book),
