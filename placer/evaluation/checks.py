@@ -27,6 +27,7 @@ Kind = Literal[
     "utilisation",
     "airtime",
     "link",
+    "stability",
     "deadline",
     "deadline_p95",
     "max_loss",

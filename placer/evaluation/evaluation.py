@@ -33,6 +33,8 @@ class ServiceTimes:
         response_time: mean time from arrival to sink of completed jobs, s.
         p50, p95, p99: percentiles of that time, s; NaN from the analytic model.
         loss_interval, response_interval: half-widths.
+        loss_range: loss under the best and the worst phases of periodic arrivals that the instance does not state
+            (each set lasts for ever); both are the loss where phases do not matter, NaN where it is not known.
     """
 
     name: str
@@ -46,6 +48,13 @@ class ServiceTimes:
     p99: float = NAN
     loss_interval: float = 0.0
     response_interval: float = 0.0
+    loss_range: tuple[float, float] = (NAN, NAN)
+
+    @property
+    def phases_matter(self) -> bool:
+        """Whether the loss depends on phases that are assumed."""
+        low, high = self.loss_range
+        return high - low > 1e-3 * high + 1e-9
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,16 @@ class StationTimes:
         utilisation: fraction of time busy.
         loss_ratio: jobs turned away / jobs that asked.
         number: mean jobs there, the one in service included.
+        load: work that arrives per second, in seconds; NaN from the simulator.
+        unstable: there is no buffer limit and the load is 1 or more: nothing is lost, the queue grows without end.
     """
 
     name: str
     utilisation: float
     loss_ratio: float
     number: float
+    load: float = NAN
+    unstable: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,7 @@ class Evaluation:
         checks: every limit, judged.
         times: loss and response times per service with arrivals; empty from the deterministic evaluator.
         stations: utilisation and loss per compute unit; empty from the deterministic evaluator.
+        warnings: what a reader must know although no limit is broken, a line each.
         simulation: the figures behind a simulated evaluation; None from the other evaluators.
     """
 
@@ -93,6 +107,7 @@ class Evaluation:
     checks: tuple[Check, ...]
     times: tuple[ServiceTimes, ...] = ()
     stations: tuple[StationTimes, ...] = ()
+    warnings: tuple[str, ...] = ()
     simulation: SimulationResult | None = None
 
     def having(self, status: Status) -> list[Check]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from placer.evaluation.checks import Check, limit_check
 from placer.evaluation.deterministic import Loads, RouteBook, ServiceMetrics, moves
-from placer.evaluation.traffic import busiest
+from placer.evaluation.traffic import arc_loads, busiest
 from placer.instance.compiled import Compiled
 from placer.instance.topology import Arc
 from placer.instance.variant import Variant
@@ -16,11 +16,11 @@ from placer.plan.placement import Placement
 
 
 def exact_checks(
-    compiled: Compiled, placement: Placement, book: RouteBook, load: Loads, traffic: Mapping[Arc, float]
+    compiled: Compiled, placement: Placement, book: RouteBook, load: Loads, traffic: Mapping[Arc, float] | None = None
 ) -> Iterator[Check]:
     """Yield every check that needs no evaluator: where layers may run, what fits, who is in range, what is carried.
 
-    ``traffic`` are the seconds of sending per second on each arc.
+    ``traffic`` are the seconds of sending per second on each arc, counted when None.
     """
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
@@ -28,7 +28,7 @@ def exact_checks(
         yield from _range_checks(compiled, variant, stations, book)
     yield from _device_checks(compiled, load)
     yield from _rate_checks(compiled, load)
-    yield from _traffic_checks(compiled, traffic)
+    yield from _traffic_checks(compiled, arc_loads(compiled, placement, book) if traffic is None else traffic)
 
 
 def _layer_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> Iterator[Check]:

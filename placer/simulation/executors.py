@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -21,6 +22,9 @@ from placer.errors import InputError, UnansweredError
 
 DEFAULT = "auto"
 KINDS = "auto, serial, processes, processes:N, threads, threads:N, dask:tcp://HOST:PORT"
+
+MOST_WORKERS = 1024
+_WORKERS = re.compile(r"[1-9][0-9]{0,3}")
 
 DASK_RETRIES = 10
 """Runs of one replication that may fail with their worker before the cluster is given up."""
@@ -103,9 +107,9 @@ def _local(spec: str, kind: str, rest: str) -> Executor:
     if kind == "serial" and not rest and ":" not in spec:
         return SerialExecutor()
     if kind not in ("auto", "processes", "threads") or (
-        ":" in spec and not (rest.isascii() and rest.isdigit() and int(rest) > 0)
+        ":" in spec and not (_WORKERS.fullmatch(rest) and int(rest) <= MOST_WORKERS)
     ):
-        raise InputError(f"executor {spec!r}: must be one of {KINDS}")
+        raise InputError(f"executor '{spec[:60]}': must be one of {KINDS}; N is 1 to {MOST_WORKERS}")
     workers = int(rest) if rest else usable_cores()
     if kind == "auto":
         # The compiled loop runs without the interpreter's lock, so threads share the work, and also what was compiled,

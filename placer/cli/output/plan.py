@@ -141,6 +141,15 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
         devices.append((device.name, str(device.layers), memory, free, use))
     figures_of_devices = ("layers", "memory", "of", "utilisation")
     out.print(table("Devices", ("device", *figures_of_devices), devices, right=figures_of_devices))
+    print_carriers(evaluation, out)
+
+
+def print_carriers(evaluation: Evaluation, out: Console) -> None:
+    """Print what every link direction and channel bears that carries anything."""
+    figures = ("utilisation", "queue")
+    rows = [(one.name, show_fraction(one.utilisation), f"{one.queue} tensors") for one in evaluation.carriers]
+    if rows:
+        out.print(table("Links and channels", ("sent by", *figures), rows, right=figures))
 
 
 def print_times(evaluation: Evaluation, out: Console) -> None:
@@ -160,7 +169,21 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
         rows.append((times.name, *rates, loss, response, p95, show_seconds(times.sum_of_sojourns)))
     title = f"Under random arrivals ({evaluation.evaluator} evaluator)"
     out.print(table(title, ("service", *figures), rows, right=figures))
+    ranges: dict[tuple[float, float], list[str]] = {}
+    for times in evaluation.times:
+        if times.phases_matter:
+            ranges.setdefault(times.loss_range, []).append(times.name)
+    for (low, high), names in ranges.items():
+        between = f"{show_fraction(low)} to {show_fraction(high)}"
+        out.print(
+            f"{', '.join(names)}: loss {between}, according to phases of periodic arrivals that nobody", markup=False
+        )
+        out.print("  states (arrivals: phase): all are taken as equally likely, and each stays for ever", markup=False)
     for station in evaluation.stations:
+        if station.unstable:
+            load = show_fraction(station.load)
+            line = f"{station.name}: unstable: {load} of what it can do arrives, its queue grows without end"
+            out.print(line, markup=False)
         if station.loss_ratio > 1e-6:
             line = f"{station.name}: busy {show_fraction(station.utilisation)}, turns away "
             out.print(line + show_fraction(station.loss_ratio), markup=False)
@@ -226,16 +249,23 @@ def _as_good(one: Evaluation, other: Evaluation, name: str) -> bool:
 
 def _kept(evaluation: Evaluation) -> str:
     broken = evaluation.violations
-    return f"no: {broken[0].message}" if broken else "yes" if evaluation.feasible else "undecided"
+    text = f"no: {broken[0].message}" if broken else "yes" if evaluation.feasible else "undecided"
+    if broken or not evaluation.warnings:
+        return text
+    more = len(evaluation.warnings) - 1
+    return f"{text}, but {evaluation.warnings[0]}" + (f" ({more} more warnings)" if more else "")
 
 
 def print_checks(evaluation: Evaluation, out: Console) -> None:
-    """Print what is violated, undecided and skipped, and the count of what was kept."""
+    """Print warnings, what is violated, undecided and skipped, and the count of what was kept."""
+    for line in evaluation.warnings:
+        out.print(f"WARNING {line}", markup=False)
     for word, status in _WORDS:
         for check in evaluation.having(status):
             out.print(f"{word} {check.message}", markup=False)
     counts = [f"{len(evaluation.having('ok'))} limits kept", f"{len(evaluation.violations)} violated"]
     counts += [f"{len(evaluation.undecided)} undecided"] if evaluation.undecided else []
+    counts += [f"{len(evaluation.warnings)} warned of"] if evaluation.warnings else []
     out.print(", ".join([*counts, f"{len(evaluation.skipped)} skipped"]), markup=False)
 
 

@@ -20,7 +20,7 @@ from placer.files import Output
 from placer.instance.compiled import Compiled
 from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shipped_names
 from placer.instance.model import Model
-from placer.instance.reading import Strict, read_document, unknown, validate
+from placer.instance.reading import Strict, kind_of, read_document, unknown, validate
 from placer.instance.units import show_bytes, show_macs, show_rate
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
@@ -36,12 +36,14 @@ def identify(thing: str) -> tuple[str, Path]:
     """
     path = Path(thing)
     if is_file(path):
-        data = read_document(path, thing).data
+        document = read_document(path, thing)
+        data = document.data
         stated = data.get("format") if isinstance(data, dict) else None
         formats = {"placer/instance/1": "instance"} | dict.fromkeys((*MIGRATIONS, PLAN_FORMAT), "plan")
         formats |= {name: kind for kind, name in FORMATS.items()}
-        if stated not in formats:
-            raise InputError(f"{thing}: " + unknown("format", str(stated), list(formats)))
+        if not isinstance(stated, str) or stated not in formats:
+            said = stated if isinstance(stated, str) else kind_of(stated)
+            raise InputError([document.problem(unknown("format", said, list(formats)), ("format",))])
         return formats[stated], path
     for kind in _KINDS:
         shipped = find_shipped(thing, kind)
