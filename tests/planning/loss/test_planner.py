@@ -19,8 +19,7 @@ from placer.plan.placement import Placement
 from placer.plan.plan import dump_plan, read_plan
 from placer.planning.loss.admission import LEAST, choose_limits
 from placer.planning.loss.enumeration import count, enumerate_all
-from placer.planning.auto import auto
-from placer.planning.loss.planner import plan_enumeration, plan_loss
+from placer.planning.loss.planner import auto, plan_enumeration, plan_loss
 from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.scenarios import read_scenarios
 from placer.planning.loss.search.search import Budget, Search
