@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from placer.queueing import clocked, map_g1k, ordered_g1k
+from placer.queueing import clocked, grid_station, map_g1k, ordered_g1k
 from placer.queueing.clock_chain import states
 from placer.queueing.counting import TimeLaw
 from placer.queueing.departures import departures
@@ -278,6 +278,10 @@ def _regime(pattern: Pattern, server: Server, others: MarkovArrivals | None) -> 
         if states(server, service, others) > MOST_STATES:
             service = _smaller(server, others, MOST_STATES)
         return clocked.solve(pattern, server, service, others)
+    if len(law.mean) == 1 and others is not None and server.up <= 0.0:
+        on_grid = grid_station.solve(pattern, server.capacity, float(law.mean[0]), others)
+        if on_grid is not None:
+            return on_grid
     fine = _smaller(server, others, FEW_STATES)
     stages = int((len(fine.start)) / max(len(law.mean), 1))
     if stages < 4:
