@@ -90,7 +90,7 @@ def answer(
         keep(outcome)
     if objective in DETERMINISTIC:
         beside = whole_baselines(compiled, objective)
-    assumed = tuple(assumptions(compiled, outcome.placement))
+    assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
     return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin)
 
 
