@@ -26,6 +26,7 @@ from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import select
 from placer.planning.registry import PLANNERS, plan
 from placer.planning.request import Request
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Progress
 from tests.instance.build import compiled_from
 
@@ -147,8 +148,8 @@ def test_rate_limits_save_losses_and_the_simulation_agrees(tmp_path: Path) -> No
     for service, gap in gaps.items():
         part = 1.0 / (1.0 + gap * compiled.rate[service])
         assert LEAST - 1e-9 <= part < 1.0
-    plain = select(problem, [placement], 0.0, 5)
-    better = select(problem, [placement], 0.0, 5, limits=[gaps])
+    plain = select(problem, [placement], None, 5)
+    better = select(problem, [placement], None, 5, limits=[gaps])
     assert better.value <= plain.value + plain.half_width + better.half_width
     outcome = plan_loss(compiled, options(admission=True))
     assert outcome.plan.certificate.admission_gain is not None
@@ -160,13 +161,13 @@ def test_rate_limits_save_losses_and_the_simulation_agrees(tmp_path: Path) -> No
 def test_selection_takes_the_better_and_ends_early_on_twins() -> None:
     problem = Problem(overloaded())
     good, bad = Placement((0, 1), ((0, 0, 1), (1, 1, 1))), Placement((0, 1), ((0, 0, 0), (0, 0, 0)))
-    found = select(problem, [bad, good], 20.0, 3)
+    found = select(problem, [bad, good], Countdown.of(20.0), 3)
     assert found.best == 1
     assert found.decided
-    twins = select(problem, [good, good], 20.0, 3)
+    twins = select(problem, [good, good], Countdown.of(20.0), 3)
     assert twins.decided
     assert twins.best == 0
-    long = select(problem, [good], 0.0, 99, jobs=400_000)
+    long = select(problem, [good], None, 99, jobs=400_000)
     assert abs(found.value - long.value) <= 2 * (found.half_width + long.half_width)
 
 
