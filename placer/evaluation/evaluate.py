@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from placer.errors import InputError
-from placer.evaluation.analytic import analytic, queues_of, waiting_checks
+from placer.evaluation.analytic import analytic, queues_of, stability_checks, waiting_checks
 from placer.evaluation.checks import Check
 from placer.evaluation.deterministic import DeviceMetrics, Loads, RouteBook, loads, service_metrics
 from placer.evaluation.evaluation import Evaluation, ServiceTimes
@@ -89,12 +89,13 @@ def evaluate_placement(
 
         seen = simulated(compiled, labelled, runs or Runs())
         waiting = replace(result, evaluator=by, times=seen.times, stations=seen.stations, simulation=seen.result)
-        return _judged(compiled, waiting, seen.checks)
+        # that a queue grows without end is a matter of loads: no run is long enough to see it
+        return _judged(compiled, waiting, (*seen.checks, *stability_checks(analytic(labelled)[1])))
     if labelled is None:
         return result
     times, stations = analytic(labelled)
     waiting = replace(result, evaluator=by, times=times, stations=stations)
-    return _judged(compiled, waiting, tuple(waiting_checks(compiled, times)))
+    return _judged(compiled, waiting, (*waiting_checks(compiled, times), *stability_checks(stations)))
 
 
 def _alone(compiled: Compiled, placement: Placement, book: RouteBook) -> Evaluation:

@@ -182,8 +182,11 @@ def arrivals_of(service: Service) -> Arrivals:
         rates = np.array([state.rate for state in spec.states])
         return Arrivals(Process.MMPP, spec.mean_rate, rates=rates, generator=generator)
     if spec.process == "trace":
-        return Arrivals(Process.TRACE, spec.mean_rate, times=np.array(spec.times))
-    return Arrivals(Process.PERIODIC if spec.process == "periodic" else Process.POISSON, spec.mean_rate)
+        # an origin far back (seconds since 1970) is no time without arrivals
+        return Arrivals(Process.TRACE, spec.mean_rate, times=np.array(spec.times) - spec.times[0])
+    if spec.process == "periodic":
+        return Arrivals(Process.PERIODIC, spec.mean_rate, phase=spec.phase)
+    return Arrivals(Process.POISSON, spec.mean_rate)
 
 
 def _joined(

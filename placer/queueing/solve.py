@@ -24,7 +24,7 @@ from placer.queueing.mg1k_exact import Exact, embedded
 from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
 from placer.queueing.routing import reach
 from placer.queueing.rules import Rules, Solution
-from placer.queueing.solution import conclude
+from placer.queueing.solution import Flow, conclude
 from placer.queueing.special_stations import SpecialStation, apply, special_stations
 from placer.queueing.stations import corrected
 from placer.queueing.sweep_state import Bools, Layout, Memory, State, arrange, start
@@ -94,11 +94,13 @@ def solve_batch(
     layout = arrange(batch)
     state = start(batch, layout, memory)
     special = special_stations(batch, layout) if rules.special else ()
-    passing = np.ones(len(batch.mean))
+    if memory is not None:  # what is remembered has no streams in it
+        state.stale[[one.station for one in special if one.hands_on]] = True
+    passing = drained = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
     for sweep in range(1, most_sweeps + 1):
-        rate = batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)]
+        rate = batch.rate[batch.task_class] * reach(batch, drained)[: len(passing)]
         before = state.acceptance
         _sweep(batch, layout, rules, special, rate[layout.task], state)
         damping = 1.0 if sweep <= FREE_SWEEPS else 0.5 if sweep <= HALF_SWEEPS else 0.25
@@ -106,9 +108,23 @@ def solve_batch(
         residual = float(np.max(np.abs(state.acceptance - before), initial=0.0))
         passing = batch.goes_on.copy()
         passing[layout.task] *= state.acceptance * _survival(batch, layout, rate[layout.task], state)
-        if residual < CHANGED and sweep > 1:
+        drained = _drained(batch, layout, rate, passing)
+        if residual < CHANGED and sweep > 1 and not state.stale.any():
             break
-    return conclude(batch, layout, rules, rate, passing, state, sweep, residual)
+    flow = Flow(rate, passing, drained)
+    return conclude(batch, layout, rules, flow, state, sweep, residual)
+
+
+def _drained(batch: Batch, layout: Layout, rate: Floats, passing: Floats) -> Floats:
+    """What passes per second where an unlimited station is overloaded: jobs at its service rate, the rest stays."""
+    endless = batch.capacity == UNLIMITED
+    if not endless.any():
+        return passing
+    rho = np.bincount(layout.station, rate[layout.task] * layout.mean, minlength=len(batch.capacity))
+    part = np.where(endless, 1.0 / np.maximum(rho, 1.0), 1.0)
+    drained = passing.copy()
+    drained[layout.task] *= part[layout.station]
+    return drained
 
 
 def _sweep(
@@ -127,7 +143,7 @@ def _sweep(
     dirty = np.bincount(station, moved, minlength=stations) > 0
     dirty |= (np.abs(felt - state.seen_scv) > CHANGED) & (total > 0.0)
     todo = np.flatnonzero(dirty)
-    if len(todo):
+    if len(todo) or state.stale.any():
         poisson = _poisson(batch.capacity, layout, todo, rate, total) if rules.exact_core else None
         state.loss[todo], state.queue[todo] = corrected(
             batch.capacity[todo], rho[todo], service_scv[todo], felt[todo], poisson

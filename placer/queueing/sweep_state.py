@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.queueing.flattened import Batch
+from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import Floats, Ints
 
 Bools = NDArray[np.bool_]
@@ -29,7 +30,8 @@ class Layout:
             0.
         slowest: shape (P,), longest service before on the chain, s.
         alone: shape (P,), the station serves no other task.
-        unshared: shape (P,), and so do all before, with fixed times, Poisson arrivals and no outages.
+        unshared: shape (P,), and so do all before, with fixed times and no outages.
+        plain: shape (P,), the class has Poisson arrivals.
         part_of, part_weight, part_mean, part_scv: gamma components of the service times, by position.
     """
 
@@ -43,6 +45,7 @@ class Layout:
     slowest: Floats
     alone: Bools
     unshared: Bools
+    plain: Bools
     part_of: Ints
     part_weight: Floats
     part_mean: Floats
@@ -64,6 +67,9 @@ class State:
         seen_rate, seen_scv: shape (P,) and (S,), for which loss and queue were computed.
         own_waiting, own_survival: shape (P,), wait in s, and part of the admitted that no outage meets, at stations
             that are solved exactly (:mod:`placer.queueing.exact_stations`); NaN elsewhere.
+        streams: by position, what a modulated stream from another station looks like there.
+        stale: shape (S,), stations to which such a stream changed.
+        station: shape (P,), as in the layout.
         spread_low, spread_high: shape (P,), loss of the best and the worst phases that nobody states; NaN elsewhere.
     """
 
@@ -79,6 +85,9 @@ class State:
     seen_scv: Floats
     own_waiting: Floats
     own_survival: Floats
+    streams: dict[int, MarkovArrivals]
+    stale: Bools
+    station: Ints
     spread_low: Floats
     spread_high: Floats
 
@@ -100,6 +109,9 @@ def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
         seen_scv=np.full(stations, -1.0),
         own_waiting=np.full(tasks, np.nan),
         own_survival=np.full(tasks, np.nan),
+        streams={},
+        stale=np.zeros(stations, dtype=bool),
+        station=layout.station,
         spread_low=np.full(tasks, np.nan),
         spread_high=np.full(tasks, np.nan),
     )
@@ -184,7 +196,7 @@ def arrange(batch: Batch) -> Layout:
     up = np.where(up_task >= 0, position[up_task], -1)
     alone = np.bincount(station, minlength=len(batch.capacity))[station] == 1
     steady = alone & (scv == 0.0) & (batch.up[station] <= 0.0) & (batch.goes_on[task] == 1.0)
-    unshared = steady & (batch.arrival_scv[batch.task_class[task]] == 1.0)
+    unshared = steady.copy()
     slowest = np.zeros(len(task))
     joined = np.zeros(len(batch.first), dtype=bool)
     for level in batch.levels:
@@ -212,6 +224,7 @@ def arrange(batch: Batch) -> Layout:
         slowest=slowest,
         alone=alone,
         unshared=unshared,
+        plain=batch.arrival_scv[batch.task_class[task]] == 1.0,
         part_of=owner[by_owner],
         part_weight=parts.weight[by_owner],
         part_mean=parts.mean[by_owner],

@@ -133,11 +133,7 @@ def build(compiled: Compiled, active: Active = always, countdown: Countdown | No
     Raises:
         TimeIsUpError: the countdown ended before the model was made.
     """
-    domains = {}
-    for index, variant in enumerate(compiled.variants):
-        domain = domain_of(compiled, variant, active)
-        if domain.possible and accurate_enough(compiled, variant, active):
-            domains[index] = domain
+    domains = possible_domains(compiled, active)
     model = pyo.ConcreteModel("placement")
     model.objective_is_bounded = True
     formulation = Formulation(compiled, model, domains, active, countdown=countdown)
@@ -145,6 +141,16 @@ def build(compiled: Compiled, active: Active = always, countdown: Countdown | No
     _node_limits(formulation)
     _memory(formulation)
     return formulation
+
+
+def possible_domains(compiled: Compiled, active: Active = always) -> dict[int, Domain]:
+    """The usable stations of the variants that can run and are accurate enough, by index."""
+    domains = {}
+    for index, variant in enumerate(compiled.variants):
+        domain = domain_of(compiled, variant, active)
+        if domain.possible and accurate_enough(compiled, variant, active):
+            domains[index] = domain
+    return domains
 
 
 def _assignment(f: Formulation) -> None:

@@ -30,6 +30,9 @@ SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 """Of the time limit: for each bound, for the simulation, for rate limits (three times as much when they are used)."""
 
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
+LEAST_CONFIRMATION = 1.5
+"""Seconds for the simulation, where that is not more than a third of the time: it has to be loaded first."""
+
 NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
 
@@ -66,14 +69,14 @@ def _plan_loss(
     starts = [placement for placement in (relaxed.placement, guided.placement) if placement is not None]
     starts += [kept for kept in (request.keep, first.placement if first else None) if kept is not None]
     least = floor(problem, relaxed, first)
-    confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if request.confirm is not False else 0.0
+    confirm = time_to_confirm(seconds) if request.confirm is not False else 0.0
     search = Search(problem, request.limits.seed, listener, least, countdown.now)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
     left = 0.0 if interrupted.is_set() else countdown.until(confirm + sources).left
     stale = None if request.rounds else Budget.stale
     found = search.run(Budget(left, request.rounds, stale, request.limits.gap), starts)
     if not found.elite:
-        countdown.check("the search before it found a placement")
+        search.countdown.check("the search before it found a placement")
         raise UnansweredError("no placement was found that keeps memory, order and range")
     elite, chosen, gain = list(found.elite), 0, None
     spacing: list[dict[int, float]] = [{}]
@@ -101,6 +104,12 @@ def _plan_loss(
         gain=gain,
     )
     return answer(problem, request, elite[chosen], spacing[chosen], evidence)
+
+
+def time_to_confirm(seconds: float) -> float:
+    """Seconds of a time limit that are the simulation's."""
+    share = max(SHARE_OF_CONFIRMATION * seconds, min(LEAST_CONFIRMATION, seconds / 3.0))
+    return min(share, LONGEST_CONFIRMATION)
 
 
 def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:

@@ -16,7 +16,7 @@ import pyomo.core as pyo
 from placer.errors import InfeasibleError, TimeIsUpError
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
-from placer.planning.ilp.formulation import build
+from placer.planning.ilp.formulation import build, possible_domains
 from placer.planning.loss.bounds.candidates import narrowed
 from placer.planning.loss.bounds.closed_form import best_shares, loss_of
 from placer.planning.loss.bounds.effort import effort_of
@@ -79,30 +79,22 @@ def fluid_bound(
     if rates is not None:
         compiled = replace(compiled, rate=rates)
     task = Task(compiled, limits, limits.start(), max_loss, first_station)
-    try:
-        found = _found(task, start, relaxed)
-    except TimeIsUpError:  # not even the assignment part of a model was made
-        found = LossBound(0.0, start, np.full(len(compiled.rate), np.nan), "none", 0.0)
-    return replace(found, seconds=task.countdown.spent)
+    return replace(_found(task, start, relaxed), seconds=task.countdown.spent)
 
 
 def _found(task: Task, start: Placement | None, relaxed: bool) -> LossBound:
-    """What the stages prove.
-
-    Raises:
-        TimeIsUpError: nothing, in the time given.
-    """
-    compiled, max_loss, first_station = task.compiled, task.max_loss, task.first_station
-    formulation = build(compiled, countdown=task.countdown)
-    if any(all(index not in formulation.domains for index in group) for group in compiled.service_variants):
+    """What the closed form says, and what the stages prove beyond it."""
+    compiled, domains = task.compiled, possible_domains(task.compiled)
+    if any(all(index not in domains for index in group) for group in compiled.service_variants):
         return _infeasible(compiled)
-    effort = effort_of(compiled, first_station)
-    shares = best_shares(compiled, effort, formulation.domains)
-    if max_loss and _fails(compiled, shares):
+    effort = effort_of(compiled, task.first_station)
+    shares = best_shares(compiled, effort, domains)
+    if task.max_loss and _fails(compiled, shares):
         return _infeasible(compiled)
     found = LossBound(loss_of(compiled, shares), start, shares * compiled.rate, "closed-form", 0.0)
     try:
-        for better in _stages(task, FluidModel(formulation, effort, max_loss), found, relaxed):
+        model = FluidModel(build(compiled, countdown=task.countdown), effort, task.max_loss)
+        for better in _stages(task, model, found, relaxed):
             found = better
     except InfeasibleError:
         return _infeasible(compiled)

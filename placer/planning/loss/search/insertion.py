@@ -48,7 +48,7 @@ class Stay:
 
 
 @dataclass(frozen=True, eq=False)
-class Inserted:
+class Insertion:
     """Stations for the layers of a variant, and the estimated weighted loss and cost of that choice."""
 
     stations: tuple[int, ...]
@@ -106,7 +106,7 @@ class Inserter:
         once: bool = True,
         price: Floats | None = None,
         barred: Truths | None = None,
-    ) -> Inserted | None:
+    ) -> Insertion | None:
         """Return stations for all layers, or None when no way fits.
 
         Args:
@@ -156,7 +156,7 @@ class Inserter:
         last = int(np.argmin(cost[-1]))
         if not np.isfinite(cost[-1, last]):
             return None
-        return Inserted(_trace(start, came, layers, last), float(cost[-1, last]))
+        return Insertion(_trace(start, came, layers, last), float(cost[-1, last]))
 
     def _entry(self, a: int, cost: Floats, used: Truths, factor: float) -> tuple[Floats, Ints]:
         """Best way to come to layer ``a`` on each station from another one: (cost, from where)."""
