@@ -59,18 +59,13 @@ class AnnealingResult:
 
 
 def anneal(
-<<<<<<< HEAD
     problem: Problem,
     starts: list[Placement],
     energies: Energies,
     request: Request,
     settings: Settings,
     countdown: Countdown | None = None,
-) -> Annealed:
-=======
-    problem: Problem, starts: list[Placement], energies: Energies, request: Request, settings: Settings
 ) -> AnnealingResult:
->>>>>>> main
     """Anneal from feasible placements until the time is up, or as many placements were evaluated as asked for.
 
     Args:
