@@ -93,7 +93,7 @@ def answer(
         keep(outcome)
     if objective in DETERMINISTIC:
         beside = whole_baselines(compiled, objective, countdown)
-    assumed = tuple(assumptions(compiled, outcome.placement))
+    assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
     return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyomo.core as pyo
 
 from placer.errors import InfeasibleError, UnansweredError
+from placer.evaluation.traffic import can_bind
 from placer.instance import units
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.instance import Instance
@@ -56,7 +57,11 @@ def families(compiled: Compiled) -> list[Group]:
         result.append(("range", service.name))
         if service.min_accuracy is not None:
             result.append(("min_accuracy", service.name))
-    result += [("airtime", channel) for channel in compiled.topology.hears]
+    if can_bind(compiled) and np.isfinite(compiled.max_airtime):
+        result += [("airtime", channel) for channel in compiled.topology.hears]
+    if can_bind(compiled) and np.isfinite(compiled.max_link_utilisation):
+        carriers = (compiled.topology.carrier(arc.carrier) for arc in compiled.topology.arcs if arc.channel is None)
+        result += [("link", carrier.name) for carrier in carriers]
     computing = sorted({int(device) for device in compiled.station_device})
     for device in computing:
         name = compiled.device_names[device]
@@ -190,6 +195,7 @@ _KIND_NAMES = {
     "utilisation": "the utilisation",
     "deadline": "the deadline",
     "airtime": "the airtime",
+    "link": "the utilisation",
     "allowed": "pins, forbidden pairs and privacy",
     "range": "the range",
     "min_accuracy": "the accuracy",
@@ -224,7 +230,9 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
                 f"service {subject} reaches only devices in range of {by_name[subject].source}, over relays"
             )
         elif kind == "airtime":
-            sentences.append(f"channel {subject} carries {units.show_fraction(compiled.instance.file.limits.airtime)}")
+            sentences.append(f"channel {subject} carries {units.show_fraction(compiled.max_airtime)}")
+        elif kind == "link":
+            sentences.append(f"{subject} may be busy {units.show_fraction(compiled.max_link_utilisation)} of the time")
         else:
             sentences.append(f"service {subject}: pins, forbidden pairs and privacy say where its layers may run")
     return sentences
