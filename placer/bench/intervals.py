@@ -99,7 +99,7 @@ def _one(mean: float, capacity: int, rate: float, law: Law, arrivals: Arrivals |
     return network if arrivals is None else replace(network, arrivals=(arrivals,))
 
 
-def mm1k(rho: float = 0.6, capacity: int = 10) -> Exact:
+def mm1k(rho: float = 0.5, capacity: int = 10) -> Exact:
     """M/M/1/K with mean service 1 s: the geometric law."""
     weight = rho ** np.arange(capacity + 1)
     share = weight / weight.sum()

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
-from scipy.special import stdtrit
 
 from placer.queueing.network import Floats
 
@@ -75,6 +74,8 @@ def tested(counts: Floats, per: Floats, limit: float, alpha: float, crowd: Crowd
     if total <= 0:
         return RatioTest(False, False, nan, nan, inf)
     ratio = float(counts.sum()) / total
+    from scipy.special import stdtrit  # here, as most commands that import this module never simulate
+
     carriers = _carriers(counts)
     few = crowd is not None and carriers < SURE
     # A spread to which few runs contribute is as unsure as that of few runs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import ceil, isfinite, isnan, nan, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def widened(figure: Estimate, counts: Floats, per: Floats) -> Estimate:
     ratio of compound Poisson counts in 94 to 96% of 20,000 samples of ten wherever twenty or more were counted in
     crowds of up to three on average. Where fewer than half of the replications in effect carry the count,
     (Σx)²/Σx² < R/2, the spread is not believed below that of Poisson counts and the whole shift is added: with nothing
-    counted the half-width is t² of one count, never 0.
+    counted the half-width is that of z² counts, never 0.
 
     Args:
         figure: of shape (…).
@@ -122,7 +123,9 @@ def widened(figure: Estimate, counts: Floats, per: Floats) -> Estimate:
         few = each**2 < rows / 2 * (counts**2).sum(axis=0)
         crowd = np.var(counts - ratio * per, axis=0, ddof=1) * rows / each
         crowd = np.where(each > 0, np.where(few, np.maximum(crowd, 1.0), crowd), 1.0)
-        unit = student(figure.level, rows) ** 2 * crowd / total
+        # With nothing counted no spread is estimated, so the normal quantile serves.
+        quantile = np.where(each > 0, student(figure.level, rows), NormalDist().inv_cdf(0.5 + figure.level / 2))
+        unit = quantile**2 * crowd / total
         half = np.sqrt(unit * ratio + unit**2 / 4) + np.where(few | (each == 0), unit / 2, unit / 4)
     return replace(figure, half_width=np.where(total > 0, half, figure.half_width))
 
