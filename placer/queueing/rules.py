@@ -26,6 +26,8 @@ class Rules:
         virtual_tandem: the wait at a slower unshared stage is the difference of two Poisson stations
             (Friedman 1965).
         crowding: jobs of one spaced stream do not meet each other.
+        correction: a learned correction of what the other rules leave (:mod:`placer.queueing.correction`); it was
+            fitted with all of them on, and is off where ``exact_core`` or ``variability`` is.
     """
 
     exact_core: bool = True
@@ -38,6 +40,7 @@ class Rules:
     spacing: bool = True
     virtual_tandem: bool = True
     crowding: bool = True
+    correction: bool = True
 
 
 RULE_NAMES = tuple(field.name for field in fields(Rules))

@@ -37,7 +37,7 @@ def conclude(
     total = np.bincount(station, at, minlength=stations).astype(np.float64)
     rho = np.bincount(station, at * layout.mean, minlength=stations).astype(np.float64)
     waiting, acceptance = np.zeros(len(rate)), np.ones(len(rate))
-    served_waiting = _waiting(batch, layout, rules, at, rho, state)
+    served_waiting = waiting_times(batch, layout, rules, at, rho, state)
     waiting[layout.task] = served_waiting
     goes_on = batch.goes_on[layout.task]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -78,7 +78,7 @@ def conclude(
     )
 
 
-def _waiting(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floats, state: State) -> Floats:
+def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floats, state: State) -> Floats:
     """Mean wait in s of the jobs admitted to each served task."""
     station, stations = layout.station, len(rho)
     admitted = np.bincount(station, rate * state.acceptance, minlength=stations)
@@ -96,4 +96,4 @@ def _waiting(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floa
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
         )
-    return waiting
+    return waiting * state.stretch

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from placer.queueing import class_loss, loss_system, mg1k
+from placer.queueing import class_loss, correction, loss_system, mg1k
+from placer.queueing.correction import Scope, scope
 from placer.queueing.flattened import Batch, compile_batch
 from placer.queueing.mg1k_exact import Exact, embedded
 from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
@@ -25,7 +26,7 @@ from placer.queueing.routing import reach
 from placer.queueing.rules import Rules, Solution
 from placer.queueing.solution import conclude
 from placer.queueing.stations import corrected
-from placer.queueing.sweep_state import Bools, Layout, Memory, State, arrange, start
+from placer.queueing.sweep_state import Bools, Flows, Layout, Memory, State, arrange, flows_of, start
 from placer.queueing.variability import (
     TINY,
     departure_scv,
@@ -91,13 +92,14 @@ def solve_batch(
     batch = networks if isinstance(networks, Batch) else compile_batch(networks)
     layout = arrange(batch)
     state = start(batch, layout, memory)
+    corrects = scope(batch, layout) if rules.correction and rules.exact_core and rules.variability else None
     passing = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
     for sweep in range(1, most_sweeps + 1):
         rate = batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)]
         before = state.acceptance
-        _sweep(batch, layout, rules, rate[layout.task], state)
+        sweep_once(batch, layout, rules, corrects, rate[layout.task], state)
         damping = 1.0 if sweep <= FREE_SWEEPS else 0.5 if sweep <= HALF_SWEEPS else 0.25
         state.acceptance = before + damping * (state.target - before)
         residual = float(np.max(np.abs(state.acceptance - before), initial=0.0))
@@ -108,30 +110,37 @@ def solve_batch(
     return conclude(batch, layout, rules, rate, passing, state, sweep, residual)
 
 
-def _sweep(batch: Batch, layout: Layout, rules: Rules, rate: Floats, state: State) -> None:
-    """One pass: loss and queue of the stations that changed, acceptance of their classes, the streams."""
+def sweep_once(batch: Batch, layout: Layout, rules: Rules, corrects: Scope | None, rate: Floats, state: State) -> None:
+    """One pass: loss and queue of the stations that changed, acceptance of their classes, the streams.
+
+    Args:
+        batch, layout, rules: what is solved.
+        corrects: where the learned correction speaks; None for nowhere.
+        rate: shape (P,), arrivals in 1/s at the served tasks.
+        state: written.
+    """
     station, stations = layout.station, len(batch.capacity)
-    total = np.bincount(station, rate, minlength=stations).astype(np.float64)
-    rho = np.bincount(station, rate * layout.mean, minlength=stations).astype(np.float64)
-    share = rate / np.maximum(total, 1e-300)[station]
-    second = np.bincount(station, rate * layout.mean**2 * (1.0 + layout.scv), minlength=stations)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        service_scv = np.where(rho > 0.0, np.maximum(second * total / rho**2 - 1.0, 0.0), 0.0)
-    felt = _felt_scv(batch, layout, rules, share, rho, state)
+    flows = flows_of(layout, stations, rate)
+    felt = _felt_scv(batch, layout, rules, flows.share, flows.rho, state)
     moved = np.abs(rate - state.seen_rate) > CHANGED * rate
     dirty = np.bincount(station, moved, minlength=stations) > 0
-    dirty |= (np.abs(felt - state.seen_scv) > CHANGED) & (total > 0.0)
+    dirty |= (np.abs(felt - state.seen_scv) > CHANGED) & (flows.total > 0.0)
     todo = np.flatnonzero(dirty)
-    if len(todo):
-        poisson = _poisson(batch.capacity, layout, todo, rate, total) if rules.exact_core else None
-        state.loss[todo], state.queue[todo] = corrected(
-            batch.capacity[todo], rho[todo], service_scv[todo], felt[todo], poisson
-        )
-        state.target = _acceptance(batch, layout, rules, dirty, rate, rho, state)
     state.seen_rate = np.where(dirty[station], rate, state.seen_rate)
     state.seen_scv = np.where(dirty, felt, state.seen_scv)
+    if len(todo):
+        poisson = poisson_values(batch.capacity, layout, todo, flows) if rules.exact_core else None
+        state.loss[todo], state.queue[todo] = corrected(
+            batch.capacity[todo], flows.rho[todo], flows.service_scv[todo], felt[todo], poisson
+        )
+        state.base = _acceptance(batch, layout, rules, dirty, rate, flows.rho, state)
+        if corrects is not None and poisson is not None:
+            state.poisson_loss[todo] = poisson.loss
+            correction.apply(batch, layout, corrects, flows, state, dirty)
+        else:
+            state.target = state.base
     if rules.variability:
-        _streams(batch, layout, rate, rho, service_scv, share, state)
+        _streams(batch, layout, flows, state)
 
 
 def _felt_scv(batch: Batch, layout: Layout, rules: Rules, share: Floats, rho: Floats, state: State) -> Floats:
@@ -154,15 +163,15 @@ def _places(batch: Batch) -> Floats:
     return np.where(batch.capacity == UNLIMITED, 1e9, batch.capacity).astype(np.float64)
 
 
-def _poisson(capacity: Ints, layout: Layout, todo: Ints, rate: Floats, total: Floats) -> Exact:
+def poisson_values(capacity: Ints, layout: Layout, todo: Ints, flows: Flows) -> Exact:
     """Exact values of the stations ``todo``, as if their arrivals were Poisson."""
     label = np.full(len(capacity), -1, dtype=np.int64)
     label[todo] = np.arange(len(todo))
     item = label[layout.station[layout.part_of]]
     pick = np.flatnonzero(item >= 0)
     task = layout.part_of[pick]
-    flow = total[layout.station[task]]
-    weight = layout.part_weight[pick] * rate[task] / np.maximum(flow, 1e-300)
+    flow = flows.total[layout.station[task]]
+    weight = layout.part_weight[pick] * flows.rate[task] / np.maximum(flow, 1e-300)
     return embedded(
         np.maximum(capacity[todo], 1),
         item[pick],
@@ -178,7 +187,7 @@ def _acceptance(
     """Acceptance per task; what it was at the stations that did not change."""
     station = layout.station
     changed = dirty[station]
-    acceptance = np.where(changed, 1.0 - state.loss[station], state.target)
+    acceptance = np.where(changed, 1.0 - state.loss[station], state.base)
     flowing = changed & (rate > TINY)
     regular = np.bincount(station, state.scv < POISSON_SCV, minlength=len(rho)) > 0
     if rules.loss_system:
@@ -211,24 +220,25 @@ def _token_rule(layout: Layout, rules: Rules, pick: Ints, rate: Floats, rho: Flo
     # at once: the server was busy, and its next job was of the group
     follows = np.where(up >= 0, busy[source] * together / np.maximum(out[source], TINY), 0.0)
     gaps = fit_gaps(rate[pick], state.scv[pick], layout.spacing[pick])
-    streams = class_loss.prepare(station, group, gaps, layout.spacing[pick], follows, layout.mean[pick])
+    streams = class_loss.prepare(station, group, gaps, layout.before[pick], follows, layout.mean[pick])
     at = station[streams.station_start]
     work = np.minimum(rho[at] * (1.0 - state.loss[at]), 1.0)
     value, state.eta[at] = class_loss.share_loss(streams, work, state.acceptance[pick], state.eta[at], TOKEN_STEPS)
     return value
 
 
-def _streams(
-    batch: Batch, layout: Layout, rate: Floats, rho: Floats, service_scv: Floats, share: Floats, state: State
-) -> None:
+def _streams(batch: Batch, layout: Layout, flows: Flows, state: State) -> None:
     """Variability of the streams that leave the stations, handed to the tasks that follow."""
-    station, stations = layout.station, len(rho)
+    station, stations = layout.station, len(flows.rho)
+    rate, rho, service_scv, share = flows.rate, flows.rho, flows.service_scv, flows.share
     kept = state.acceptance
     out = rate * kept
     portion = out / np.maximum(np.bincount(station, out, minlength=stations), 1e-300)[station]
     utilisation = np.minimum(rho * (1.0 - state.loss), 1.0)
     gap = merged_scv(share, state.scv, station, stations)
     short = split_scv(portion, departure_scv(utilisation, service_scv, gap)[station], state.scv, kept)
+    # jobs that never meet leave as they came
+    short = np.where(layout.alone & (layout.scv == 0.0) & (layout.spacing >= layout.mean), state.scv, short)
     slow = merged_scv(share, state.long_scv, station, stations)
     b = np.maximum(mg1k.spread(rho, service_scv, slow, clip=True), 1e-3)
     arrivals, services = long_run_weights(rho, 1.0 + 2.0 * (_places(batch) - 1.0) / b)
@@ -242,6 +252,9 @@ def _streams(
     state.scv[fed] = goes_on * short[source] + 1.0 - goes_on
     state.long_scv[fed] = goes_on * long[source] + 1.0 - goes_on
     state.upstream_load[fed] = np.maximum(state.upstream_load, utilisation[station])[source]
+    wait = state.queue / np.maximum(np.bincount(station, out, minlength=stations), TINY)
+    pushed = state.jitter + (1.0 - portion) * wait[station] + layout.mean * np.sqrt(layout.scv)
+    state.jitter[fed] = np.where(layout.before[fed] >= layout.widest[fed], 0.0, pushed[source])
 
 
 def _survival(batch: Batch, layout: Layout, rate: Floats, state: State) -> Floats:

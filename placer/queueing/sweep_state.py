@@ -25,8 +25,12 @@ class Layout:
         station, group: shape (P,), the station, and a label that tasks with one upstream station share.
         up: shape (P,), position of the task before that a station serves, -1 for none.
         mean, scv: shape (P,), service time in s.
-        spacing: shape (P,), least time in s between two jobs that arrive: the fixed service time before, or
-            0.
+        before: shape (P,), the fixed service time at the station before in s, or 0.
+        spacing: shape (P,), least time in s between two jobs that arrive: ``before``, or more where no others shared
+            the stations on the way.
+        widest: shape (P,), longest fixed service on the way in s: the least time between two jobs before the
+            stations after it disturbed them.
+        widest_at: shape (P,), the station of that service; a label of its own for a stream without one.
         slowest: shape (P,), longest service before on the chain, s.
         alone: shape (P,), the station serves no other task.
         unshared: shape (P,), and so do all before, with fixed times, Poisson arrivals and no outages.
@@ -39,7 +43,10 @@ class Layout:
     up: Ints
     mean: Floats
     scv: Floats
+    before: Floats
     spacing: Floats
+    widest: Floats
+    widest_at: Ints
     slowest: Floats
     alone: Bools
     unshared: Bools
@@ -49,27 +56,63 @@ class Layout:
     part_scv: Floats
 
 
+@dataclass(frozen=True)
+class Flows:
+    """What comes to the stations in one sweep.
+
+    Attributes:
+        rate, share: shape (P,), arrivals in 1/s, and their part of the arrivals of the station.
+        total, rho: shape (S,), arrivals in 1/s, and offered load.
+        service_scv: shape (S,), of the mixture of service times.
+    """
+
+    rate: Floats
+    share: Floats
+    total: Floats
+    rho: Floats
+    service_scv: Floats
+
+
+def flows_of(layout: Layout, stations: int, rate: Floats) -> Flows:
+    """The flows of one sweep from the arrivals at each served task, shape (P,), 1/s."""
+    station = layout.station
+    total = np.bincount(station, rate, minlength=stations).astype(np.float64)
+    rho = np.bincount(station, rate * layout.mean, minlength=stations).astype(np.float64)
+    second = np.bincount(station, rate * layout.mean**2 * (1.0 + layout.scv), minlength=stations)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        service_scv = np.where(rho > 0.0, np.maximum(second * total / rho**2 - 1.0, 0.0), 0.0)
+    return Flows(rate, rate / np.maximum(total, 1e-300)[station], total, rho, service_scv)
+
+
 @dataclass
 class State:
     """Values that the sweeps carry.
 
     Attributes:
         acceptance: shape (P,), of the jobs that arrive at the task, as the flows use it (damped).
-        target: shape (P,), the same as the rules say it.
-        loss, queue: shape (S,), loss ratio over all classes, and mean number waiting.
+        base: shape (P,), the same as the rules say it.
+        target: shape (P,), the same corrected (:mod:`placer.queueing.correction`).
+        stretch: shape (P,), factor on the wait of the task, from the same correction.
+        loss, queue: shape (S,), loss ratio over all classes, and mean number waiting, as the rules say them.
+        poisson_loss: shape (S,), the loss ratio if the arrivals were Poisson.
         scv: shape (P,), of the interarrival times of the stream.
         long_scv: shape (P,), variance of its counts over a long time, per mean count.
+        jitter: shape (P,), s, by how much others disturbed the stream since its widest spacing, a mean.
         upstream_load: shape (P,), largest utilisation on its way so far.
         eta: shape (S,), parameter of the token rule.
         seen_rate, seen_scv: shape (P,) and (S,), for which loss and queue were computed.
     """
 
     acceptance: Floats
+    base: Floats
     target: Floats
+    stretch: Floats
     loss: Floats
     queue: Floats
+    poisson_loss: Floats
     scv: Floats
     long_scv: Floats
+    jitter: Floats
     upstream_load: Floats
     eta: Floats
     seen_rate: Floats
@@ -82,11 +125,15 @@ def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
     scv = batch.arrival_scv[batch.task_class[layout.task]]
     state = State(
         acceptance=np.ones(tasks),
+        base=np.ones(tasks),
         target=np.ones(tasks),
+        stretch=np.ones(tasks),
         loss=np.zeros(stations),
         queue=np.zeros(stations),
+        poisson_loss=np.zeros(stations),
         scv=scv.copy(),
         long_scv=scv.copy(),
+        jitter=np.zeros(tasks),
         upstream_load=np.zeros(tasks),
         eta=np.full(stations, 0.3),
         seen_rate=np.full(tasks, -1.0),
@@ -102,14 +149,16 @@ class Memory:
     """Where the sweeps of a network ended, in the order of its tasks and stations: a start for one much like it.
 
     Attributes:
-        acceptance, scv, long_scv, upstream_load, rate: shape (T,), see :class:`State`; rate NaN for a task about
-            which nothing is known.
+        acceptance, stretch, scv, long_scv, jitter, upstream_load, rate: shape (T,), see :class:`State`; rate NaN for a
+            task about which nothing is known.
         loss, queue, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
     """
 
     acceptance: Floats
+    stretch: Floats
     scv: Floats
     long_scv: Floats
+    jitter: Floats
     upstream_load: Floats
     rate: Floats
     loss: Floats
@@ -126,9 +175,11 @@ def _recall(state: State, layout: Layout, memory: Memory) -> None:
     state.seen_scv = memory.felt_scv.copy()
     state.acceptance = 1.0 - memory.loss[layout.station]
     state.acceptance[known] = memory.acceptance[task]
-    state.target = state.acceptance.copy()
+    state.base, state.target = state.acceptance.copy(), state.acceptance.copy()
+    state.stretch[known] = memory.stretch[task]
     state.scv[known], state.long_scv[known] = memory.scv[task], memory.long_scv[task]
     state.upstream_load[known], state.seen_rate[known] = memory.upstream_load[task], memory.rate[task]
+    state.jitter[known] = memory.jitter[task]
 
 
 def remember(layout: Layout, state: State, tasks: int) -> Memory:
@@ -141,8 +192,10 @@ def remember(layout: Layout, state: State, tasks: int) -> Memory:
 
     return Memory(
         acceptance=spread(state.acceptance, 1.0),
+        stretch=spread(state.stretch, 1.0),
         scv=spread(state.scv, 1.0),
         long_scv=spread(state.long_scv, 1.0),
+        jitter=spread(state.jitter, 0.0),
         upstream_load=spread(state.upstream_load, 0.0),
         rate=spread(state.seen_rate, np.nan),
         loss=state.loss.copy(),
@@ -169,14 +222,22 @@ def arrange(batch: Batch) -> Layout:
     alone = np.bincount(station, minlength=len(batch.capacity))[station] == 1
     steady = alone & (scv == 0.0) & (batch.up[station] <= 0.0) & (batch.goes_on[task] == 1.0)
     unshared = steady & (batch.arrival_scv[batch.task_class[task]] == 1.0)
-    slowest = np.zeros(len(task))
+    slowest, before = np.zeros(len(task)), np.where((up >= 0) & (scv[up] == 0.0), mean[up], 0.0)
+    spacing, widest = np.where(up < 0, batch.arrival_spacing[batch.task_class[task]], before), before.copy()
+    widest_at = np.where(before > 0.0, station[up], -1 - np.arange(len(task)))
     joined = np.zeros(len(batch.first), dtype=bool)
     for level in batch.levels:
         joined[level.joins] = True
         here = position[level.single]
         here = here[here >= 0]
         here = here[up[here] >= 0]
-        slowest[here] = np.maximum(slowest[up[here]], mean[up[here]])
+        source = up[here]
+        slowest[here] = np.maximum(slowest[source], mean[source])
+        wider = before[here] >= widest[source]
+        widest[here] = np.where(wider, before[here], widest[source])
+        widest_at[here] = np.where(wider, widest_at[here], widest_at[source])
+        kept = alone[source] & (scv[source] == 0.0)
+        spacing[here] = np.where(kept, np.maximum(spacing[source], before[here]), before[here])
         unshared[here] &= unshared[up[here]] & ~joined[task[up[here]]]
     unshared &= ~joined[task]
     parts = batch.components
@@ -190,9 +251,10 @@ def arrange(batch: Batch) -> Layout:
         up=up,
         mean=mean,
         scv=scv,
-        spacing=np.where(
-            up < 0, batch.arrival_spacing[batch.task_class[task]], np.where(scv[up] == 0.0, mean[up], 0.0)
-        ),
+        before=before,
+        spacing=spacing,
+        widest=widest,
+        widest_at=widest_at,
         slowest=slowest,
         alone=alone,
         unshared=unshared,

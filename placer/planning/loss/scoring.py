@@ -184,7 +184,8 @@ def _slice(solution: Solution, k: int) -> Memory:
     stations = slice(int(solution.station_ptr[k]), int(solution.station_ptr[k + 1]))
     m = solution.memory
     return Memory(
-        m.acceptance[tasks], m.scv[tasks], m.long_scv[tasks], m.upstream_load[tasks], m.rate[tasks],
+        m.acceptance[tasks], m.stretch[tasks], m.scv[tasks], m.long_scv[tasks], m.jitter[tasks],
+        m.upstream_load[tasks], m.rate[tasks],
         m.loss[stations], m.queue[stations], m.eta[stations], m.felt_scv[stations],
     )  # fmt: skip
 
@@ -201,7 +202,9 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
         np.append(values, np.full(fresh, blank))
         for values, blank in ((old.loss, 0.0), (old.queue, 0.0), (old.eta, 0.3), (old.felt_scv, -1.0))
     )
-    columns: dict[str, list[Floats]] = {"acceptance": [], "scv": [], "long_scv": [], "upstream_load": [], "rate": []}
+    columns: dict[str, list[Floats]] = {
+        name: [] for name in ("acceptance", "stretch", "scv", "long_scv", "jitter", "upstream_load", "rate")
+    }
     at = 0
     for before, now in zip(near.blocks, blocks, strict=True):
         if before is now:
