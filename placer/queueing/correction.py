@@ -37,6 +37,8 @@ LARGEST_SCV = 1.0
 LEAST_LOSS = 1e-7
 """Losses below it are taken as this large before they are corrected."""
 
+LEAST_CORRECTED = 1e-6
+
 MOST_WEIGHT = 2.0
 """Most that one stream weighs for another, in arrivals a mean service."""
 
@@ -220,36 +222,50 @@ def close_gap(
 
 
 def apply(batch: Batch, layout: Layout, scope: Scope, flows: Flows, state: State, dirty: Bools) -> None:
-    """Correct ``target`` and write ``stretch`` at the stations that changed.
+    """Correct ``target`` at the stations that changed.
 
-    No station is let accept more work than it can do.
+    A station that would lose less than ``LEAST_CORRECTED`` under Poisson arrivals is left alone. None is let accept
+    more work than it can do.
 
     Args:
         batch, layout, scope: the networks.
         flows: of this sweep.
-        state: with ``base`` up to date; written.
+        state: with ``base`` and ``poisson_loss`` up to date; written.
         dirty: shape (S,), stations that changed.
     """
     station = layout.station
-    changed = dirty[station]
-    state.target = np.where(changed, state.base, state.target)
-    state.stretch = np.where(changed, 1.0, state.stretch)
+    state.target = np.where(dirty[station], state.base, state.target)
     speaks = np.bincount(station, scope.gate, minlength=len(dirty)) > 0.0
-    pick = np.flatnonzero(changed & speaks[station] & (flows.rate > TINY))
+    speaks &= dirty & (state.poisson_loss > LEAST_CORRECTED)
+    pick = np.flatnonzero(speaks[station] & (flows.rate > TINY))
     if len(pick) == 0:
         return
-    features = describe(batch, layout, scope, flows, state, pick)
-    pairs = pair_network.pair_up(station[pick], layout.group[pick], layout.widest_at[pick])
-    weight = influence(flows, station, pick)
-    move = pair_network.evaluate(pair_network.shipped(), features, pairs, weight)
-    gate = scope.gate[pick]
-    odds = log_odds(1.0 - state.base[pick]) + LOSS_BOUND * np.tanh(move[:, 0] / LOSS_BOUND)
+    move = _moves(batch, layout, scope, flows, state, pick)[:, 0]
+    odds = log_odds(1.0 - state.base[pick]) + LOSS_BOUND * np.tanh(move / LOSS_BOUND)
     moved = 1.0 / (1.0 + np.exp(odds))
-    accepted = state.base[pick] + gate * (moved - state.base[pick])
+    accepted = state.base[pick] + scope.gate[pick] * (moved - state.base[pick])
     start, of = runs(station[pick])
     done = np.add.reduceat(flows.rate[pick] * layout.mean[pick] * accepted, start)
     state.target[pick] = accepted / np.maximum(done, 1.0)[of]
-    state.stretch[pick] = np.exp(scope.wait_gate[pick] * WAIT_BOUND * np.tanh(move[:, 1] / WAIT_BOUND))
+
+
+def stretch(batch: Batch, layout: Layout, flows: Flows, state: State) -> Floats:
+    """Factors on the waits, shape (P,), at the end of the sweeps."""
+    here = scope(batch, layout)
+    result = np.ones(len(layout.task))
+    speaks = np.bincount(layout.station, here.wait_gate, minlength=len(batch.capacity)) > 0.0
+    pick = np.flatnonzero(speaks[layout.station] & (flows.rate > TINY))
+    if len(pick):
+        move = _moves(batch, layout, here, flows, state, pick)[:, 1]
+        result[pick] = np.exp(here.wait_gate[pick] * WAIT_BOUND * np.tanh(move / WAIT_BOUND))
+    return result
+
+
+def _moves(batch: Batch, layout: Layout, scope: Scope, flows: Flows, state: State, pick: Ints) -> Floats:
+    """What the network says of whole stations, shape (n, 2)."""
+    features = describe(batch, layout, scope, flows, state, pick)
+    pairs = pair_network.pair_up(layout.station[pick], layout.group[pick], layout.widest_at[pick])
+    return pair_network.evaluate(pair_network.shipped(), features, pairs, influence(flows, layout.station, pick))
 
 
 def influence(flows: Flows, station: Ints, pick: Ints) -> Floats:

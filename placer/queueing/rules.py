@@ -42,6 +42,11 @@ class Rules:
     crowding: bool = True
     correction: bool = True
 
+    @property
+    def corrects(self) -> bool:
+        """Whether the learned correction has what it builds on."""
+        return self.correction and self.exact_core and self.variability
+
 
 RULE_NAMES = tuple(field.name for field in fields(Rules))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from placer.queueing.correction import stretch
 from placer.queueing.flattened import Batch
 from placer.queueing.network import UNLIMITED, Floats
 from placer.queueing.routing import reach, responses
 from placer.queueing.rules import Rules, Solution
 from placer.queueing.stations import tandem_waiting
-from placer.queueing.sweep_state import Layout, State, remember
+from placer.queueing.sweep_state import Layout, State, flows_of, remember
 from placer.queueing.variability import crowding
 
 
@@ -38,6 +39,8 @@ def conclude(
     rho = np.bincount(station, at * layout.mean, minlength=stations).astype(np.float64)
     waiting, acceptance = np.zeros(len(rate)), np.ones(len(rate))
     served_waiting = waiting_times(batch, layout, rules, at, rho, state)
+    if rules.corrects:
+        served_waiting *= stretch(batch, layout, flows_of(layout, stations, at), state)
     waiting[layout.task] = served_waiting
     goes_on = batch.goes_on[layout.task]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -96,4 +99,4 @@ def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho:
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
         )
-    return waiting * state.stretch
+    return waiting

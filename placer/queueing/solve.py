@@ -92,7 +92,7 @@ def solve_batch(
     batch = networks if isinstance(networks, Batch) else compile_batch(networks)
     layout = arrange(batch)
     state = start(batch, layout, memory)
-    corrects = scope(batch, layout) if rules.correction and rules.exact_core and rules.variability else None
+    corrects = scope(batch, layout) if rules.corrects else None
     passing = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")

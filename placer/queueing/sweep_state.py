@@ -92,7 +92,6 @@ class State:
         acceptance: shape (P,), of the jobs that arrive at the task, as the flows use it (damped).
         base: shape (P,), the same as the rules say it.
         target: shape (P,), the same corrected (:mod:`placer.queueing.correction`).
-        stretch: shape (P,), factor on the wait of the task, from the same correction.
         loss, queue: shape (S,), loss ratio over all classes, and mean number waiting, as the rules say them.
         poisson_loss: shape (S,), the loss ratio if the arrivals were Poisson.
         scv: shape (P,), of the interarrival times of the stream.
@@ -106,7 +105,6 @@ class State:
     acceptance: Floats
     base: Floats
     target: Floats
-    stretch: Floats
     loss: Floats
     queue: Floats
     poisson_loss: Floats
@@ -127,7 +125,6 @@ def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
         acceptance=np.ones(tasks),
         base=np.ones(tasks),
         target=np.ones(tasks),
-        stretch=np.ones(tasks),
         loss=np.zeros(stations),
         queue=np.zeros(stations),
         poisson_loss=np.zeros(stations),
@@ -149,13 +146,13 @@ class Memory:
     """Where the sweeps of a network ended, in the order of its tasks and stations: a start for one much like it.
 
     Attributes:
-        acceptance, stretch, scv, long_scv, jitter, upstream_load, rate: shape (T,), see :class:`State`; rate NaN for a
+        acceptance, base, scv, long_scv, jitter, upstream_load, rate: shape (T,), see :class:`State`; rate NaN for a
             task about which nothing is known.
-        loss, queue, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
+        loss, queue, poisson_loss, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
     """
 
     acceptance: Floats
-    stretch: Floats
+    base: Floats
     scv: Floats
     long_scv: Floats
     jitter: Floats
@@ -163,6 +160,7 @@ class Memory:
     rate: Floats
     loss: Floats
     queue: Floats
+    poisson_loss: Floats
     eta: Floats
     felt_scv: Floats
 
@@ -175,8 +173,10 @@ def _recall(state: State, layout: Layout, memory: Memory) -> None:
     state.seen_scv = memory.felt_scv.copy()
     state.acceptance = 1.0 - memory.loss[layout.station]
     state.acceptance[known] = memory.acceptance[task]
-    state.base, state.target = state.acceptance.copy(), state.acceptance.copy()
-    state.stretch[known] = memory.stretch[task]
+    state.target = state.acceptance.copy()
+    state.base = state.acceptance.copy()
+    state.base[known] = memory.base[task]
+    state.poisson_loss = memory.poisson_loss.copy()
     state.scv[known], state.long_scv[known] = memory.scv[task], memory.long_scv[task]
     state.upstream_load[known], state.seen_rate[known] = memory.upstream_load[task], memory.rate[task]
     state.jitter[known] = memory.jitter[task]
@@ -192,7 +192,7 @@ def remember(layout: Layout, state: State, tasks: int) -> Memory:
 
     return Memory(
         acceptance=spread(state.acceptance, 1.0),
-        stretch=spread(state.stretch, 1.0),
+        base=spread(state.base, 1.0),
         scv=spread(state.scv, 1.0),
         long_scv=spread(state.long_scv, 1.0),
         jitter=spread(state.jitter, 0.0),
@@ -200,6 +200,7 @@ def remember(layout: Layout, state: State, tasks: int) -> Memory:
         rate=spread(state.seen_rate, np.nan),
         loss=state.loss.copy(),
         queue=state.queue.copy(),
+        poisson_loss=state.poisson_loss.copy(),
         eta=state.eta.copy(),
         felt_scv=state.seen_scv.copy(),
     )

@@ -5,8 +5,9 @@ Draws random networks (:mod:`placer.recipes.loss_networks`), counts what a run o
 streams at the flows of the run (:mod:`placer.recipes.loss_labels`) and fits the weights
 (:mod:`placer.recipes.loss_training`). No public data and no network of a benchmark is among them. Needs numba.
 
-The shipped weights were fitted with the defaults; an hour or so on two cores. Same numpy and BLAS, same weights;
-otherwise as good ones.
+The shipped weights were fitted with the defaults: half an hour on one core, most of it simulation. (One network in a
+thousand was screened otherwise then, by an earlier form of the rules.) Same numpy and BLAS, same weights; otherwise as
+good ones.
 """
 
 from __future__ import annotations
@@ -29,21 +30,22 @@ from placer.simulation.quick import is_plain
 EVENTS = 300_000
 CHUNK = 1000
 SEED = 6
-GENERAL, MEETING = 20_000, 60_000
-"""Networks drawn of each kind; about one in two or three is telling."""
+GENERAL = ((0, 9471), (1_000_000, 9252))
+MEETING = ((0, 13_680), (1_000_000, 13_894), (2_000_000, 5135))
+"""First index and number of the networks drawn of each kind; about two in three are telling."""
 
 
-def labelled(draw: Callable[[int], QueueNetwork], drawn: int, events: int) -> Iterator[Streams]:
-    """Streams of the telling ones among the first networks of a kind, ``CHUNK`` networks a table.
+def labelled(draw: Callable[[int], QueueNetwork], first: int, drawn: int, events: int) -> Iterator[Streams]:
+    """Streams of the telling ones among networks of a kind, ``CHUNK`` networks a table.
 
     Args:
         draw: network by index.
-        drawn: how many are drawn.
+        first, drawn: first index, and how many are drawn.
         events: of each simulation.
     """
     networks: list[QueueNetwork] = []
     labels: list[Label] = []
-    for index, network in telling(draw, 0, drawn):
+    for index, network in telling(draw, first, first + drawn):
         seed = np.random.SeedSequence([SEED, index])
         if is_plain(network):
             rng = np.random.Generator(np.random.PCG64(seed))
@@ -62,13 +64,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the weights and write them."""
     parser = argparse.ArgumentParser(prog="python -m placer.recipes.loss_correction", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, required=True, help="file of the weights (.npz)")
-    parser.add_argument("--general", type=int, default=GENERAL, help="general networks drawn")
-    parser.add_argument("--meeting", type=int, default=MEETING, help="networks drawn of streams that meet")
+    parser.add_argument("--share", type=float, default=1.0, help="part of the networks that is drawn")
     parser.add_argument("--events", type=int, default=EVENTS, help="events of each simulation")
     parser.add_argument("--epochs", type=int, default=Plan.epochs, help="passes over the data")
     given = parser.parse_args(arguments)
-    parts = [*labelled(meeting, given.meeting, given.events), *labelled(general, given.general, given.events)]
-    data = joined(parts)
+    data = joined(
+        [
+            part
+            for draw, blocks in ((meeting, MEETING), (general, GENERAL))
+            for first, drawn in blocks
+            for part in labelled(draw, first, max(round(given.share * drawn), 1), given.events)
+        ]
+    )
     print(f"{len(data.odds)} streams", file=sys.stderr)
     weights = train(
         data, Plan(epochs=given.epochs), lambda epoch, cost: print(f"epoch {epoch}: {cost:.4f}", file=sys.stderr)

@@ -41,9 +41,9 @@ Rows = dict[str, Any]
 class Plan:
     """How to train: units of the two widths, passes over the data, seed."""
 
-    pair_units: int = 40
-    units: int = 64
-    epochs: int = 60
+    pair_units: int = 48
+    units: int = 96
+    epochs: int = 100
     seed: int = 1
 
 

@@ -96,7 +96,7 @@ def test_tables_keep_their_labels_apart() -> None:
 @needs_numba
 def test_the_recipe_writes_weights(tmp_path: Path) -> None:
     path = tmp_path / "weights.npz"
-    sizes = ["--general", "20", "--meeting", "20", "--events", "40000", "--epochs", "1"]
+    sizes = ["--share", "0.002", "--events", "40000", "--epochs", "1"]
     assert loss_correction.main(["-o", str(path), *sizes]) == 0
     made, shipped = np.load(path), pair_network.shipped()
     for name in pair_network.WEIGHT_NAMES:

@@ -184,9 +184,9 @@ def _slice(solution: Solution, k: int) -> Memory:
     stations = slice(int(solution.station_ptr[k]), int(solution.station_ptr[k + 1]))
     m = solution.memory
     return Memory(
-        m.acceptance[tasks], m.stretch[tasks], m.scv[tasks], m.long_scv[tasks], m.jitter[tasks],
+        m.acceptance[tasks], m.base[tasks], m.scv[tasks], m.long_scv[tasks], m.jitter[tasks],
         m.upstream_load[tasks], m.rate[tasks],
-        m.loss[stations], m.queue[stations], m.eta[stations], m.felt_scv[stations],
+        m.loss[stations], m.queue[stations], m.poisson_loss[stations], m.eta[stations], m.felt_scv[stations],
     )  # fmt: skip
 
 
@@ -198,12 +198,18 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
     """What is known of a placement from one whose services partly have the same blocks."""
     old = near.memory[index]
     fresh = stations - len(old.loss)
-    loss, queue, eta, felt = (
+    loss, queue, poisson, eta, felt = (
         np.append(values, np.full(fresh, blank))
-        for values, blank in ((old.loss, 0.0), (old.queue, 0.0), (old.eta, 0.3), (old.felt_scv, -1.0))
+        for values, blank in (
+            (old.loss, 0.0),
+            (old.queue, 0.0),
+            (old.poisson_loss, 0.0),
+            (old.eta, 0.3),
+            (old.felt_scv, -1.0),
+        )
     )
     columns: dict[str, list[Floats]] = {
-        name: [] for name in ("acceptance", "stretch", "scv", "long_scv", "jitter", "upstream_load", "rate")
+        name: [] for name in ("acceptance", "base", "scv", "long_scv", "jitter", "upstream_load", "rate")
     }
     at = 0
     for before, now in zip(near.blocks, blocks, strict=True):
@@ -218,5 +224,5 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
         at += before.tasks
     return Memory(
         **{name: np.concatenate(column) for name, column in columns.items()},
-        loss=loss, queue=queue, eta=eta, felt_scv=felt,
+        loss=loss, queue=queue, poisson_loss=poisson, eta=eta, felt_scv=felt,
     )  # fmt: skip
