@@ -6,6 +6,7 @@ Nothing else in placer decides an exit code.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,19 @@ class MissingExtraError(PlacerError):
         super().__init__(f"{what} needs the extra '{extra}'", tip=f"pip install 'placer[{extra}]'")
 
 
+class BrokenExtraError(MissingExtraError):
+    """A package of an extra is installed and cannot be imported."""
+
+    def __init__(self, what: str, extra: str, package: str, cause: BaseException) -> None:
+        super().__init__(what, extra)
+        reason = " ".join(str(cause).split())[:200]
+        self.message += f", whose package '{package}' is installed but cannot be imported: {type(cause).__name__}" + (
+            f": {reason}" if reason else ""
+        )
+        self.args = (self.message,)
+        self.tip = f"pip install --force-reinstall 'placer[{extra}]'"
+
+
 class InfeasibleError(PlacerError):
     """No plan can satisfy the instance: an answer, not a failure."""
 
@@ -83,3 +97,32 @@ class UnansweredError(PlacerError):
     """No answer within the limits given, or a solver that failed."""
 
     exit_code = 3
+
+
+class OutputError(PlacerError):
+    """Standard output cannot be written: whatever the answer is, nobody has it."""
+
+    exit_code = 3
+
+
+class ReaderGoneError(OutputError):
+    """The reader of standard output has gone: as programs do then, the command line ends without a word."""
+
+
+def as_placer_error(error: BaseException) -> PlacerError:
+    """Say of any error what it is to a user; what is left over is a defect of placer's."""
+    if isinstance(error, PlacerError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return UnansweredError("interrupted")
+    if isinstance(error, MemoryError):
+        return UnansweredError("there is not enough memory for this")
+    if isinstance(error, RecursionError):
+        return UnansweredError("something here is nested too deeply")
+    if isinstance(error, OSError) and error.filename is not None:
+        return InputError([Problem(error.strerror or type(error).__name__, file=os.fsdecode(error.filename))])
+    if isinstance(error, OSError) and error.strerror:
+        return UnansweredError(f"the system refuses: {error.strerror}")
+    return UnansweredError(
+        f"internal error: {type(error).__name__}: {error}", tip="set PLACER_DEBUG=1 for the traceback and report it"
+    )

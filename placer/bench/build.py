@@ -17,7 +17,7 @@ import json, resource, sys, time
 way, jobs = sys.argv[1], int(sys.argv[2])
 machines = 20
 import numpy as np, highspy
-import pyomo.environ as pyo
+import pyomo.core as pyo
 from placer.solver.highs import Solver
 from placer.planning.ilp.formulation import linear
 loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

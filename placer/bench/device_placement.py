@@ -7,7 +7,6 @@ latency; ``reference.json`` in the folder (or ``--reference``) holds the values 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from placer.errors import InputError, PlacerError, Problem
-from placer.instance.reading import unknown
+from placer.instance.library import is_file
+from placer.instance.reading import brief, kind_of, read_json, unknown
+from placer.instance.tree import json_path
 from placer.operators.answer import Answer
 from placer.operators.checker import METHODS, Method
 from placer.operators.graph import OperatorGraph, read_graph
@@ -35,6 +36,8 @@ REFERENCES: dict[Method, tuple[str, str, str]] = {
 }
 """Per method: group of the reference file, the value and the bound in it."""
 
+LARGEST_VALUE = 1e15
+MOST_PROBLEMS = 50
 BETTER = 1e-6
 """Relative improvement on a reference value or bound that is listed."""
 
@@ -95,17 +98,35 @@ def _work(data: Path, methods: tuple[str, ...] | None, limit: int | None) -> Ite
 def _references(data: Path, given: Path | None) -> dict[str, Any]:
     places = [given] if given is not None else [data / "reference.json", data.parent / "reference.json"]
     for path in places:
-        if path is not None and path.is_file():
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise InputError([Problem(f"is not JSON: {error}", file=str(path))]) from error
-            if not isinstance(found, dict):
-                raise InputError([Problem("expected an object by group and instance", file=str(path))])
-            return found
+        if path is not None and is_file(path):
+            return _checked(read_json(path, str(path)), str(path))
     if given is not None:
         raise InputError([Problem("no such file", file=str(given))])
     return {}
+
+
+def _checked(data: Any, file: str) -> dict[str, Any]:
+    """The values by group, instance and kind, all of them numbers; other keys of the file are left alone."""
+    groups = data if isinstance(data, dict) else {"": data}
+    problems = [] if isinstance(data, dict) else [Problem("expected an object by group and instance", file=file)]
+    for group in dict.fromkeys(group for group, _, _ in REFERENCES.values()):
+        rows = groups.get(group, {})
+        if not isinstance(rows, dict):
+            problems.append(Problem(f"expected an object by instance, got {kind_of(rows)}", f"$.{group}", file))
+            continue
+        for name, values in rows.items():
+            where = json_path((group, name))
+            if not isinstance(values, dict):
+                problems.append(Problem(f"expected an object of values, got {kind_of(values)}", where, file))
+                continue
+            for kind in [kind for one, *kinds in REFERENCES.values() if one == group for kind in kinds]:
+                value = values.get(kind)
+                if value is not None and (type(value) not in (int, float) or not 0 < value <= LARGEST_VALUE):
+                    allowed = f"a number above 0, at most {LARGEST_VALUE:g}"
+                    problems.append(Problem(f"expected {allowed}, got {brief(value)}", f"{where}.{kind}", file))
+    if problems:
+        raise InputError(problems[:MOST_PROBLEMS])
+    return groups
 
 
 def _solved(method: Method, graph: OperatorGraph, seconds: float, known: dict[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from placer.instance.library import shipped_names
 from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
 from placer.planning.domains import domain_of
+from placer.planning.ilp.paths import additive_costs
 from placer.planning.ilp.planner import plan
-from placer.planning.ilp.warmstart import additive_costs
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits
 
 DEFAULT_SECONDS = 60.0
@@ -79,7 +79,7 @@ def _row(compiled: Compiled, name: str, method: str, seconds: float) -> dict[str
     begin = time.perf_counter()
     if method == "greedy":
         try:
-            evaluation = evaluate_placement(compiled, greedy(compiled))
+            evaluation = evaluate_placement(compiled, greedy(compiled), "deterministic")
         except ValueError as error:
             return {
                 **row,
@@ -87,9 +87,9 @@ def _row(compiled: Compiled, name: str, method: str, seconds: float) -> dict[str
                 **dict.fromkeys(("objective", "bound", "gap", "seconds")),
             }
         status = "heuristic" if evaluation.feasible else "violated"
-        value, bound, gap = evaluation.objectives["latency"], None, None
+        value, bound, gap = evaluation.costs["latency"], None, None
     else:
-        outcome = plan(compiled, Options(method=method, limits=Limits(seconds=seconds)))
+        outcome = plan(compiled, Request(method=method, limits=Limits(seconds=seconds)))
         result = outcome.plan.certificate.objectives[0]
         status, value, bound, gap = (
             outcome.plan.certificate.termination,

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from placer.errors import InputError
+from placer import optional
+from placer.errors import InputError, MissingExtraError
 from placer.queueing.network import Law, chains
 from placer.simulation import simulate
 from placer.simulation.statistics import estimate
@@ -64,8 +63,11 @@ def _row(name: str, scale: float, seed: int) -> dict[str, Any]:
     needs, jobs, method = METHODS[name]
     row: dict[str, Any] = {"suite": SUITE, "instance": INSTANCE, "method": name, "status": "ok"}
     figures = ("objective", "seconds", "events_per_second", "loss", "loss_half_width")
-    if needs is not None and find_spec(needs) is None:
-        return row | {"status": "skipped", "reason": f"{needs} is not installed"} | dict.fromkeys(figures)
+    if needs is not None:
+        try:
+            optional.load(needs, f"the method {name}", "fast" if needs == "numba" else "test")
+        except MissingExtraError as error:
+            return row | {"status": "skipped", "reason": error.message} | dict.fromkeys(figures)
     method(200, seed)
     started = time.perf_counter()
     events, losses = method(max(200, int(jobs * scale)), seed)
@@ -111,7 +113,7 @@ def _ours(compiled: bool) -> Callable[[int, int], Outcome]:
 
 def _simpy(jobs: int, seed: int) -> Outcome:
     """simpy, as its users write it: a process per job, a ``Resource`` per station."""
-    simpy: Any = import_module("simpy")
+    simpy: Any = optional.load("simpy", "the method simpy", "test")
     events, losses = 0, []
     for stream in np.random.SeedSequence(seed).spawn(REPLICATIONS):
         rng = np.random.default_rng(stream)
@@ -146,7 +148,7 @@ def _simpy(jobs: int, seed: int) -> Outcome:
 
 def _ciw(jobs: int, seed: int) -> Outcome:
     """ciw, with a router that sends a job away when the next node is full: by itself ciw would block."""
-    ciw: Any = import_module("ciw")
+    ciw: Any = optional.load("ciw", "the method ciw", "test")
 
     class TailDrop(ciw.routing.NodeRouting):  # type: ignore[misc]
         """To the next node if it has room, else out."""

@@ -2,22 +2,22 @@
 
 Rows have a ``part``: ``cut`` (one network, one uplink, every method), ``users`` (exact, alternating and equal shares
 of one server), ``replay`` (a trace), ``regression`` (errors per type of layer) and, with ``data``, ``min-cut`` (time of
-the minimum cut on operator graphs: JSON files with nodes of cpuLatency and fpgaLatency and edges with a cost).
+the minimum cut on operator graphs: JSON files as in the suite device-placement).
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 
 from placer.errors import InputError
 from placer.instance.library import shipped_names
+from placer.instance.reading import read_text
+from placer.operators.graph import OperatorGraph, read_graph
 from placer.profiling.regression import FORMS, leave_one_network_out, shipped_samples
 from placer.splitting.mincut import min_cut
 from placer.splitting.replay import replay
@@ -53,10 +53,10 @@ def run(
     for name in chosen:
         if name not in METHODS:
             raise InputError(f"method {name!r}: suite {SUITE} has {', '.join(METHODS)}")
-    graphs = _graphs(data)[:limit]
+    found = graphs(data)[:limit]
     models = ([name for name in shipped_names("model") if name.endswith("-measured")] + list(DAGS))[:limit]
     rows = []
-    for parts in (_cuts(models, chosen), _crowds(CROWDS[:limit]), _replays(), _regressions(), _min_cuts(graphs)):
+    for parts in (_cuts(models, chosen), _crowds(CROWDS[:limit]), _replays(), _regressions(), min_cuts(found)):
         for row in parts:
             rows.append(row)
             yield {"suite": SUITE, **row}
@@ -173,18 +173,29 @@ def _regressions() -> Iterator[dict[str, Any]]:
                 }
 
 
-def _graphs(data: Path | None) -> list[Path]:
+def graphs(data: Path | None) -> list[Path]:
+    """The files below a folder that hold operator graphs.
+
+    Raises:
+        InputError: there is none, or a file cannot be read.
+    """
     if data is None:
         return []
-    found = sorted(path for path in data.rglob("*.json") if '"cpuLatency"' in path.read_text(encoding="utf-8"))
+    files = sorted(path for path in data.rglob("*.json") if path.is_file())
+    found = [path for path in files if '"cpuLatency"' in read_text(path, str(path))]
     if not found:
         raise InputError(f"{data} holds no operator graph (JSON with nodes that have a cpuLatency)")
     return found
 
 
-def _min_cuts(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def min_cuts(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Time the minimum cut of operator graphs.
+
+    Raises:
+        InputError: all that is wrong with a file.
+    """
     for path in paths:
-        predecessors, device, server, crossing = _arrays(json.loads(path.read_text(encoding="utf-8")))
+        predecessors, device, server, crossing = _arrays(read_graph(path))
         # transfers as they are and slower, so that the cut moves through the graph
         for factor in (1.0, 10.0, 100.0):
             times = []
@@ -205,19 +216,17 @@ def _min_cuts(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _arrays(graph: dict[str, Any]) -> tuple[list[tuple[int, ...]], Any, Any, Any]:
-    """An operator graph as a DAG between its CPU (device) and its accelerator (server)."""
-    nodes = {node["id"]: node for node in graph["nodes"]}
-    flow = nx.DiGraph()
-    flow.add_nodes_from(nodes)
-    flow.add_edges_from((edge["sourceId"], edge["destId"]) for edge in graph["edges"])
-    order = list(nx.topological_sort(flow))
-    place = {node: position for position, node in enumerate(order)}
-    cost = {edge["sourceId"]: float(edge["cost"]) for edge in graph["edges"]}
-    predecessors = [tuple(place[u] for u in flow.predecessors(v)) or (-1,) for v in order]
-    device = np.array([float(nodes[v]["cpuLatency"]) for v in order])
-    server = np.array([float(nodes[v]["fpgaLatency"]) if nodes[v]["supportedOnFpga"] else np.inf for v in order])
-    crossing = np.array([cost.get(v, 0.0) for v in order] + [max(cost.values(), default=0.0)])
+def _arrays(graph: OperatorGraph) -> tuple[list[tuple[int, ...]], Any, Any, Any]:
+    """An operator graph as a DAG between its CPU (device) and its accelerator (server), in topological order."""
+    place = np.empty(len(graph), dtype=np.int64)
+    place[graph.order] = np.arange(len(graph))
+    sources: list[list[int]] = [[] for _ in range(len(graph))]
+    for tail, head in graph.edges:
+        sources[place[head]].append(int(place[tail]))
+    predecessors = [tuple(found) or (-1,) for found in sources]
+    device = graph.cpu[graph.order]
+    server = np.where(graph.supported, graph.accelerator, np.inf)[graph.order]
+    crossing = np.append(graph.cost[graph.order], graph.cost.max())
     return predecessors, device, server, crossing
 
 

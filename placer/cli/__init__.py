@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -9,8 +10,11 @@ from typing import NoReturn
 
 import click
 
+from placer import interruption
 from placer._version import __version__
-from placer.errors import PlacerError
+from placer.cli import process
+from placer.cli.arguments import fault_of_text, shown
+from placer.errors import InputError, PlacerError, ReaderGoneError, as_placer_error
 
 COMMANDS = {
     "init": "Write a commented starter instance.",
@@ -33,6 +37,14 @@ COMMANDS = {
 class _Lazy(click.Group):
     """Knows the commands' names and one-line helps without importing them."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what no command could use: it would fail where it is written or shown, after the work."""
+        for position, argument in enumerate(args, 1):
+            fault = fault_of_text(argument)
+            if fault is not None:
+                raise click.UsageError(f"Argument {position}, {shown(argument)}, {fault}.", ctx)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -40,8 +52,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"placer.cli.commands.{cmd_name}")
-        command = module.command
-        assert isinstance(command, click.Command)
+        command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -74,30 +85,51 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; the one place that turns errors into messages and exit codes."""
+    interruption.install()
     try:
-        code = cli.main(standalone_mode=False)
+        code = _answer()
+    except ReaderGoneError:
+        process.leave_by_broken_pipe()
+    except KeyboardInterrupt as error:  # once more, while the first was told
+        code = as_placer_error(error).exit_code
+    process.leave(code)
+
+
+def _answer() -> int:
+    """Run one command and say what went wrong with it.
+
+    Raises:
+        ReaderGoneError: the reader of standard output is gone.
+    """
+    try:
+        process.prepare_streams()
+        code = _run(sys.argv[1:])
         sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Abort:
-        click.echo("placer: interrupted", err=True)
-        sys.exit(3)
-    except KeyboardInterrupt:
-        click.echo("placer: interrupted", err=True)
-        sys.exit(3)
+        return code
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except PlacerError as error:
-        click.echo(f"placer: {error.message}", err=True)
-        if error.tip:
-            click.echo(f"  tip: {error.tip}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(3)
-    except Exception as error:
-        if os.environ.get("PLACER_DEBUG"):
+        with contextlib.suppress(OSError):
+            error.show()
+        return InputError.exit_code
+    except (ReaderGoneError, SystemExit):
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) and os.environ.get("PLACER_DEBUG") and not isinstance(error, PlacerError):
             raise
-        click.echo(f"placer: internal error: {type(error).__name__}: {error}", err=True)
-        click.echo("  tip: set PLACER_DEBUG=1 for the traceback and report it", err=True)
-        sys.exit(3)
+        found = as_placer_error(KeyboardInterrupt() if isinstance(error, click.exceptions.Abort) else error)
+        process.tell(found)
+        return found.exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command; not by ``cli.main``, which takes a broken pipe for the exit code that means "no" here."""
+    instruction = os.environ.get("_PLACER_COMPLETE")
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "placer", "_PLACER_COMPLETE", instruction)
+    try:
+        with cli.make_context("placer", arguments) as ctx:
+            code = cli.invoke(ctx)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    return code if isinstance(code, int) else 0

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from placer.errors import InputError
+from placer.cli.parameters import FILE_OR_NAME
 
 if TYPE_CHECKING:
-    from placer.evaluation.evaluate import Evaluation
-    from placer.instance.compiled import Compiled
-    from placer.plan.plan import Plan
+    from placer.evaluation.evaluation import Evaluation
+    from placer.files import Target
     from placer.solver.progress import Listener, Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine output on stdout.")
-instance_option = click.option("--instance", help="Instance to use instead of the one that the plan names.")
+instance_option = click.option(
+    "--instance", type=FILE_OR_NAME, help="Instance to use instead of the one that the plan names."
+)
 
 
 def plain(value: Any) -> Any:
@@ -43,10 +44,16 @@ def list_methods(ctx: click.Context, parameter: click.Parameter, wanted: bool) -
     """Print the planners and stop, when ``--methods`` is given."""
     if not wanted:
         return
-    from placer.planning.registry import PLANNERS
+    from placer.planning.methods import METHODS
+    from placer.planning.request import SPELLINGS
 
-    for name, (_, title) in PLANNERS.items():
-        click.echo(f"{name:16} {title}")
+    for method in METHODS.values():
+        options = ", ".join(
+            spelling for name, spelling in SPELLINGS.items() if name in method.takes and "-" in spelling
+        )
+        steered = "reports" if method.blind else "for"
+        click.echo(f"{method.name:20} {method.title}")
+        click.echo(f"{'':20} {steered} {', '.join(method.objectives)}" + (f"; takes {options}" if options else ""))
     ctx.exit()
 
 
@@ -56,55 +63,49 @@ def print_json(value: Any) -> None:
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as plain data."""
-    return {**asdict(evaluation), "feasible": evaluation.feasible}
+    """Return an evaluation as plain data: what it judges, how, and what it means.
 
+    ``objectives`` are values as people know them, ``senses`` and ``units`` say which direction is better and in what.
+    What planners minimise and what the simulator counted on the way is not part of it.
+    """
+    from placer.evaluation.objectives import OBJECTIVES
 
-def read_compiled(argument: str) -> Compiled:
-    """Read and compile an instance."""
-    from placer.instance.compiled import compile_instance
-    from placer.instance.resolving import read_instance
-
-    return compile_instance(read_instance(argument))
+    parts = ("evaluator", "services", "devices", "objectives", "slowest", "checks", "times", "stations")
+    return {
+        **{part: plain(getattr(evaluation, part)) for part in parts},
+        "senses": {name: objective.sense for name, objective in OBJECTIVES.items()},
+        "units": {name: objective.unit for name, objective in OBJECTIVES.items()},
+        "feasible": evaluation.feasible,
+        "excess": evaluation.excess,
+    }
 
 
 def instance_path(argument: str, output: Path | None) -> str:
     """Return how a plan written to ``output`` names its instance: a shipped name, or a path relative to the plan."""
+    from placer.instance.library import is_file
+
     path = Path(argument)
-    if not path.is_file():
+    if not is_file(path):
         return argument
     folder = (output.parent if output is not None else Path.cwd()).resolve()
     return Path(os.path.relpath(path.resolve(), folder)).as_posix()
 
 
-def open_plan(plan_file: str, instance: str | None) -> tuple[Plan, Compiled, bool]:
-    """Read a plan and its instance.
-
-    Returns:
-        (plan, compiled instance, whether the plan was made from just this instance).
-    """
-    from placer.plan.plan import read_plan
-
-    plan = read_plan(Path(plan_file))
-    if instance is None:
-        if plan.instance.path is None:
-            raise InputError(f"{plan_file} names no instance file", tip="give one with --instance")
-        beside = Path(plan_file).parent / plan.instance.path
-        instance = str(beside) if beside.is_file() else plan.instance.path
-    compiled = read_compiled(instance)
-    return plan, compiled, plan.instance.hash == compiled.instance.meaning_hash
-
-
-def check_output(output: Path | None, force: bool) -> None:
-    """Refuse early to overwrite a file, or to write where nothing can be written."""
+def claim_output(output: Path | None, force: bool) -> Target | None:
+    """Get ready to write a file before the work, or refuse; what is claimed and not written goes with the command."""
     if output is None:
-        return
-    if output.is_dir():
-        raise InputError(f"{output} is a folder")
-    if output.exists() and not force:
-        raise InputError(f"{output} exists", tip="--force overwrites it")
-    if not output.parent.is_dir():
-        raise InputError(f"{output.parent} is no folder")
+        return None
+    from placer.files import claim
+
+    ctx = click.get_current_context()
+    claimed = ctx.meta.setdefault("placer.outputs", set())
+    name = os.path.realpath(output)
+    if name in claimed:
+        raise click.UsageError(f"{output} is named for two outputs", ctx)
+    claimed.add(name)
+    target = claim(output, force)
+    ctx.call_on_close(target.discard)
+    return target
 
 
 @contextmanager

@@ -6,65 +6,20 @@ The analytic model assumes Poisson arrivals at the sources, except that it sees 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from placer.evaluation.checks import Check, limit_check
 from placer.evaluation.deterministic import RouteBook
+from placer.evaluation.evaluation import ServiceTimes, StationTimes
 from placer.evaluation.queues import Labelled, queue_network
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement, moves_needed
 from placer.queueing.solve import solve
 
-NAN = float("nan")
 LARGEST_BUFFER = 512
-
-
-@dataclass(frozen=True)
-class ServiceTimes:
-    """What requests of a service meet under random arrivals; intervals are half-widths, 0 for the analytic model.
-
-    Attributes:
-        name: the service.
-        offered: requests per second.
-        throughput: completed requests per second.
-        loss_ratio: lost / offered.
-        sum_of_sojourns: Σ over stations and ways of the mean sojourn of the jobs accepted there, s.
-        response_time: mean time from arrival to sink of completed jobs, s.
-        p50, p95, p99: percentiles of that time, s; NaN from the analytic model.
-        loss_interval, response_interval: half-widths.
-    """
-
-    name: str
-    offered: float
-    throughput: float
-    loss_ratio: float
-    sum_of_sojourns: float
-    response_time: float
-    p50: float = NAN
-    p95: float = NAN
-    p99: float = NAN
-    loss_interval: float = 0.0
-    response_interval: float = 0.0
-
-
-@dataclass(frozen=True)
-class StationTimes:
-    """What a compute unit (or a link that queues) meets.
-
-    Attributes:
-        name: the station.
-        utilisation: fraction of time busy.
-        loss_ratio: jobs turned away / jobs that asked.
-        number: mean jobs there, the one in service included.
-    """
-
-    name: str
-    utilisation: float
-    loss_ratio: float
-    number: float
 
 
 def analytic(labelled: Labelled) -> tuple[tuple[ServiceTimes, ...], tuple[StationTimes, ...]]:
@@ -96,41 +51,32 @@ def analytic(labelled: Labelled) -> tuple[tuple[ServiceTimes, ...], tuple[Statio
     return services, stations
 
 
-def waiting_checks(
-    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
-) -> tuple[tuple[ServiceTimes, ...], tuple[StationTimes, ...], list[Check]]:
-    """Judge ``max_loss`` and ``deadline`` of every service that has arrivals, behind its rate limit if it has one.
-
-    Returns:
-        (metrics per service, metrics per station, checks); empty metrics when no service has arrivals or a tensor
-        has no way.
-    """
-    reachable = all(
-        np.isfinite(book.seconds(compiled.variants[choice], *move))
-        for choice, stations in zip(placement.choice, placement.stations, strict=True)
-        for move in _ways(compiled, choice, stations)
-    )
-    runs = all(
-        np.isfinite(compiled.variants[choice].time[np.arange(len(stations)), list(stations)]).all()
-        for choice, stations in zip(placement.choice, placement.stations, strict=True)
-    )
-    labelled = queue_network(compiled, placement, book, gaps) if reachable and runs else None
-    if labelled is None:
-        return (), (), []
-    services, stations = analytic(labelled)
+def waiting_checks(compiled: Compiled, times: Sequence[ServiceTimes]) -> Iterator[Check]:
+    """Yield the checks of ``max_loss`` and ``deadline`` of services that have arrivals, by their mean figures."""
     by_name = {service.name: service for service in compiled.instance.services}
-    checks = []
-    for times in services:
-        limits = by_name[times.name]
+    for one in times:
+        limits = by_name[one.name]
         if limits.max_loss is not None:
-            what = f"service {times.name}: loss ratio"
-            checks.append(limit_check("max_loss", times.name, what, times.loss_ratio, limits.max_loss, "1", "analytic"))
+            what = f"service {one.name}: loss ratio"
+            yield limit_check("max_loss", one.name, what, one.loss_ratio, limits.max_loss, "1", "analytic")
         if limits.deadline is not None:
-            what = f"service {times.name}: mean response time"
-            mean = times.response_time if np.isfinite(times.response_time) else float("inf")
-            checks.append(limit_check("deadline", times.name, what, mean, limits.deadline, "s", "analytic"))
-    return services, stations, checks
+            what = f"service {one.name}: mean response time"
+            mean = one.response_time if np.isfinite(one.response_time) else float("inf")
+            yield limit_check("deadline", one.name, what, mean, limits.deadline, "s", "analytic")
 
 
-def _ways(compiled: Compiled, choice: int, stations: tuple[int, ...]) -> list[tuple[bool, int, int, int]]:
-    return moves_needed(compiled, compiled.variants[choice], stations)
+def queues_of(
+    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
+) -> Labelled | None:
+    """The queueing network of a placement; None when nothing arrives, or a layer or tensor has nowhere to go.
+
+    ``gaps`` are the rate limits at the sources: seconds by service index.
+    """
+    for choice, stations in zip(placement.choice, placement.stations, strict=True):
+        variant = compiled.variants[choice]
+        if not np.isfinite(variant.time[np.arange(len(stations)), list(stations)]).all():
+            return None
+        moves = moves_needed(compiled, variant, stations)
+        if not all(np.isfinite(book.seconds(variant, *move)) for move in moves):
+            return None
+    return queue_network(compiled, placement, book, gaps)

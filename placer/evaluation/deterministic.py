@@ -78,9 +78,7 @@ class Loads:
 
     Attributes:
         layers: shape (D,).
-        weights, runtime, activations: bytes of RAM per device, shape (D,), without what units hold
-            themselves.
-        unit_bytes: shape (N,), bytes in the memory of units that have their own.
+        stored: shape (2 D + N,), bytes in every memory, see :class:`placer.instance.stores.Stores`.
         compute: shape (D,), multiply-accumulates per inference.
         work: shape (N,), seconds of work per second at the arrival rates (services without arrivals count
             nothing).
@@ -88,10 +86,7 @@ class Loads:
     """
 
     layers: Floats
-    weights: Floats
-    runtime: Floats
-    activations: Floats
-    unit_bytes: Floats
+    stored: Floats
     compute: Floats
     work: Floats
     unit_work: Floats
@@ -192,30 +187,25 @@ def moves(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> li
 
 def loads(compiled: Compiled, placement: Placement) -> Loads:
     """What a placement asks of every device and station."""
-    devices, stations_count = len(compiled.device_names), len(compiled.stations)
-    at, own = compiled.station_device, ~np.isnan(compiled.unit_memory)
-    layers, weights, runtime, compute = (np.zeros(devices) for _ in range(4))
-    unit_bytes, work, unit_work, peak = (np.zeros(stations_count) for _ in range(4))
+    devices, units, stores = len(compiled.device_names), len(compiled.stations), compiled.stores
+    layers, compute = np.zeros(devices), np.zeros(devices)
+    work, unit_work, peak = np.zeros(units), np.zeros(units), np.zeros(units)
+    stored = np.zeros(len(stores))
     for choice, assignment in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
         stations = np.array(assignment, dtype=np.int64)
-        here = at[stations]
+        here = compiled.station_device[stations]
         np.add.at(layers, here, 1.0)
         np.add.at(compute, here, variant.macs)
-        np.add.at(weights, here, np.where(own[stations], 0.0, variant.weights))
-        np.add.at(unit_bytes, stations, np.where(own[stations], variant.weights, 0.0))
+        stored += stores.kept(stations, variant.weights, variant.runtime_memory)
         np.maximum.at(peak, stations, variant.activations)
-        runtime[np.unique(here)] += variant.runtime_memory
         with np.errstate(invalid="ignore"):
             busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
         rate = compiled.rate[variant.service]
         if not np.isnan(rate):
             np.add.at(work, stations, busy * rate)
         np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
-    activations = np.zeros(devices)
-    np.add.at(activations, at, np.where(own, 0.0, peak))
-    unit_bytes += np.where(own, peak, 0.0)
-    return Loads(layers, weights, runtime, activations, unit_bytes, compute, work, unit_work)
+    return Loads(layers, stored + stores.shared(peak), compute, work, unit_work)
 
 
 def arc_loads(compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0) -> dict[Arc, float]:
@@ -246,16 +236,3 @@ def airtime(compiled: Compiled, load: Mapping[Arc, float]) -> dict[tuple[str, in
             key = (arc.channel, int(device))
             result[key] = result.get(key, 0.0) + share
     return result
-
-
-def bottleneck(compiled: Compiled, placement: Placement, book: RouteBook) -> float:
-    """Largest seconds of work per second on any compute unit, link or shared channel.
-
-    Services without arrivals count with one request per second. 1/bottleneck is the factor by which all rates
-    can grow before something saturates.
-    """
-    arcs = arc_loads(compiled, placement, book, rate_if_none=1.0)
-    shared = airtime(compiled, arcs)
-    alone = [load for arc, load in arcs.items() if arc.channel is None]
-    work = loads(compiled, placement).unit_work
-    return max([float(work.max(initial=0.0)), *alone, *shared.values()])

@@ -77,20 +77,19 @@ def _range_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...
 
 
 def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
+    stores = compiled.stores
+    flash, own = stores.flash(stores.capacity), stores.own(stores.capacity)
     for index, name in enumerate(compiled.device_names):
         if load.layers[index] == 0:
             continue
-        flash = compiled.flash[index]
-        in_ram = load.runtime[index] + load.activations[index]
-        if np.isnan(flash):
-            in_ram += load.weights[index]
-        else:
-            yield limit_check("flash", name, f"flash of {name}", load.weights[index], flash, "B")
-        yield limit_check("memory", name, f"memory of {name}", in_ram, compiled.memory[index], "B")
+        if np.isfinite(flash[index]):
+            yield limit_check("flash", name, f"flash of {name}", stores.flash(load.stored)[index], flash[index], "B")
+        ram = stores.ram(load.stored)[index]
+        yield limit_check("memory", name, f"memory of {name}", ram, compiled.memory[index], "B")
         for station, place in enumerate(compiled.stations):
-            if place.device == index and not np.isnan(compiled.unit_memory[station]):
-                what = f"memory of {place.name}"
-                yield limit_check("memory", name, what, load.unit_bytes[station], compiled.unit_memory[station], "B")
+            if place.device == index and np.isfinite(own[station]):
+                held = stores.own(load.stored)[station]
+                yield limit_check("memory", name, f"memory of {place.name}", held, own[station], "B")
         if np.isfinite(compiled.max_layers[index]):
             what = f"layers on {name}"
             yield limit_check("layers", name, what, load.layers[index], compiled.max_layers[index], "")

@@ -1,21 +1,33 @@
-"""The objectives, each a number to minimise, computed from a placement; loss by an evaluator that knows waiting."""
+"""The objectives: what planners minimise, and the value that people know, with its sense, its unit and its title.
+
+A planner sees a *cost*, a number to minimise. A report, a plan and a check show the *value*: accuracy and requests per
+second, of which more is better, are their own measure there. Both say the same; :meth:`Objective.turned` leads from
+either to the other.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from placer.evaluation.deterministic import RouteBook, ServiceMetrics, bottleneck, service_metrics
+from placer.evaluation.deterministic import RouteBook, ServiceMetrics
+from placer.evaluation.stages import bottleneck
 from placer.instance.compiled import Compiled, Floats
 from placer.instance.reading import unknown
 from placer.plan.placement import Placement
+from placer.plan.plan import ObjectiveResult, Sense
+from placer.solver.progress import relative_gap
 
-Sense = Literal["min", "max"]
+Cost = Callable[[Compiled, Placement, RouteBook, list[ServiceMetrics]], float]
+
 MOST_NAMED = 12
-"""Names of what has no figure that a refusal lists."""
+"""Names of what has no figure that a refusal lists, of a kind."""
+
+LARGEST_RATE = 1e15
+"""Requests per second of an instance whose requests are no work for anybody."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +36,23 @@ class Objective:
 
     Attributes:
         name: as in an instance file.
+        sense: whether less or more of its value is better.
         unit: unit of its value.
-        title: what it is, for reports.
-        value: its value, to be minimised; NaN for ``loss``, which :func:`placer.evaluation.evaluate.with_waiting` adds.
+        title: what its value is, for reports.
+        cost: what planners minimise; NaN for ``loss``, which only an evaluator that knows waiting can tell.
+        turn: from cost to value, and from value to cost; None where both are the same number.
     """
 
     name: str
+    sense: Sense
     unit: str
     title: str
-    value: Callable[[Compiled, Placement, RouteBook, list[ServiceMetrics]], float]
+    cost: Cost
+    turn: Callable[[Compiled, float], float] | None = None
+
+    def turned(self, compiled: Compiled, number: float) -> float:
+        """The value of a cost, or the cost of a value; NaN stays NaN."""
+        return number if self.turn is None or math.isnan(number) else self.turn(compiled, number)
 
 
 def _latency(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
@@ -48,11 +68,21 @@ def _energy(compiled: Compiled, placement: Placement, book: RouteBook, services:
 
 
 def _bottleneck(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
-    return bottleneck(compiled, placement, book)
+    return bottleneck(compiled, placement, book).load
+
+
+def _requests(compiled: Compiled, load: float) -> float:
+    """Requests per second, of all services in the mix in which they come, that a stage of this load lets through.
+
+    A load is in seconds of work per second at the arrival rates, 1/s for services without arrivals: at Σ rate / load
+    requests per second the stage is always busy. The same division leads back.
+    """
+    offered = float(compiled.mix.sum())
+    return min(offered / load, LARGEST_RATE) if load > 0 else LARGEST_RATE
 
 
 def _unknown(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
-    return float("nan")
+    return math.nan
 
 
 def _inaccuracy(compiled: Compiled, placement: Placement, book: RouteBook, services: list[ServiceMetrics]) -> float:
@@ -64,12 +94,19 @@ def inaccuracy(compiled: Compiled, accuracy: Floats) -> float:
 
     ``accuracy`` is that of a completed job per service, shape (S,); NaN for unknown.
     """
-    mass = np.where(np.isnan(accuracy), 0.0, compiled.weight * np.where(np.isnan(compiled.rate), 1.0, compiled.rate))
-    return float(1.0 - mass @ np.nan_to_num(accuracy) / mass.sum()) if mass.sum() > 0 else float("nan")
+    mass = np.where(np.isnan(accuracy), 0.0, compiled.weight * compiled.mix)
+    return float(1.0 - mass @ np.nan_to_num(accuracy) / mass.sum()) if mass.sum() > 0 else math.nan
 
 
-def loss_objective(weights: Floats, offered: Floats, loss: Floats) -> float:
-    """Weighted loss ratio, Σ w λ L / Σ w λ over services with arrivals; shape (services,) each, rates in 1/s."""
+def _complement(compiled: Compiled, share: float) -> float:
+    return 1.0 - share
+
+
+def weighted_loss(weights: Floats, offered: Floats, loss: Floats) -> float:
+    """The objective ``loss``: Σ w λ L / Σ w λ over services with arrivals, 0 where nothing is offered.
+
+    Weights, rates in 1/s and loss ratios have the shape (services,).
+    """
     share = weights * offered
     return float(share @ loss / share.sum()) if share.sum() > 0 else 0.0
 
@@ -77,14 +114,55 @@ def loss_objective(weights: Floats, offered: Floats, loss: Floats) -> float:
 OBJECTIVES: dict[str, Objective] = {
     objective.name: objective
     for objective in (
-        Objective("latency", "s", "latency, weighted sum over services", _latency),
-        Objective("latency-worst", "s", "latency of the slowest service", _worst),
-        Objective("throughput", "s/s", "utilisation of the bottleneck (its inverse is the headroom)", _bottleneck),
-        Objective("energy", "J", "energy per request, weighted sum over services", _energy),
-        Objective("loss", "1", "requests lost over requests offered, weighted", _unknown),
-        Objective("accuracy", "1", "wrong answers per completed job, weighted over services", _inaccuracy),
+        Objective("latency", "min", "s", "latency, weighted sum over services", _latency),
+        Objective("latency-worst", "min", "s", "latency of the slowest service", _worst),
+        Objective(
+            "throughput", "max", "requests/s", "requests that the slowest stage lets through", _bottleneck, _requests
+        ),
+        Objective("energy", "min", "J", "energy per request, weighted sum over services", _energy),
+        Objective("loss", "min", "1", "requests lost over requests offered, weighted", _unknown),
+        Objective(
+            "accuracy", "max", "1", "right answers per completed job, weighted over services", _inaccuracy, _complement
+        ),
     )
 }
+
+
+def result_of(
+    compiled: Compiled,
+    name: str,
+    cost: float,
+    floor: float = -math.inf,
+    bound_of: str | None = None,
+    value_of: str | None = None,
+) -> ObjectiveResult | None:
+    """What a plan states of an objective, from the planner's cost and the proven floor under it; None without a value.
+
+    Args:
+        compiled: the instance.
+        name: the objective.
+        cost: what the plan costs.
+        floor: no plan costs less; -inf when nothing is proven. A floor that turns into no number bounds nothing.
+        bound_of: for a value that an evaluator gives: what just the bound bounds.
+        value_of: for a value that the instance alone does not give: what it is the value of.
+    """
+    objective = OBJECTIVES[name]
+    value = objective.turned(compiled, cost)
+    if not math.isfinite(value):
+        return None
+    proven = math.isfinite(floor) and (name != "throughput" or floor > 0)
+    bound = objective.turned(compiled, min(floor, cost)) if proven else None
+    sign = 1.0 if objective.sense == "min" else -1.0
+    return ObjectiveResult(
+        name=name,
+        sense=objective.sense,
+        value=value,
+        value_of=value_of,
+        bound=bound,
+        bound_of=None if bound is None else bound_of,
+        gap=None if bound is None else relative_gap(sign * value, sign * bound),
+        unit=objective.unit,
+    )
 
 
 def refusal(compiled: Compiled, name: str) -> str | None:
@@ -141,13 +219,3 @@ def _listed(names: Iterable[str]) -> str:
     every = list(dict.fromkeys(names))
     more = f" and {len(every) - MOST_NAMED} more" if len(every) > MOST_NAMED else ""
     return ", ".join(every[:MOST_NAMED]) + more
-
-
-def objective_value(name: str, compiled: Compiled, placement: Placement, book: RouteBook | None = None) -> float:
-    """Value of an objective for a placement; smaller is better, inf or NaN when it has none."""
-    book = book or RouteBook(compiled)
-    metrics = [
-        service_metrics(compiled, compiled.variants[choice], stations, book)
-        for choice, stations in zip(placement.choice, placement.stations, strict=True)
-    ]
-    return OBJECTIVES[name].value(compiled, placement, book, metrics)

@@ -1,22 +1,18 @@
-"""The simulation as an evaluator of plans: the same checks, judged with confidence intervals."""
+"""The simulation as an evaluator: the same figures and checks, with confidence intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from placer.errors import InputError
-from placer.evaluation.analytic import ServiceTimes, StationTimes
 from placer.evaluation.checks import Check
-from placer.evaluation.evaluate import Evaluation, evaluate, gaps_of, read_book, total_loss
-from placer.evaluation.queues import Labelled, queue_network
+from placer.evaluation.evaluation import ServiceTimes, StationTimes
+from placer.evaluation.queues import Labelled
+from placer.evaluation.runs import Runs
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_fraction, show_seconds
-from placer.plan.plan import Plan, as_chosen, to_placement
 from placer.queueing.network import DELAY
 from placer.simulation.results import SimulationResult
 from placer.simulation.runner import simulate
@@ -24,87 +20,37 @@ from placer.simulation.statistics import Estimate, judge
 
 
 @dataclass(frozen=True)
-class Request:
-    """How to simulate.
+class Seen:
+    """What a simulation shows of an answer.
 
     Attributes:
-        jobs: jobs per replication.
-        replications: how many.
-        seed: of the first stream.
-        level: confidence of the intervals.
-        relative_half_width: go on until the intervals are this narrow; None for a fixed number of replications.
+        times, stations: per service and per station.
+        checks: limits on loss and response time, judged.
+        result: the figures behind it.
     """
 
-    jobs: int = 100_000
-    replications: int = 10
-    seed: int = 0
-    level: float = 0.99
-    relative_half_width: float | None = None
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """A simulated plan beside the analytic evaluation of it.
-
-    Attributes:
-        evaluation: judged by the simulation.
-        analytic: judged by the analytic evaluator.
-        disagreements: figures of the analytic model outside the simulation's interval, in words.
-        result: the raw simulation.
-    """
-
-    evaluation: Evaluation
-    analytic: Evaluation
-    disagreements: tuple[str, ...]
+    times: tuple[ServiceTimes, ...]
+    stations: tuple[StationTimes, ...]
+    checks: tuple[Check, ...]
     result: SimulationResult
 
 
-def simulate_plan(
-    plan: Plan,
-    compiled: Compiled,
-    request: Request,
-    executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Simulated:
-    """Simulate a plan and judge its limits.
-
-    Raises:
-        InputError: when no service has arrivals, or a tensor has no way to go.
-    """
-    compiled = as_chosen(compiled, plan)
-    base = evaluate(plan, compiled)
-    if not base.times:
-        raise InputError("nothing to simulate: no service has arrivals, or a layer or tensor has nowhere to go")
-    placement = to_placement(plan, compiled)
-    book = read_book(plan, compiled, placement)[0]
-    labelled = queue_network(compiled, placement, book, gaps_of(plan, compiled))
-    assert labelled is not None
-    options: dict[str, Any] = (
-        {"relative_half_width": request.relative_half_width} if request.relative_half_width else {}
-    )
+def simulated(compiled: Compiled, labelled: Labelled, runs: Runs) -> Seen:
+    """Simulate the queueing network of an answer and judge its limits."""
+    options: dict[str, Any] = {"relative_half_width": runs.relative_half_width} if runs.relative_half_width else {}
     result = simulate(
         labelled.network,
-        jobs=request.jobs,
-        replications=request.replications,
-        seed=request.seed,
-        level=request.level,
-        executor=executor,
-        progress=progress,
+        jobs=runs.jobs,
+        replications=runs.replications,
+        seed=runs.seed,
+        level=runs.level,
+        executor=runs.executor,
+        progress=runs.progress,
+        keep_finished=runs.keep_finished,
         **options,
     )
-    checks = _checks(compiled, labelled, result)
-    judged = {(check.kind, check.subject) for check in checks}
-    kept = tuple(check for check in base.checks if (check.kind, check.subject) not in judged)
-    times = tuple(_times(labelled, result))
-    evaluation = replace(
-        base,
-        evaluator="simulation",
-        objectives={**base.objectives, "loss": total_loss(compiled, times)},
-        times=times,
-        stations=tuple(_stations(labelled, result)),
-        checks=(*kept, *checks),
-    )
-    return Simulated(evaluation, base, tuple(_disagreements(base, evaluation)), result)
+    times, stations = tuple(_times(labelled, result)), tuple(_stations(labelled, result))
+    return Seen(times, stations, tuple(_checks(compiled, labelled, result)), result)
 
 
 def _times(labelled: Labelled, result: SimulationResult) -> list[ServiceTimes]:
@@ -185,23 +131,3 @@ def _check(kind: Any, name: str, what: str, figure: Estimate, limit: float, unit
     status: Any = "ok" if verdict.kept else "violated"
     excess = "" if verdict.kept else f", {show(mean - limit)} too much"
     return Check(kind, name, status, text + excess, mean, limit, unit, "simulation")
-
-
-def _disagreements(analytic: Evaluation, simulated: Evaluation) -> list[str]:
-    lines = []
-    for model, measured in zip(analytic.times, simulated.times, strict=True):
-        for what, value, mean, half, show in (
-            ("loss ratio", model.loss_ratio, measured.loss_ratio, measured.loss_interval, show_fraction),
-            (
-                "response time",
-                model.response_time,
-                measured.response_time,
-                measured.response_interval,
-                show_seconds,
-            ),
-        ):
-            if abs(value - mean) > half + 1e-9:
-                lines.append(
-                    f"service {model.name}: {what}: analytic {show(value)}, simulated {show(mean)} ± {show(half)}"
-                )
-    return lines

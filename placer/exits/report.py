@@ -113,7 +113,7 @@ def assess(name: str, task: Task, request: Request) -> Report:
     if made.iid is not None:
         formula = formula_loss(made.iid, shown.mean, shown.scv, task.station)
     elif isinstance(made.policy, ThresholdPolicy):
-        done = thresholds.outcome(np.array(made.policy.thresholds), shown.split("test"), Costs.of(shown))
+        done = thresholds.behaviour(np.array(made.policy.thresholds), shown.split("test"), Costs.of(shown))
         formula = formula_loss(done.shares, done.mean, shown.scv, task.station)
 
     def figure(name: str, half: bool = False) -> float:

@@ -11,6 +11,7 @@ schedulers are tuned on, ``test`` is what is reported. Two file formats, neither
 from __future__ import annotations
 
 import csv
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.errors import InputError, Problem
-from placer.instance.reading import read_text
+from placer.instance.reading import brief, read_text
 from placer.queueing.network import Floats
 
 SPLITS = ("train", "calibration", "test")
+ARRAYS = tuple(f"{kind}_{split}" for kind in ("confidence", "correct") for split in SPLITS)
 LARGEST_TABLE = 256 * 2**20
-"""Bytes of a table in memory."""
+"""Bytes of an array in memory, where each value takes eight."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,6 @@ def read_table(path: Path, exits: int, shown: str) -> dict[str, Split]:
             table[split] = Split(_as_fraction(confidence), correct.astype(bool))
         else:
             problems.append(Problem(f"split {split}: {fault}", file=shown))
-    allowed = {f"{kind}_{split}" for kind in ("confidence", "correct") for split in SPLITS}
-    problems += [Problem(f"unknown array '{name[:60]}'", file=shown) for name in sorted(set(arrays) - allowed)]
     if problems:
         raise InputError(problems)
     return table
@@ -109,15 +109,40 @@ def _as_fraction(confidence: NDArray[Any]) -> Floats:
 
 
 def _read_npz(path: Path, shown: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an archive, each looked at by its header before its values are unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_TABLE:
-                raise InputError([Problem(f"unpacks to more than {LARGEST_TABLE // 2**20} MiB", file=shown)])
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            if len(entries) < len(archive.infolist()):
+                raise ValueError("it holds an array twice")
+            unknown = sorted(set(entries) - {f"{name}.npy" for name in ARRAYS})
+            if unknown:
+                raise ValueError(f"unknown array {brief(unknown[0].removesuffix('.npy'))}")
+            return {name.removesuffix(".npy"): _read_array(archive, entry) for name, entry in entries.items()}
+    except Exception as error:  # zipfile, its decompressors and numpy's header raise a dozen kinds at damaged bytes
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError([Problem(f"cannot be read as .npz without pickle: {reason}", file=shown)]) from error
+
+
+def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+    """One array of plain numbers whose header, size in the archive and limits agree."""
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in headers:
+            raise ValueError(f"{entry.filename} has the version {version} of the format")
+        shape, fortran, dtype = headers[version](stream)
+        if dtype.kind not in "buif" or dtype.itemsize > 8:
+            raise ValueError(f"{entry.filename} holds values of the type {dtype}, not numbers")
+        if len(shape) > 2 or any(not 0 <= size <= LARGEST_TABLE for size in shape):
+            raise ValueError(f"{entry.filename} has the shape {shape}")
+        count = math.prod(shape)
+        if 8 * count > LARGEST_TABLE:
+            raise ValueError(f"{entry.filename} unpacks to more than {LARGEST_TABLE // 2**20} MiB")
+        content = stream.read(count * dtype.itemsize + 1)
+    if len(content) != count * dtype.itemsize:
+        raise ValueError(f"{entry.filename} holds {len(content)} bytes or more for {count} values")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _read_csv(path: Path, exits: int, shown: str) -> dict[str, NDArray[Any]]:
@@ -125,15 +150,19 @@ def _read_csv(path: Path, exits: int, shown: str) -> dict[str, NDArray[Any]]:
     rows: dict[str, list[list[float]]] = {}
     problems: list[Problem] = []
     lines = csv.reader(read_text(path, shown).splitlines())
-    if next(lines, None) != header:
+    try:
+        everything = list(lines)
+    except csv.Error as error:
+        raise InputError([Problem(f"is not CSV: {error}", file=shown, line=lines.line_num)]) from error
+    if everything[:1] != [header]:
         raise InputError([Problem(f"the header must be {','.join(header)}", file=shown, line=1)])
-    for line in lines:
+    for number, line in enumerate(everything[1:], 2):
         try:
             if len(line) != len(header) or line[0] not in SPLITS:
                 raise ValueError(f"expected {len(header)} values, the first one of {', '.join(SPLITS)}")
             rows.setdefault(line[0], []).append([float(value) for value in line[1:]])
         except ValueError as error:
-            problems.append(Problem(str(error), file=shown, line=lines.line_num))
+            problems.append(Problem(str(error), file=shown, line=number))
             if len(problems) == 20:
                 break
     if problems:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from placer.errors import InputError
-from placer.exits import adaee, knapsack, queueing_lp, semi_markov, thresholds, tpe
+from placer.exits import adaee, knapsack, queueing_lp, semi_markov, tpe, tuning
 from placer.exits.policy import AnyPolicy, RateTablePolicy, TablePolicy, ThresholdPolicy
 from placer.exits.profile import Profile
 from placer.exits.simulate import Adapt
@@ -129,7 +129,7 @@ def _semi_markov(task: Task) -> Made:
 
 def _thresholds(task: Task) -> Made:
     samples, costs = task.profile.split("calibration"), Costs.of(task.profile)
-    tuned = thresholds.tune_safely(samples, costs, task.station, task.max_loss, seed=task.seed)
+    tuned = tuning.tune_safely(samples, costs, task.station, task.max_loss, seed=task.seed)
     return _tuned(tuned)
 
 
@@ -139,7 +139,7 @@ def _thresholds_tpe(task: Task) -> Made:
     return _tuned(tuned)
 
 
-def _tuned(tuned: thresholds.Tuned) -> Made:
+def _tuned(tuned: tuning.Tuning) -> Made:
     notes = {
         "planned_accuracy": tuned.accuracy,
         "planned_loss": tuned.loss,

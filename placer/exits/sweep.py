@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from placer.errors import InfeasibleError, InputError, MissingExtraError
 from placer.exits.report import Report, Request, assess
 from placer.exits.schedulers import METHODS, Task
 from placer.exits.station import Station
+from placer.instance.ranges import split_option
+from placer.instance.reading import unknown
 from placer.instance.units import FRACTION, RATE, Dimension
 
 Axis = Literal["arrivals", "max-loss"]
-POINTS = 9
 
 
 @dataclass(frozen=True)
@@ -78,29 +77,22 @@ def sweep(task: Task, request: Request, methods: Sequence[str], axis: Axis, valu
         yield Point(value, *compare(here, request, methods))
 
 
-def parse_sweep(text: str) -> tuple[Axis, list[float]]:
-    """Read ``arrivals=1 /s..6 /s`` (nine points), ``arrivals=1 /s..6 /s:20`` or ``max-loss=0.1%,1%,5%``.
+AXES: dict[str, tuple[Axis, Dimension]] = {"arrivals": ("arrivals", RATE), "max-loss": ("max-loss", FRACTION)}
+
+
+def read_axis(text: str) -> tuple[Axis, list[float]]:
+    """Read ``arrivals=1:6:9 /s`` or ``max-loss=0.1,1,5 %``: what is varied, and its values in SI units.
 
     Raises:
         InputError: with what is allowed.
     """
-    axes: dict[str, tuple[Axis, Dimension]] = {"arrivals": ("arrivals", RATE), "max-loss": ("max-loss", FRACTION)}
-    name, _, values = text.partition("=")
-    if name.strip() not in axes or not values:
+    name, values = split_option(text)
+    if name not in AXES:
         raise InputError(
-            f"cannot sweep '{text[:60]}'",
-            tip="write arrivals=1 /s..6 /s, arrivals=1 /s..6 /s:20 or max-loss=0.1%,1%,5%",
+            f"--vary: {unknown('field', name, list(AXES))}", tip="write arrivals=1:6:9 /s or max-loss=0.1,1,5 %"
         )
-    axis, dimension = axes[name.strip()]
+    axis, dimension = AXES[name]
     try:
-        if ".." in values:
-            low, _, rest = values.partition("..")
-            high, _, count = rest.partition(":")
-            points = int(count) if count else POINTS
-            if not 2 <= points <= 200:
-                raise ValueError(f"{points} points; 2 to 200 are possible")
-            ends = dimension.parse(low.strip()), dimension.parse(high.strip())
-            return axis, [float(value) for value in np.linspace(*ends, points)]
-        return axis, [dimension.parse(value.strip()) for value in values.split(",")]
+        return axis, [dimension.parse(value.text + (f" {value.unit}" if value.unit else "")) for value in values.items]
     except ValueError as error:
-        raise InputError(f"--sweep {name}: {error}") from error
+        raise InputError(f"--vary {name}: {error}") from error

@@ -6,16 +6,16 @@ scales to the thousands of evaluations that a comparison with coordinate ascent 
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from placer.errors import InfeasibleError, MissingExtraError
+from placer import optional
+from placer.errors import InfeasibleError
 from placer.exits.samples import Split
 from placer.exits.station import Station
-from placer.exits.thresholds import OFF, Costs, LossModel, Search, Tuned
+from placer.exits.thresholds import OFF, Costs
+from placer.exits.tuning import LossModel, Search, Tuning
 from placer.instance.units import show_fraction
 from placer.queueing.network import Floats
 
@@ -32,16 +32,14 @@ def tune(
     evaluations: int = 150,
     model: LossModel = "exact",
     seed: int = 0,
-) -> Tuned:
-    """Tune thresholds by TPE; arguments as :func:`placer.exits.thresholds.tune`.
+) -> Tuning:
+    """Tune thresholds by TPE; arguments as :func:`placer.exits.tuning.tune`.
 
     Raises:
-        MissingExtraError: optuna is missing.
+        MissingExtraError: optuna is missing or broken.
         InfeasibleError: no trial kept the limit.
     """
-    if find_spec("optuna") is None:
-        raise MissingExtraError("tuning by TPE", "tune")
-    optuna: Any = import_module("optuna")
+    optuna = optional.load("optuna", "tuning by TPE", "tune")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     L = samples.correct.shape[1]
     search = Search(samples, costs, station, max_loss, model)
@@ -66,4 +64,4 @@ def tune(
         raise InfeasibleError(f"none of {evaluations} trials kept the loss at {show_fraction(max_loss)}")
     best = max(kept, key=lambda trial: (trial.value, -trial.user_attrs["loss"]))
     loss = float(best.user_attrs["loss"])
-    return Tuned(thresholds_of(best.params), float(best.value), loss, search.evaluations, max_loss)
+    return Tuning(thresholds_of(best.params), float(best.value), loss, search.evaluations, max_loss)

@@ -23,28 +23,23 @@ def write(plan: Plan, compiled: Compiled, *, port: int = DEFAULT_PORT) -> dict[s
 
 def maps(plan: Plan, compiled: Compiled, parts: Parts, mapped: Callable[[str], bool], port: int) -> dict[str, str]:
     """Return the maps of the devices that ``mapped`` names, by path."""
-    load = loads(compiled, parts.placement)
+    stores, stored = compiled.stores, loads(compiled, parts.placement).stored
+    ram, flash, room = stores.ram(stored), stores.flash(stored), stores.flash(stores.capacity)
     result = {}
     for index, name in enumerate(compiled.device_names):
         here = [number for number, part in enumerate(parts.parts) if part.device == name]
         if not here or not mapped(name):
             continue
-        has_flash = not math.isnan(compiled.flash[index])
-        ram = load.runtime[index] + load.activations[index] + (0.0 if has_flash else load.weights[index])
         facts: dict[str, Any] = {
             "format": MAP_FORMAT,
             "device": name,
             "type": compiled.instance.devices[index].type,
             "model_parts": MODEL_PARTS.replace("image", "firmware").replace("fragment.json", "this map"),
-            "memory": {"ram": rounded(float(ram)), "free": rounded(float(compiled.memory[index]))},
+            "memory": {"ram": rounded(float(ram[index])), "free": rounded(float(compiled.memory[index]))},
             "fragments": [],
         }
-        if has_flash:
-            weights = float(load.weights[index])
-            facts["memory"] |= {
-                "flash": rounded(weights),
-                "flash_free": rounded(float(compiled.flash[index])),
-            }
+        if math.isfinite(room[index]):
+            facts["memory"] |= {"flash": rounded(float(flash[index])), "flash_free": rounded(float(room[index]))}
         for number in here:
             own = fragment_facts(plan, parts, number, host_address(port), mapped, port + parts.parts[number].ordinal)
             for key in ("format", "device"):

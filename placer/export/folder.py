@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from placer.export.affinity import Affinity
 from placer.export.fragment_file import DEFAULT_PORT
 from placer.export.names import inside
 from placer.export.text import json_text
+from placer.files import probe_folder, recover_folder, write_folder
 from placer.instance.compiled import Compiled
 from placer.instance.library import find_shipped
 from placer.instance.reading import unknown
@@ -93,7 +92,7 @@ def export(
 ) -> list[Path]:
     """Write a plan in some formats into a folder, and return the files written, sorted.
 
-    The files are written beside the folder and renamed when all are there: a failure leaves what was.
+    The files are written beside the folder, which takes its place in one step: a failure or a kill leaves what was.
 
     Args:
         plan: the plan; whether it is feasible is the caller's business.
@@ -116,14 +115,15 @@ def export(
         raise InputError(f"no format is named (allowed: {', '.join(sorted(FORMATS))})")
     if not 1 <= port <= 65535 - len(compiled.instance.services) * 64:
         raise InputError(f"port {port} leaves no ports for the fragments; allowed: 1 to 1500 below 65536")
-    _check_folder(folder, force)
+    check_folder(folder, force)
     options = Options(folder, image, affinity, container_memory, port)
     files: dict[str, str] = {}
     for name in dict.fromkeys(formats):
         files |= FORMATS[name](plan, compiled, options)
     files[MARKER] = _marker(plan, list(dict.fromkeys(formats)), files)
-    _replace_folder(folder, files)
-    return sorted(inside(folder, relative) for relative in files)
+    written = sorted(inside(folder, relative) for relative in files)
+    write_folder(folder, files, replace=force)
+    return written
 
 
 def _marker(plan: Plan, formats: list[str], files: Mapping[str, str]) -> str:
@@ -159,13 +159,32 @@ def _refused(folder: Path, message: str, tip: str | None = None) -> InputError:
     return InputError([Problem(message, file=str(folder))], tip=tip)
 
 
-def _check_folder(folder: Path, force: bool) -> None:
-    """Raise InputError unless the folder is new, empty, or with force nothing but an earlier export."""
-    if not folder.resolve().parent.is_dir():
-        raise _refused(folder, "cannot be made: the folder above it does not exist")
-    if folder.is_symlink():
-        raise _refused(folder, "is a symbolic link; name the folder itself")
-    if not folder.exists():
+def probe(folder: Path, force: bool) -> None:
+    """Find out before the work whether an export can be written there.
+
+    Raises:
+        InputError: as of :func:`export`.
+    """
+    check_folder(folder, force)
+    probe_folder(folder)
+
+
+def check_folder(folder: Path, force: bool) -> None:
+    """Put back what a killed export left, then see whether the folder may be written.
+
+    Raises:
+        InputError: unless the folder is new, empty, or with ``force`` nothing but an earlier export.
+    """
+    try:
+        if not folder.resolve().parent.is_dir():
+            raise _refused(folder, "cannot be made: the folder above it does not exist")
+        if folder.is_symlink():
+            raise _refused(folder, "is a symbolic link; name the folder itself")
+        recover_folder(folder)
+        there = os.path.lexists(folder)
+    except (OSError, ValueError) as error:
+        raise _refused(folder, f"cannot be written: {error}") from error
+    if not there:
         return
     if not folder.is_dir():
         raise _refused(folder, "is a file, not a folder")
@@ -199,29 +218,3 @@ def _foreign_files(folder: Path) -> list[str] | None:
     known = {MARKER, *(listed if isinstance(listed, dict) else ())}
     found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
     return sorted(name for name in (path.relative_to(folder).as_posix() for path in found) if name not in known)
-
-
-def _replace_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write all files beside the folder, then swap the two; on failure the old folder is as it was."""
-    target = folder.resolve()
-    token = secrets.token_hex(6)
-    fresh = target.parent / f".{target.name}.{token}.tmp"
-    old = target.parent / f".{target.name}.{token}.old"
-    try:
-        try:
-            fresh.mkdir()
-            for relative, text in files.items():
-                path = inside(fresh, relative)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8", newline="\n")
-            if target.exists():
-                target.rename(old)
-            fresh.rename(target)
-        except BaseException:
-            if old.exists() and not target.exists():
-                old.rename(target)
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise _refused(folder, f"cannot be written: {error.strerror}") from error
-    shutil.rmtree(old, ignore_errors=True)

@@ -198,8 +198,7 @@ def _service_parts(
         times, reached = variant.time[layers, station], variant.run[layers]
         with np.errstate(invalid="ignore"):
             busy = float(np.sum(np.where(reached > 0, reached * times, 0.0)))
-        own = not math.isnan(compiled.unit_memory[station])
-        in_flash = not math.isnan(compiled.flash[device])
+        in_ram = [bool(held[station] == device) for held in (compiled.stores.weights, compiled.stores.working)]
         ordinal = ordinals.get(fragment.device, 0)
         ordinals[fragment.device] = ordinal + 1
         yield Part(
@@ -216,8 +215,8 @@ def _service_parts(
             layer_indices=tuple(layers),
             seconds=busy / float(reached[0]) if reached[0] > 0 else float(times.sum()),
             utilisation=rate * busy,
-            weights=0.0 if own or in_flash else float(variant.weights[layers].sum()),
-            activations=0.0 if own else float(variant.activations[layers].max()),
+            weights=float(variant.weights[layers].sum()) if in_ram[0] else 0.0,
+            activations=float(variant.activations[layers].max()) if in_ram[1] else 0.0,
             runtime=variant.runtime_memory,
             exits=tuple((variant.layers[layer], shares[layer]) for layer in layers if layer in shares),
             timeout=timeout,

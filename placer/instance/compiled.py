@@ -16,6 +16,7 @@ from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType, Reserve, Unit
 from placer.instance.instance import Instance
 from placer.instance.service import Service
+from placer.instance.stores import Stores, stores_of
 from placer.instance.timing import layer_time
 from placer.instance.topology import Topology, Zone, build_topology
 from placer.instance.variant import Variant, compile_variant
@@ -88,6 +89,16 @@ class Compiled:
     def device_names(self) -> tuple[str, ...]:
         """Names of the devices."""
         return self.topology.names
+
+    @property
+    def mix(self) -> Floats:
+        """Requests per second of each service, 1/s for those without arrivals, shape (S,): how they stand together."""
+        return np.where(np.isnan(self.rate), 1.0, self.rate)
+
+    @cached_property
+    def stores(self) -> Stores:
+        """The memories of devices and units, and which of them holds what: the rule is there."""
+        return stores_of(self.memory, self.flash, self.unit_memory, self.station_device)
 
     @cached_property
     def station_index(self) -> dict[tuple[str, str], int]:

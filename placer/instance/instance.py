@@ -48,6 +48,9 @@ class Instance:
     radios: tuple[RadioLink, ...]
     path: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"<Instance {self.name}: {len(self.devices)} devices, {len(self.services)} services>"
+
     @property
     def devices(self) -> tuple[Device, ...]:
         """The inventory."""

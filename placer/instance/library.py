@@ -60,6 +60,14 @@ def shipped_names(kind: Kind) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a file is there; a name that no file system takes is none."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def find(reference: str, kind: Kind, folder: Path | None) -> Path:
     """Return the file that a reference names.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -25,12 +26,16 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Strict(BaseModel):
-    """Base of everything read from a file: frozen, no unknown keys."""
+    """Base of everything read from a file: frozen, no unknown keys.
+
+    A class is compiled when it is first used, as most commands use a few; docstrings beneath fields become text of the
+    JSON schema in :mod:`placer.instance.descriptions`.
+    """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
+        defer_build=True,
         allow_inf_nan=False,
         protected_namespaces=(),
     )
@@ -63,8 +68,8 @@ class Document:
         return Problem(message, json_path(path), self.file, self.lines.get(at))
 
 
-def read_text(path: Path, shown: str) -> str:
-    """Return the text of a file of bounded size.
+def read_text(path: Path, shown: str, largest: int = LARGEST_FILE) -> str:
+    """Return the text of a file of at most ``largest`` bytes.
 
     Raises:
         InputError: when it is missing, no regular file, too large, or not UTF-8.
@@ -72,14 +77,41 @@ def read_text(path: Path, shown: str) -> str:
     try:
         if path.exists() and not path.is_file():
             raise InputError([Problem("is not a file", file=shown)])
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError([Problem(f"is larger than {LARGEST_FILE // 2**20} MiB", file=shown)])
+        if path.stat().st_size > largest:
+            raise InputError([Problem(f"is larger than {largest // 2**20} MiB", file=shown)])
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError([Problem(f"is not UTF-8 text (byte {error.start})", file=shown)]) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError([Problem(f"cannot be read: {reason}", file=shown)]) from error
+
+
+def read_json(path: Path, shown: str) -> Any:
+    """Return the plain data of a JSON file: the fast way for large ones, which knows lines of syntax errors only.
+
+    Raises:
+        InputError: when it cannot be read or is no JSON: NaN and doubled keys are none either.
+    """
+    try:
+        return json.loads(read_text(path, shown), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise InputError([Problem(f"is not valid JSON: {error.msg}", file=shown, line=error.lineno)]) from error
+    except (ValueError, RecursionError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError([Problem(f"is not valid JSON: {reason}", file=shown)]) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for position, (key, _) in enumerate(pairs) if key in dict(pairs[:position]))
+        raise ValueError(f"duplicate key {brief(twice)}")
+    return found
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def read_document(path: Path, shown: str | None = None) -> Document:
@@ -170,10 +202,11 @@ def _message(detail: Any, model: type[BaseModel]) -> str:
     if kind in ("quantity", "value_error", "reference"):
         return str(detail["msg"]).removeprefix("Value error, ")
     message = str(detail["msg"])
-    return f"{message[0].lower()}{message[1:]}, got {_brief(value)}"
+    return f"{message[0].lower()}{message[1:]}, got {brief(value)}"
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Show a value in a message: its kind where it is a collection, cut where it is long."""
     if isinstance(value, dict | list):
         return kind_of(value)
     text = repr(value)

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra, shortest_path
 
 from placer.errors import InputError, Problem
 from placer.instance.instance import Instance
+from placer.instance.shortest_paths import shortest_paths
 
 LARGEST_ARCS = 1_500_000
 """More arcs than this are refused: a thousand devices that all hear each other have a million."""
@@ -33,7 +32,9 @@ Zone = frozenset[int]
 class Arc:
     """One direction of one hop; compared by identity.
 
-    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown).
+    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown). ``queue`` is the number of tensors
+    that find room at a link that is modelled as a queue; those links are numbered by ``station``, from 0, in the order
+    in which the instance names them, there before back.
     """
 
     tail: int
@@ -44,6 +45,7 @@ class Arc:
     technology: str
     channel: str | None = None
     queue: int | None = None
+    station: int | None = None
 
     def seconds(self, size: float) -> float:
         """Time that a tensor of ``size`` bytes takes."""
@@ -107,10 +109,16 @@ class Topology:
     _cache: dict[tuple[float, Zone | None], Routes] = field(default_factory=dict, repr=False)
 
     @cached_property
+    def queueing(self) -> tuple[Arc, ...]:
+        """The arcs that are queues, in the order of their numbers."""
+        return tuple(arc for arc in self.arcs if arc.station is not None)
+
+    @cached_property
     def hop_counts(self) -> Floats:
         """Fewest hops between devices by breadth-first search, shape (D, D); inf when unreachable."""
-        graph = self._graph(np.ones(len(self.arcs)))
-        return np.asarray(shortest_path(graph, method="D", unweighted=True))
+        steps = np.full((len(self.names), len(self.names)), np.inf)
+        steps[self._ends] = 1.0
+        return shortest_paths(steps)[0]
 
     def routes(self, size: float, zone: Zone | None = None) -> Routes:
         """Return the best routes for tensors of ``size`` bytes, relayed by devices of ``zone`` if given."""
@@ -130,32 +138,29 @@ class Topology:
             found.setdefault((arc.tail, arc.head), []).append(arc)
         return found
 
-    def _graph(self, weights: Floats) -> csr_array:
-        count = len(self.names)
+    @cached_property
+    def _ends(self) -> tuple[Ints, Ints]:
+        """Tails and heads of the arcs."""
         tails = np.array([arc.tail for arc in self.arcs], dtype=np.int64)
-        heads = np.array([arc.head for arc in self.arcs], dtype=np.int64)
-        best = np.full((count, count), np.inf)
-        np.minimum.at(best, (tails, heads), weights)
-        rows, columns = np.nonzero(np.isfinite(best))
-        return csr_array((best[rows, columns], (rows, columns)), shape=(count, count))
+        return tails, np.array([arc.head for arc in self.arcs], dtype=np.int64)
 
     def _solve(self, size: float, zone: Zone | None) -> Routes:
         count = len(self.names)
         best_arc = np.full((count, count), -1, dtype=np.int64)
         best = np.full((count, count), np.inf)
         # an empty tensor takes the way of a small one: with all weights equal to zero every way would be best
-        weights = [arc.seconds(size or 1.0) for arc in self.arcs]
-        for index in np.argsort(weights, kind="stable")[::-1]:
-            arc = self.arcs[index]
-            if zone is None or (arc.tail in zone and arc.head in zone):
-                best_arc[arc.tail, arc.head] = index
-                best[arc.tail, arc.head] = weights[index]
-        rows, columns = np.nonzero(best_arc >= 0)
-        graph = csr_array((best[rows, columns], (rows, columns)), shape=(count, count))
-        seconds, previous = dijkstra(graph, directed=True, return_predecessors=True)
+        weights = np.array([arc.seconds(size or 1.0) for arc in self.arcs])
+        # slowest first: of several arcs of one hop the fastest is written last, and stays
+        order = np.argsort(weights, kind="stable")[::-1]
+        if zone is not None:
+            inside = np.isin(np.arange(count), list(zone))
+            order = order[inside[self._ends[0][order]] & inside[self._ends[1][order]]]
+        tails, heads = self._ends[0][order], self._ends[1][order]
+        best_arc[tails, heads], best[tails, heads] = order, weights[order]
+        seconds, previous = shortest_paths(best)
         if size == 0:
             seconds = _along(previous, best_arc, np.array([arc.latency for arc in self.arcs]))
-        return Routes(size, np.asarray(seconds), np.asarray(previous, dtype=np.int64), best_arc, self.arcs)
+        return Routes(size, seconds, previous, best_arc, self.arcs)
 
 
 def _along(previous: NDArray[Any], best_arc: Ints, weights: Floats) -> Floats:
@@ -208,9 +213,12 @@ def build_topology(instance: Instance) -> Topology:
             Arc(int(tail), int(head), radio.rate, radio.latency, energy, radio.name, radio.channel)
             for tail, head in zip(*np.nonzero(near), strict=True)
         ]
+    numbers = iter(range(2 * len(instance.links)))
     for link in instance.links:
         a, b = (index[name] for name in link.between)
         energy = np.nan if link.transmit_energy is None else link.transmit_energy
         for tail, head in ((a, b), (b, a)):
-            arcs.append(Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", queue=link.queue))
+            station = None if link.queue is None else next(numbers)
+            rate = link.rate * link.goodput
+            arcs.append(Arc(tail, head, rate, link.latency, energy, "link", queue=link.queue, station=station))
     return Topology(names, tuple(arcs), hears)

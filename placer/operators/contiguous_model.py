@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
+from pyomo.common.collections import ComponentMap
 
 from placer.operators.graph import Ints, OperatorGraph
 from placer.operators.units import Units
+from placer.solver.result import Values
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class ContiguousModel:
     units: Units
     slots: tuple[int, ...]
 
-    def start(self, row_of_device: Ints, at: Ints) -> dict[int, float]:
+    def start(self, row_of_device: Ints, at: Ints) -> Values:
         """Return values of the prefix variables for an answer.
 
         Args:
@@ -40,12 +42,12 @@ class ContiguousModel:
         """
         slot = self._slots_of(row_of_device, at)
         m = self.model
-        values = {id(m.used[s]): 0.0 for s in m.host_slots}
+        values: Values = ComponentMap()
         for s in m.host_slots:
-            values[id(m.used[s])] = float((slot == s).any())
+            values[m.used[s]] = float((slot == s).any())
         for u in m.units:
             for s in m.inner:
-                values[id(m.prefix[u, s])] = float(slot[u] <= s)
+                values[m.prefix[u, s]] = float(slot[u] <= s)
         return values
 
     def _slots_of(self, row_of_device: Ints, at: Ints) -> Ints:
@@ -61,11 +63,11 @@ class ContiguousModel:
             position += 1
         return np.array([slot_of[int(d)] for d in at], dtype=np.int64)
 
-    def devices(self, values: dict[int, float]) -> Ints:
+    def devices(self, values: Values) -> Ints:
         """Return the device of each unit from the values of a solution."""
         m = self.model
         inner = list(m.inner)
-        slot = [sum(values.get(id(m.prefix[u, s]), 0.0) < 0.5 for s in inner) for u in m.units]
+        slot = [sum(values.get(m.prefix[u, s], 0.0) < 0.5 for s in inner) for u in m.units]
         hosts = sorted({s for s in slot if self.slots[s] < 0})
         host_number = {s: self.graph.accelerators + number for number, s in enumerate(hosts)}
         return np.array([host_number[s] if s in host_number else self.slots[s] for s in slot], dtype=np.int64)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
+from pyomo.common.collections import ComponentMap
 
 from placer.operators.graph import Ints, OperatorGraph
 from placer.operators.units import Units
+from placer.solver.result import Values
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class FreeModel:
     units: Units
     rank: Ints
 
-    def start(self, at: Ints) -> dict[int, float]:
+    def start(self, at: Ints) -> Values:
         """Return values of the placement variables for an answer, its devices renumbered by the ranks."""
         k = self.graph.accelerators
         new = np.full(k + self.graph.cpus, -1, dtype=np.int64)
@@ -41,14 +43,13 @@ class FreeModel:
                 new[device] = accelerator if device < k else cpu
                 accelerator, cpu = accelerator + (device < k), cpu + (device >= k)
         m = self.model
-        return {id(m.on[u, d]): float(new[at[u]] == d) for u in m.units for d in m.devices}
+        values: Values = ComponentMap((m.on[u, d], float(new[at[u]] == d)) for u in m.units for d in m.devices)
+        return values
 
-    def devices(self, values: dict[int, float]) -> Ints:
+    def devices(self, values: Values) -> Ints:
         """Return the device of each unit from the values of a solution."""
         m = self.model
-        return np.array(
-            [max(m.devices, key=lambda d: values.get(id(m.on[u, d]), 0.0)) for u in m.units], dtype=np.int64
-        )
+        return np.array([max(m.devices, key=lambda d: values.get(m.on[u, d], 0.0)) for u in m.units], dtype=np.int64)
 
 
 def free_model(graph: OperatorGraph, units: Units, scale: float, limit: float | None) -> FreeModel:

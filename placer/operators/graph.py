@@ -9,7 +9,6 @@ the host costs. Times may have any unit, the same throughout.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, StrictInt
 
-from placer.errors import InputError, Problem
-from placer.instance.reading import Document, Strict, parse_document, problems_of, read_text
+from placer.errors import InputError
+from placer.instance.reading import Document, Strict, problems_of, read_document, read_json
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,7 +28,8 @@ Bools = NDArray[np.bool_]
 COST_TOLERANCE = 1e-6
 MOST_PROBLEMS = 50
 
-Amount = Annotated[float, Field(ge=0.0)]
+Amount = Annotated[float, Field(ge=0.0, le=1e18)]
+Number = Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
 
 
 class _Open(Strict):
@@ -41,7 +41,7 @@ class _Open(Strict):
 class Node(_Open):
     """One operator or layer."""
 
-    id: StrictInt
+    id: Number
     """Unique number."""
     supportedOnFpga: bool  # noqa: N815 - the keys of the published format
     """Whether an accelerator can run it."""
@@ -51,7 +51,7 @@ class Node(_Open):
     """Time on an accelerator."""
     isBackwardNode: bool = False  # noqa: N815
     """Whether it belongs to the backward pass."""
-    colorClass: StrictInt | None = None  # noqa: N815
+    colorClass: Number | None = None  # noqa: N815
     """Nodes of one class share a device; None: a class of its own."""
     size: Amount = 0.0
     """Bytes that it takes on an accelerator."""
@@ -60,9 +60,9 @@ class Node(_Open):
 class Edge(_Open):
     """The output of one node as input of another."""
 
-    sourceId: StrictInt  # noqa: N815
+    sourceId: Number  # noqa: N815
     """The node that makes it."""
-    destId: StrictInt  # noqa: N815
+    destId: Number  # noqa: N815
     """The node that takes it."""
     cost: Amount
     """Time to move it between an accelerator and the host; the same on all edges of a source."""
@@ -129,14 +129,7 @@ def read_graph(path: Path) -> OperatorGraph:
         InputError: every problem of the file, each with line and path.
     """
     shown = str(path)
-    text = read_text(path, shown)
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
-        reason = getattr(error, "msg", None) or str(error)
-        raise InputError([Problem(f"is not valid JSON: {reason}", file=shown, line=line)]) from error
-    return parse_graph(data, path.stem, lambda: parse_document(text, shown))
+    return parse_graph(read_json(path, shown), path.stem, lambda: read_document(path, shown))
 
 
 def parse_graph(data: Any, name: str, document: Any = None) -> OperatorGraph:
@@ -161,7 +154,7 @@ def parse_graph(data: Any, name: str, document: Any = None) -> OperatorGraph:
         at = located()
         shown = [at.problem(message, path) for message, path in problems[:MOST_PROBLEMS]]
         if len(problems) > MOST_PROBLEMS:
-            shown.append(at.problem(f"and {len(problems) - MOST_PROBLEMS} more problems"))
+            shown.append(at.problem("and more problems"))
         raise InputError(shown)
     return _arrays(file, name)
 
@@ -197,6 +190,8 @@ def _edge_problems(file: GraphFile) -> _Found:
     known = {node.id for node in file.nodes}
     cost: dict[int, tuple[float, int]] = {}
     for position, edge in enumerate(file.edges):
+        if len(problems) > MOST_PROBLEMS:
+            break  # the nearest id of each of very many would take long to find
         for key, end in (("sourceId", edge.sourceId), ("destId", edge.destId)):
             if end not in known:
                 nearest = min((abs(other - end), other) for other in known)[1]

@@ -22,6 +22,7 @@ from placer.operators.graph import Ints, OperatorGraph
 from placer.operators.units import Units, make_units, tied
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
+from placer.solver.result import Values
 
 SEARCH_SHARE, MOST_SEARCH, MOST_PATIENCE = 0.25, 60.0, 12.0
 """Of the time limit, and seconds: the first search, and how long it goes on without a better answer."""
@@ -112,7 +113,7 @@ def _solve_chain(record: Record, units: Units) -> None:
         return
     scale, limit = _scale(record)
     made = contiguous_model(graph, units, scale, limit)
-    start: dict[int, float] | None = None
+    start: Values | None = None
     if record.nodes is not None:
         at = _of_units(record, units)
         start = made.start(chain_places(graph, units, at), at)
@@ -137,7 +138,7 @@ def _scale(record: Record) -> tuple[float, float | None]:
     return max(record.bound, 1e-12), None
 
 
-def _run(record: Record, units: Units, made: Any, scale: float, start: dict[int, float] | None) -> None:
+def _run(record: Record, units: Units, made: Any, scale: float, start: Values | None) -> None:
     """Run HiGHS, and take its point and its bound."""
     try:
         solver = Solver.of(made.model)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
-from placer.errors import InputError, MissingExtraError, Problem
 from placer.exits.sweep import Axis, Point
+from placer.files import Output
+from placer.pictures import canvas
 
 _COLOURS = (
     "#0072b2",
@@ -26,7 +23,7 @@ _COLOURS = (
 _MARKS = "osv^<>DPX*"
 
 
-def draw(points: Sequence[Point], axis: Axis, title: str, limit: float, path: Path) -> None:
+def draw(points: Sequence[Point], axis: Axis, title: str, limit: float, output: Output) -> None:
     """Draw accuracy and loss of every method over the swept values, the bound as a grey line.
 
     Args:
@@ -34,18 +31,14 @@ def draw(points: Sequence[Point], axis: Axis, title: str, limit: float, path: Pa
         axis: what was swept.
         title: of the picture.
         limit: loss limit, drawn where the arrivals were swept.
-        path: .svg or .png.
+        output: .svg, .png or .pdf.
 
     Raises:
         MissingExtraError: matplotlib is missing.
         InputError: another suffix, or the file cannot be written.
     """
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise InputError([Problem("a picture is written as .svg or .png", file=str(path))])
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("a picture", "picture")
-    matplotlib: Any = import_module("matplotlib")
-    figure_module: Any = import_module("matplotlib.figure")
+    canvas.check_suffix(output)
+    matplotlib, figure_module = canvas.load("matplotlib"), canvas.load("matplotlib.figure")
     with matplotlib.rc_context({"svg.hashsalt": "placer", "svg.fonttype": "none", "font.size": 9}):
         figure = figure_module.Figure(figsize=(7.5, 6.5), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
@@ -72,7 +65,4 @@ def draw(points: Sequence[Point], axis: Axis, title: str, limit: float, path: Pa
         above.set_ylabel("accuracy per completed job")
         above.set_title(title)
         above.legend(fontsize=7, ncols=2)
-        try:
-            figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None, dpi=150)
-        except OSError as error:
-            raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
+        canvas.save(figure, output, dpi=150)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError
+from placer.files import Output
 from placer.instance.model import Alternative, Layer, Model
 from placer.instance.reading import unknown
 from placer.instance.units import show_bytes, show_fraction, show_macs
@@ -22,19 +22,19 @@ _MOST_LABELLED = 120
 _HEAD = 0.9
 
 
-def picture_of_model(model: Model, path: Path, alternative: str | None = None) -> None:
-    """Draw a model: SVG, PNG or PDF by the suffix of ``path``.
+def picture_of_model(model: Model, output: Output, alternative: str | None = None) -> None:
+    """Draw a model: SVG, PNG or PDF by the suffix of ``output``.
 
     Args:
         model: the model.
-        path: where to.
+        output: where to.
         alternative: which of its alternatives; the first when None.
 
     Raises:
         InputError: for another suffix or an unknown alternative.
         MissingExtraError: without matplotlib.
     """
-    canvas.check_suffix(path)
+    canvas.check_suffix(output)
     graphs = {graph.name: graph for graph in model.alternatives}
     if alternative is not None and alternative not in graphs:
         raise InputError(unknown("alternative", alternative, list(graphs)))
@@ -55,7 +55,7 @@ def picture_of_model(model: Model, path: Path, alternative: str | None = None) -
     _draw_edges(axes, graph, top, row)
     for number, bar in enumerate(_BARS):
         _draw_bars(axes, graph, bar, 3.5 + 2.15 * number, top, row, height - _HEAD + 0.14)
-    canvas.save(figure, path)
+    canvas.save(figure, output)
 
 
 def _draw_names(axes: Any, graph: Alternative, top: float, row: float) -> None:
@@ -74,7 +74,7 @@ def _draw_names(axes: Any, graph: Alternative, top: float, row: float) -> None:
 
 def _draw_edges(axes: Any, graph: Alternative, top: float, row: float) -> None:
     """Draw the layers as dots in a column; an edge that skips layers is a bow to the left."""
-    from matplotlib.patches import FancyArrowPatch
+    FancyArrowPatch = canvas.load("matplotlib.patches").FancyArrowPatch
 
     x = 1.3
     longest = max((v - u for v, sources in enumerate(graph.predecessors()) for u in sources), default=1)
@@ -105,7 +105,7 @@ def _draw_bars(
     row: float,
     head: float,
 ) -> None:
-    from matplotlib.patches import Rectangle
+    Rectangle = canvas.load("matplotlib.patches").Rectangle
 
     title, value, show, colour = bar
     values = [value(layer) for layer in graph.layers]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from placer.evaluation.deterministic import loads
 from placer.evaluation.evaluate import evaluate
 from placer.export.parts import Parts, parts_of
+from placer.files import Output
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes, show_seconds
 from placer.pictures import canvas
@@ -42,29 +42,29 @@ class _Scene:
         return COLOURS[service % len(COLOURS)]
 
 
-def picture(plan: Plan, compiled: Compiled, path: Path) -> None:
-    """Draw a plan on its topology; SVG, PNG or PDF by the suffix of ``path``.
+def picture(plan: Plan, compiled: Compiled, output: Output) -> None:
+    """Draw a plan on its topology; SVG, PNG or PDF by the suffix of ``output``.
 
     Raises:
         InputError: for another suffix, or a plan that is not about this instance.
         MissingExtraError: without matplotlib.
     """
-    canvas.check_suffix(path)
+    canvas.check_suffix(output)
     parts = parts_of(plan, compiled)
     method = ", ".join(dict.fromkeys((plan.certificate.method, plan.certificate.termination)))
     latencies = [metrics.latency for metrics in evaluate(plan, compiled).services]
-    _draw(_scene(compiled, parts), path, f"{plan.instance.name}: {method}", latencies)
+    _draw(_scene(compiled, parts), output, f"{plan.instance.name}: {method}", latencies)
 
 
-def picture_of_instance(compiled: Compiled, path: Path) -> None:
-    """Draw the topology of an instance with its sources and sinks; SVG, PNG or PDF by the suffix of ``path``.
+def picture_of_instance(compiled: Compiled, output: Output) -> None:
+    """Draw the topology of an instance with its sources and sinks; SVG, PNG or PDF by the suffix of ``output``.
 
     Raises:
         InputError: for another suffix.
         MissingExtraError: without matplotlib.
     """
-    canvas.check_suffix(path)
-    _draw(_scene(compiled, None), path, compiled.instance.name, None)
+    canvas.check_suffix(output)
+    _draw(_scene(compiled, None), output, compiled.instance.name, None)
 
 
 def _scene(compiled: Compiled, parts: Parts | None) -> _Scene:
@@ -85,9 +85,7 @@ def _scene(compiled: Compiled, parts: Parts | None) -> _Scene:
             target = lines[index[service.result_device]]
             target.append((f"result of {service.name}", COLOURS[number % len(COLOURS)]))
     if parts is not None:
-        load = loads(compiled, parts.placement)
-        in_flash = ~np.isnan(compiled.flash)
-        used = load.runtime + load.activations + np.where(in_flash, 0.0, load.weights)
+        used = compiled.stores.ram(loads(compiled, parts.placement).stored)
     return _Scene(compiled, parts, lines, used, compact)
 
 
@@ -95,7 +93,7 @@ def _short(text: str, longest: int = 26) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _draw(scene: _Scene, path: Path, title: str, latencies: list[float] | None) -> None:
+def _draw(scene: _Scene, output: Output, title: str, latencies: list[float] | None) -> None:
     compiled = scene.compiled
     services = compiled.instance.services
     columns = 3
@@ -122,7 +120,7 @@ def _draw(scene: _Scene, path: Path, title: str, latencies: list[float] | None) 
     _draw_legend(axes, scene, latencies, (width + panel) / columns, foot, columns * rows, columns)
     if panel:
         _draw_panel(axes, rows_listed, (width + 0.1, height + foot), per_column, panel_columns)
-    canvas.save(figure, path)
+    canvas.save(figure, output)
 
 
 def _card_sizes(scene: _Scene) -> Floats:
@@ -193,7 +191,7 @@ def _covered(along: Floats, size: Floats) -> float:
 
 
 def _draw_device(axes: Any, scene: _Scene, device: int, centre: Floats, size: Floats) -> None:
-    from matplotlib.patches import FancyBboxPatch
+    FancyBboxPatch = canvas.load("matplotlib.patches").FancyBboxPatch
 
     x, y = centre - size / 2
     w, h = size
@@ -234,7 +232,7 @@ def _draw_device(axes: Any, scene: _Scene, device: int, centre: Floats, size: Fl
 
 
 def _draw_memory(axes: Any, scene: _Scene, device: int, x: float, y: float, width: float) -> None:
-    from matplotlib.patches import Rectangle
+    Rectangle = canvas.load("matplotlib.patches").Rectangle
 
     free, used = float(scene.compiled.memory[device]), float(scene.used[device])
     if scene.parts is not None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import Any
 
+from placer.files import Output
 from placer.pictures import canvas
 from placer.pictures.canvas import ALARM, COLOURS, INK, PALE, QUIET
 from placer.sweep.grid import Axis
@@ -45,14 +45,14 @@ class _Mark:
         return self.lines[0].colour if len(self.lines) == 1 else INK
 
 
-def picture(sweep: Sweep, path: Path) -> None:
-    """Plot a sweep; SVG, PNG or PDF by the suffix of ``path``.
+def picture(sweep: Sweep, output: Output) -> None:
+    """Plot a sweep; SVG, PNG or PDF by the suffix of ``output``.
 
     Raises:
         InputError: for another suffix, or when it cannot be written.
         MissingExtraError: without matplotlib.
     """
-    canvas.check_suffix(path)
+    canvas.check_suffix(output)
     lines = _lines(sweep)
     position = _positions(sweep.grid.axes[0])
     marks = _together(mark for line in lines for mark in _marks(line, sweep.grid.axes[0], position))
@@ -76,7 +76,7 @@ def picture(sweep: Sweep, path: Path) -> None:
     _number_marks(panels[0], marks)
     _draw_x_axis(panels, sweep.grid.axes[0], position)
     _draw_foot(page, lines, notes, foot)
-    canvas.save(figure, path)
+    canvas.save(figure, output)
 
 
 def _lines(sweep: Sweep) -> list[_Line]:

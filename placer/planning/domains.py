@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.instance.compiled import Compiled
+from placer.errors import InfeasibleError
+from placer.instance.compiled import Compiled, Floats
 from placer.instance.topology import Zone
 from placer.instance.variant import Variant
 
@@ -95,18 +96,48 @@ def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Acti
     """Which layers fit a station that holds nothing else, shape (M,)."""
     device = int(compiled.station_device[station])
     name = compiled.device_names[device]
-    own, flash = compiled.unit_memory[station], compiled.flash[device]
+    stores = compiled.stores
+    need: dict[int, Floats] = {int(stores.runtime[station]): np.full(len(variant), variant.runtime_memory)}
+    for store, held in ((stores.weights[station], variant.weights), (stores.working[station], variant.activations)):
+        need[int(store)] = need.get(int(store), 0.0) + held
     fits = np.ones(len(variant), dtype=bool)
-    if active("memory", name):
-        in_ram = variant.activations + variant.runtime_memory
-        if not np.isnan(own):
-            fits &= variant.weights + variant.activations <= own * (1 + 1e-12)
-            in_ram = np.full(len(variant), variant.runtime_memory)
-        elif np.isnan(flash):
-            in_ram = in_ram + variant.weights
-        fits &= in_ram <= compiled.memory[device] * (1 + 1e-12)
-    if active("flash", name) and not np.isnan(flash) and np.isnan(own):
-        fits &= variant.weights <= flash * (1 + 1e-12)
+    for store, size in need.items():
+        if active(stores.family(store), name):
+            fits &= size <= stores.capacity[store] * (1 + 1e-12)
     if active("compute", name):
         fits &= variant.macs <= compiled.max_compute[device] * (1 + 1e-12)
     return fits
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What a placement of an instance may choose from.
+
+    Attributes:
+        domains: by variant, of those that have a place for every layer and are accurate enough.
+        groups: such variants per service.
+    """
+
+    domains: dict[int, Domain]
+    groups: list[list[int]]
+
+
+def choices_of(compiled: Compiled) -> Choices:
+    """Return what each service may choose from.
+
+    Raises:
+        InfeasibleError: when a service has nothing to choose from.
+    """
+    domains = {}
+    for index, variant in enumerate(compiled.variants):
+        domain = domain_of(compiled, variant)
+        if domain.possible and accurate_enough(compiled, variant):
+            domains[index] = domain
+    groups = [[index for index in group if index in domains] for group in compiled.service_variants]
+    for service, group in zip(compiled.instance.services, groups, strict=True):
+        if not group:
+            raise InfeasibleError(
+                f"service {service.name}: no alternative has a place for all its layers",
+                tip="placer explain says what clashes",
+            )
+    return Choices(domains, groups)

@@ -1,50 +1,25 @@
-"""The registry of planners: every method by its name, loaded when it is asked for.
+"""From a request to an outcome: the one place that refuses what a method or an instance cannot give.
 
-A planner is a function ``(compiled, options, listener) -> Outcome``; it reads of the options what it understands.
+A planner is a function ``(compiled, request, listener) -> Outcome``. It is loaded when its method is asked for, and
+gets a request whose objectives are filled in and whose request it declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 
 from placer.errors import InputError
+from placer.evaluation.objectives import OBJECTIVES, refusal
 from placer.instance.compiled import Compiled
 from placer.instance.reading import unknown
+from placer.planning.methods import METHODS, Method
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import SPELLINGS, Request
 from placer.solver.progress import Listener
 
-Planner = Callable[[Compiled, Options, Listener | None], Outcome]
-
-PLANNERS: dict[str, tuple[str, str]] = {
-    "auto": ("placer.planning.loss.planner:auto", "the ILP, and the loss-aware search where loss is asked for"),
-    "ilp": ("placer.planning.ilp.planner:plan", "the placement ILP, proven"),
-    "warm-start": ("placer.planning.ilp.planner:plan", "the heuristic that starts the ILP, alone"),
-    "loss": ("placer.planning.loss.planner:plan_loss", "bounds, search and simulation for little loss"),
-    "enumeration": ("placer.planning.loss.planner:plan_enumeration", "every placement, for small instances"),
-    "joint-exits": ("placer.planning.exits.planner:plan_joint", "placement and shares of exits together, for accuracy"),
-    "sequential-exits": (
-        "placer.planning.exits.planner:plan_sequential",
-        "one after the other, in both orders: the baseline",
-    ),
-    "round-robin": ("placer.planning.baselines:round_robin", "layers dealt out in turn"),
-    "random": ("placer.planning.baselines:random_placement", "each layer on a random device with room"),
-    "greedy-memory": ("placer.planning.baselines:greedy_memory", "each layer where most memory is free"),
-    "min-latency": ("placer.planning.baselines:min_latency", "the latency ILP, blind to loss"),
-    "min-max-utilisation": (
-        "placer.planning.baselines:min_max_utilisation",
-        "the ILP of the smallest bottleneck load: the linear proxy for loss",
-    ),
-    "annealing": ("placer.planning.baselines:annealing", "simulated annealing, analytic evaluator"),
-    "annealing-simulation": (
-        "placer.planning.baselines:annealing_simulation",
-        "simulated annealing, short simulations as evaluator",
-    ),
-    "neurosurgeon": ("placer.planning.split:neurosurgeon", "each service by its best single split"),
-    "dads": ("placer.planning.split:dads", "each service by its minimum cut, or bottleneck under heavy load"),
-}
-"""Per method: where its function is, and what it is in a few words."""
+Planner = Callable[[Compiled, Request, Listener | None], Outcome]
 
 
 def planner(name: str) -> Planner:
@@ -53,23 +28,103 @@ def planner(name: str) -> Planner:
     Raises:
         InputError: for an unknown method.
     """
-    if name not in PLANNERS:
-        raise InputError(unknown("method", name, list(PLANNERS)))
-    module, function = PLANNERS[name][0].split(":")
+    module, function = method_of(name).function.split(":")
     found: Planner = getattr(import_module(module), function)
     return found
 
 
-def plan(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
-    """Plan by the method that the options name.
+def method_of(name: str) -> Method:
+    """Return what a method declares.
 
     Raises:
-        InputError: for an unknown method, or what the method refuses.
+        InputError: for an unknown method.
+    """
+    if name not in METHODS:
+        raise InputError(unknown("method", name, list(METHODS)))
+    return METHODS[name]
+
+
+def plan(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
+    """Plan by the method that the request names; the outcome carries the evaluation that ``placer check`` makes.
+
+    Raises:
+        InputError: for what the instance, the method or the planner refuses.
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
     """
-    objectives = options.objectives or compiled.instance.file.objective
-    if options.method == "auto" and "accuracy" in objectives:
+    request = resolve(compiled, request or Request())
+    return planner(request.method)(compiled, request, listener)
+
+
+def resolve(compiled: Compiled, request: Request) -> Request:
+    """Return the request with its objectives filled in and ``auto`` decided as far as that needs no planning.
+
+    Raises:
+        InputError: for unknown, repeated or impossible objectives, and for request that the method does not take.
+    """
+    objectives = request.objectives or tuple(compiled.instance.file.objective)
+    for name in objectives:
+        if name not in OBJECTIVES:
+            raise InputError(unknown("objective", name, list(OBJECTIVES)))
+        if objectives.count(name) > 1:
+            raise InputError(f"objective '{name}' is given twice", tip="objectives are taken in order; name each once")
+    _check_company(request)
+    asked = method_of(request.method)
+    request = replace(request, objectives=objectives)
+    if asked.name == "auto":
+        request = replace(request, method=_by_objective(compiled, request))
+    chosen = METHODS[request.method]
+    called = f"method {chosen.name}" + ("" if chosen is asked else " (chosen by auto)")
+    _check_objectives(compiled, objectives, chosen, called)
+    refused = sorted(SPELLINGS[name] for name in request.asked - chosen.takes)
+    if refused:
+        raise InputError(f"{called} takes no {' and no '.join(refused)}", tip=_who_takes(request))
+    return request
+
+
+def _check_company(request: Request) -> None:
+    """Request that mean nothing alone."""
+    if request.max_moves is not None and request.keep is None:
+        raise InputError("--max-moves needs --keep")
+    if request.worst and not request.scenarios:
+        raise InputError("--robust worst needs --scenarios")
+
+
+def _by_objective(compiled: Compiled, request: Request) -> str:
+    """What ``auto`` stands for; it stays itself where only the ILP's answer tells whether loss has to be looked at."""
+    if "accuracy" in request.objectives:
         chooses = any(service.choose_exits for service in compiled.instance.services)
-        return planner("joint-exits" if chooses else "loss")(compiled, options, listener)
-    return planner(options.method)(compiled, options, listener)
+        return "joint-exits" if chooses and request.objectives == ("accuracy",) else "loss"
+    of_loss = METHODS["loss"].takes - METHODS["auto"].takes
+    return "loss" if "loss" in request.objectives or request.asked & of_loss else "auto"
+
+
+def _check_objectives(compiled: Compiled, objectives: tuple[str, ...], method: Method, called: str) -> None:
+    if len(objectives) > method.most:
+        most = "one objective" if method.most == 1 else f"{method.most} objectives at most"
+        raise InputError(f"{called} takes {most}, not {', '.join(objectives)}")
+    for name in objectives:
+        if name not in method.objectives:
+            able = ", ".join(other.name for other in METHODS.values() if name in other.objectives and not other.blind)
+            allowed = ", ".join(method.objectives)
+            raise InputError(
+                f"{called} does not plan for {name} (it plans for: {allowed})", tip=f"{name} is planned for by: {able}"
+            )
+        reason = refusal(compiled, name)
+        if reason is not None:
+            raise InputError(reason)
+    if method.needs_arrivals and all(service.arrivals is None for service in compiled.instance.services):
+        raise InputError(
+            f"{called} plans under random arrivals, and no service has any", tip="give services 'arrivals'"
+        )
+
+
+def _who_takes(request: Request) -> str:
+    able = [
+        method.name
+        for method in METHODS.values()
+        if request.asked <= method.takes and set(request.objectives) <= set(method.objectives)
+    ]
+    if able:
+        return f"{', '.join(able)} would take all that is asked"
+    return "no method takes all that is asked"

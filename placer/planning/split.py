@@ -15,17 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.errors import InfeasibleError, InputError, UnansweredError
-from placer.evaluation.evaluate import Evaluation, evaluate_placement
-from placer.evaluation.objectives import OBJECTIVES
+from placer.errors import InfeasibleError, UnansweredError
+from placer.evaluation.evaluate import evaluate_placement
+from placer.evaluation.evaluation import Evaluation
 from placer.instance.compiled import Compiled
-from placer.instance.reading import unknown
 from placer.instance.topology import Routes
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, ObjectiveResult, make_plan
+from placer.plan.plan import Certificate
 from placer.planning.domains import Domain, accurate_enough, domain_of
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import Request
+from placer.planning.stating import Claim, stated
 from placer.solver.progress import Limits, Listener
 from placer.splitting.bottleneck import best_bottleneck
 from placer.splitting.costs import Cut, Plane, SplitCosts, Way, stages
@@ -48,32 +48,29 @@ class _Candidate:
     stations: tuple[int, ...]
 
 
-def neurosurgeon(compiled: Compiled, options: Options | None = None, listener: Listener | None = None) -> Outcome:
+def neurosurgeon(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
     """Plan by the best single split of every service.
 
     Raises:
-        InputError: for options or objectives that the method does not take.
         UnansweredError: when no feasible placement was found.
     """
-    return _plan(compiled, options or Options(), "neurosurgeon")
+    return _plan(compiled, request or Request(), "neurosurgeon")
 
 
-def dads(compiled: Compiled, options: Options | None = None, listener: Listener | None = None) -> Outcome:
+def dads(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
     """Plan by the minimum cut of every service, or its smallest bottleneck where its arrivals make the load heavy.
 
     Raises:
-        InputError: for options or objectives that the method does not take.
         UnansweredError: when no feasible placement was found.
     """
-    return _plan(compiled, options or Options(), "dads")
+    return _plan(compiled, request or Request(), "dads")
 
 
-def _plan(compiled: Compiled, options: Options, method: str) -> Outcome:
+def _plan(compiled: Compiled, request: Request, method: str) -> Outcome:
     begin = time.monotonic()
-    objectives = tuple(options.objectives or compiled.instance.file.objective)
-    _check(compiled, options, objectives, method)
+    objectives = request.objectives or tuple(compiled.instance.file.objective)
     groups = [
-        list(_best_of(compiled, service, objectives[0], method, options.limits)) for service in _services(compiled)
+        list(_best_of(compiled, service, objectives[0], method, request.limits)) for service in _services(compiled)
     ]
     for service, group in zip(compiled.instance.services, groups, strict=True):
         if not group:
@@ -82,41 +79,20 @@ def _plan(compiled: Compiled, options: Options, method: str) -> Outcome:
                 tip="--method ilp looks at all placements",
             )
         group.sort(key=lambda candidate: candidate.cost)
-    placement, evaluation = _repair(compiled, groups, objectives[0])
-    results = tuple(
-        ObjectiveResult(name=name, value=evaluation.objectives[name], bound=None, gap=None, unit=OBJECTIVES[name].unit)
-        for name in objectives
-    )
+    placement = _repair(compiled, groups, objectives[0])
     certificate = Certificate(
         method=method,
         termination="heuristic",
-        objectives=results,
+        objectives=(),
         seconds=time.monotonic() - begin,
-        seed=options.limits.seed,
-        options={"time_limit": options.limits.seconds},
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds},
     )
-    return Outcome(make_plan(compiled, placement, certificate, options.path), placement, evaluation)
+    return stated(compiled, placement, certificate, map(Claim, objectives), request.path)
 
 
 def _services(compiled: Compiled) -> range:
     return range(len(compiled.service_variants))
-
-
-def _check(compiled: Compiled, options: Options, objectives: Sequence[str], method: str) -> None:
-    for name, given in (("keep", options.keep), ("max_moves", options.max_moves), ("write_model", options.write_model)):
-        if given is not None:
-            raise InputError(f"method {method} takes no --{name.replace('_', '-')}", tip="--method ilp does")
-    for name in objectives:
-        if name not in OBJECTIVES:
-            raise InputError(unknown("objective", name, list(OBJECTIVES)))
-    if "energy" in objectives:
-        missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
-        missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})
-        if missing:
-            raise InputError(
-                f"objective energy needs power figures; missing for: {', '.join(missing[:12])}",
-                tip="give 'power' to the devices and 'transmit_energy' to radios and links",
-            )
 
 
 def _best_of(compiled: Compiled, service: int, objective: str, method: str, limits: Limits) -> Iterator[_Candidate]:
@@ -229,14 +205,14 @@ def _occupied(routes: Routes, tail: int, head: int) -> float:
     return max(routes.size / routes.arcs[arc].rate for arc in routes.arcs_of(tail, head))
 
 
-def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) -> tuple[Placement, Evaluation]:
+def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) -> Placement:
     """Return the best candidates, moved in turn until no limit is broken."""
     chosen = [group[0] for group in groups]
     placement = _placement(chosen)
     evaluation = evaluate_placement(compiled, placement)
     for _ in range(_ROUNDS):
         if evaluation.feasible:
-            return placement, evaluation
+            return placement
         before = _rank(evaluation, objective)
         for service, group in enumerate(groups):
             for other in group[:_MOST_CANDIDATES]:
@@ -247,7 +223,7 @@ def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) 
         if _rank(evaluation, objective) == before:
             break
     if evaluation.feasible:
-        return placement, evaluation
+        return placement
     raise UnansweredError(
         f"no feasible placement was found: {evaluation.violations[0].message}",
         tip="--method ilp decides whether one exists",
@@ -255,14 +231,8 @@ def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) 
 
 
 def _rank(evaluation: Evaluation, objective: str) -> tuple[float, float]:
-    """How far limits are exceeded, relative to each, and the objective."""
-    excess = 0.0
-    for check in evaluation.violations:
-        part = 1.0
-        if check.actual is not None and check.limit is not None and check.limit > 0:
-            part = (check.actual - check.limit) / check.limit
-        excess += part if math.isfinite(part) else 1e6
-    return excess, evaluation.objectives[objective]
+    """How badly limits are broken, and the objective."""
+    return evaluation.excess, evaluation.costs[objective]
 
 
 def _placement(chosen: Sequence[_Candidate]) -> Placement:

@@ -25,7 +25,8 @@ class Level:
         single, single_pred: tasks with one predecessor, and it.
         joins: tasks with several predecessors.
         join_ptr, join_preds: their predecessors (CSR).
-        ancestor_ptr, ancestors: all their ancestors (CSR), each once.
+        ancestor_ptr, ancestors: all their ancestors (CSR), each once; of several that are admitted in order at one
+            instant only the last.
     """
 
     single: Ints
@@ -48,6 +49,9 @@ class Batch:
         rate, arrival_scv: shape (C,), 1/s and the (asymptotic) squared coefficient of variation of the
             arrivals.
         arrival_spacing: shape (C,), least time between two arrivals in s.
+        arrivals: the processes, length C.
+        together: shape (T,), the first of the tasks that start at the same instant at the same station (a fork); -1
+            for a task that starts alone.
         class_tasks: shape (C+1,).
         task_class, task_station: shape (T,); ``DELAY`` is a pure delay.
         mean, scv: shape (T,), moments of the service time over the outcomes.
@@ -69,6 +73,8 @@ class Batch:
     rate: Floats
     arrival_scv: Floats
     arrival_spacing: Floats
+    arrivals: tuple[Arrivals, ...]
+    together: Ints
     class_tasks: Ints
     task_class: Ints
     task_station: Ints
@@ -162,7 +168,10 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
     ends = np.flatnonzero(terminal)
     all_ptr = np.concatenate([pred_ptr, pred_ptr[-1] + np.cumsum(np.bincount(task_class[ends], minlength=classes))])
     all_preds = np.concatenate([preds, ends])
-    levels, first, previous = _levels(all_ptr.astype(np.int64), all_preds, station)
+    together = _together(pred_ptr, preds, station, task_class)
+    goes_on = np.asarray(1.0 - np.bincount(task_of, probability * leaves, minlength=tasks), dtype=np.float64)
+    nested = np.where(goes_on == 1.0, together, -1)
+    levels, first, previous = _levels(all_ptr.astype(np.int64), all_preds, station, nested)
     return Batch(
         station_ptr=station_ptr,
         class_ptr=class_ptr,
@@ -173,12 +182,14 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
         rate=np.array([arrivals.rate for arrivals in flat], dtype=np.float64),
         arrival_scv=variation,
         arrival_spacing=np.array([arrivals.spacing for arrivals in flat], dtype=np.float64),
+        arrivals=tuple(flat),
+        together=together,
         class_tasks=class_tasks.astype(np.int64),
         task_class=task_class,
         task_station=station,
         mean=first_moment,
         scv=scv,
-        goes_on=np.asarray(1.0 - np.bincount(task_of, probability * leaves, minlength=tasks), dtype=np.float64),
+        goes_on=goes_on,
         components=components,
         outcome_ptr=outcome_ptr.astype(np.int64),
         outcome_probability=probability,
@@ -192,7 +203,41 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
     )
 
 
-def _levels(pred_ptr: Ints, preds: Ints, station: Ints) -> tuple[tuple[Level, ...], Ints, Ints]:
+def _together(pred_ptr: Ints, preds: Ints, station: Ints, task_class: Ints) -> Ints:
+    """Tasks of a class that have the same predecessors and the same station, labelled by the first of them."""
+    count = np.diff(pred_ptr)
+    label = np.full(len(count), -1, dtype=np.int64)
+    alone = np.full(len(count), -1, dtype=np.int64)
+    only = count == 1
+    label[only] = len(count) + preds[pred_ptr[:-1][only]]
+    label[count == 0] = task_class[count == 0]
+    served = np.flatnonzero((label >= 0) & (station >= 0))
+    several = len(served) > len(np.unique(label[served]))
+    joins = np.flatnonzero((count > 1) & (station >= 0))
+    if not several and len(joins) < 2:
+        return alone
+    groups: dict[object, list[int]] = {}
+    for task in served.tolist():
+        groups.setdefault((int(label[task]), int(station[task])), []).append(task)
+    for task in joins.tolist():
+        own = tuple(sorted(preds[pred_ptr[task] : pred_ptr[task + 1]].tolist()))
+        groups.setdefault((own, int(station[task])), []).append(task)
+    for members in groups.values():
+        if len(members) > 1:
+            alone[members] = members[0]
+    return alone
+
+
+def _without_nested(ancestors: set[int], nested: Ints) -> list[int]:
+    """Ancestors that count in a product: of those that start together only the last, which needs the most room."""
+    last: dict[int, int] = {}
+    for task in ancestors:
+        if nested[task] >= 0:
+            last[int(nested[task])] = max(task, last.get(int(nested[task]), -1))
+    return sorted(task for task in ancestors if nested[task] < 0 or last[int(nested[task])] == task)
+
+
+def _levels(pred_ptr: Ints, preds: Ints, station: Ints, nested: Ints) -> tuple[tuple[Level, ...], Ints, Ints]:
     """Tasks by depth; which have no predecessor; the last predecessor served by a station."""
     count = np.diff(pred_ptr)
     total = len(count)
@@ -221,7 +266,7 @@ def _levels(pred_ptr: Ints, preds: Ints, station: Ints) -> tuple[tuple[Level, ..
             for task in here.tolist():
                 own = preds[pred_ptr[task] : pred_ptr[task + 1]].tolist()
                 ancestors[task] = set(own).union(*(ancestors.get(p, set()) for p in own))
-            lists = [sorted(ancestors[task]) for task in joins.tolist()]
+            lists = [_without_nested(ancestors[task], nested) for task in joins.tolist()]
         levels.append(
             Level(
                 single=single,

@@ -58,6 +58,7 @@ class Arrivals:
         generator: MMPP only: infinitesimal generator of the state, 1/s, shape (states, states).
         times: TRACE only: arrival instants in s, increasing; replayed cyclically with the period
             ``times[-1] + 1/rate``.
+        phase: PERIODIC only: the first arrival in s; None for one that nobody states, uniform over the period.
         spacing: POISSON only: a rate limit at the source, which turns away what comes within this time in s
             of the last admitted job; ``rate`` counts the admitted ones, ``1/(spacing + 1/offered)``.
     """
@@ -68,6 +69,7 @@ class Arrivals:
     generator: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     times: Floats = field(default_factory=lambda: np.zeros(0))
     spacing: float = 0.0
+    phase: float | None = None
 
 
 @dataclass(frozen=True)

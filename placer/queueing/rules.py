@@ -26,6 +26,8 @@ class Rules:
         virtual_tandem: the wait at a slower unshared stage is the difference of two Poisson stations
             (Friedman 1965).
         crowding: jobs of one spaced stream do not meet each other.
+        special: stations with other than Poisson arrivals, with outages, or with forks that meet there are solved
+            exactly; off: by two moments.
         correction: a learned correction of what the other rules leave (:mod:`placer.queueing.correction`); it was
             fitted with all of them on, and is off where ``exact_core`` or ``variability`` is.
     """
@@ -40,6 +42,7 @@ class Rules:
     spacing: bool = True
     virtual_tandem: bool = True
     crowding: bool = True
+    special: bool = True
     correction: bool = True
 
     @property

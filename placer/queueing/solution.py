@@ -99,4 +99,4 @@ def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho:
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
         )
-    return waiting
+    return np.where(np.isnan(state.own_waiting), waiting, state.own_waiting)

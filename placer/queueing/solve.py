@@ -6,9 +6,10 @@ thinned by what was lost; classes that share a station in overload lose differen
 (:mod:`placer.queueing.class_loss`). Stations whose arrivals did not change since the last sweep are not solved
 again, so a network without cycles costs about one solution per station.
 
-Arrival processes other than Poisson enter through their scv alone
-(:func:`placer.queueing.flattened.arrival_scv`); outages thin the arrivals by the availability and drop the jobs
-held at their rate.
+Stations that arrival processes other than Poisson enter, that fail, or where the branches of a fork meet at one
+instant are solved exactly (:mod:`placer.queueing.special_stations`). Beyond them such a process enters through its
+scv (:func:`placer.queueing.flattened.arrival_scv`). Where that is not possible outages thin the arrivals by the
+availability and drop the jobs held at their rate.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
 from placer.queueing.routing import reach
 from placer.queueing.rules import Rules, Solution
 from placer.queueing.solution import conclude
+from placer.queueing.special_stations import SpecialStation, apply, special_stations
 from placer.queueing.stations import corrected
 from placer.queueing.sweep_state import Bools, Flows, Layout, Memory, State, arrange, flows_of, start
 from placer.queueing.variability import (
@@ -93,13 +95,14 @@ def solve_batch(
     layout = arrange(batch)
     state = start(batch, layout, memory)
     corrects = scope(batch, layout) if rules.corrects else None
+    special = special_stations(batch, layout) if rules.special else ()
     passing = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
     for sweep in range(1, most_sweeps + 1):
         rate = batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)]
         before = state.acceptance
-        sweep_once(batch, layout, rules, corrects, rate[layout.task], state)
+        sweep_once(batch, layout, rules, (special, corrects), rate[layout.task], state)
         damping = 1.0 if sweep <= FREE_SWEEPS else 0.5 if sweep <= HALF_SWEEPS else 0.25
         state.acceptance = before + damping * (state.target - before)
         residual = float(np.max(np.abs(state.acceptance - before), initial=0.0))
@@ -110,15 +113,23 @@ def solve_batch(
     return conclude(batch, layout, rules, rate, passing, state, sweep, residual)
 
 
-def sweep_once(batch: Batch, layout: Layout, rules: Rules, corrects: Scope | None, rate: Floats, state: State) -> None:
+def sweep_once(
+    batch: Batch,
+    layout: Layout,
+    rules: Rules,
+    extras: tuple[tuple[SpecialStation, ...], Scope | None],
+    rate: Floats,
+    state: State,
+) -> None:
     """One pass: loss and queue of the stations that changed, acceptance of their classes, the streams.
 
     Args:
         batch, layout, rules: what is solved.
-        corrects: where the learned correction speaks; None for nowhere.
+        extras: stations that are solved exactly, and where the learned correction speaks; None for nowhere.
         rate: shape (P,), arrivals in 1/s at the served tasks.
         state: written.
     """
+    special, corrects = extras
     station, stations = layout.station, len(batch.capacity)
     flows = flows_of(layout, stations, rate)
     felt = _felt_scv(batch, layout, rules, flows.share, flows.rho, state)
@@ -138,7 +149,8 @@ def sweep_once(batch: Batch, layout: Layout, rules: Rules, corrects: Scope | Non
             state.poisson_loss[todo] = poisson.loss
             correction.apply(batch, layout, corrects, flows, state, dirty)
         else:
-            state.target = state.base
+            state.target = np.where(dirty[station], state.base, state.target)
+        apply(special, dirty, rate, state)
     if rules.variability:
         _streams(batch, layout, flows, state)
 
@@ -268,4 +280,5 @@ def _survival(batch: Batch, layout: Layout, rate: Floats, state: State) -> Float
     held = layout.mean + (state.queue / np.maximum(flow, TINY))[station]
     with np.errstate(divide="ignore", invalid="ignore"):
         survives = up / (up + down) * up / (up + held)
-    return np.asarray(np.where(fails, survives, 1.0))
+    survives = np.where(fails, survives, 1.0)
+    return np.asarray(np.where(np.isnan(state.own_survival), survives, state.own_survival))

@@ -100,6 +100,9 @@ class State:
         upstream_load: shape (P,), largest utilisation on its way so far.
         eta: shape (S,), parameter of the token rule.
         seen_rate, seen_scv: shape (P,) and (S,), for which loss and queue were computed.
+        own_waiting, own_survival: shape (P,), wait in s, and part of the admitted that no outage meets, at stations
+            that are solved exactly (:mod:`placer.queueing.exact_stations`); NaN elsewhere.
+        spread_low, spread_high: shape (P,), loss of the best and the worst phases that nobody states; NaN elsewhere.
     """
 
     acceptance: Floats
@@ -115,6 +118,10 @@ class State:
     eta: Floats
     seen_rate: Floats
     seen_scv: Floats
+    own_waiting: Floats
+    own_survival: Floats
+    spread_low: Floats
+    spread_high: Floats
 
 
 def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
@@ -135,6 +142,10 @@ def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
         eta=np.full(stations, 0.3),
         seen_rate=np.full(tasks, -1.0),
         seen_scv=np.full(stations, -1.0),
+        own_waiting=np.full(tasks, np.nan),
+        own_survival=np.full(tasks, np.nan),
+        spread_low=np.full(tasks, np.nan),
+        spread_high=np.full(tasks, np.nan),
     )
     if memory is not None:
         _recall(state, layout, memory)
@@ -146,8 +157,8 @@ class Memory:
     """Where the sweeps of a network ended, in the order of its tasks and stations: a start for one much like it.
 
     Attributes:
-        acceptance, base, scv, long_scv, jitter, upstream_load, rate: shape (T,), see :class:`State`; rate NaN for a
-            task about which nothing is known.
+        acceptance, base, scv, long_scv, jitter, upstream_load, rate, own_waiting, own_survival: shape (T,), see
+            :class:`State`; rate NaN for a task about which nothing is known.
         loss, queue, poisson_loss, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
     """
 
@@ -163,6 +174,8 @@ class Memory:
     poisson_loss: Floats
     eta: Floats
     felt_scv: Floats
+    own_waiting: Floats
+    own_survival: Floats
 
 
 def _recall(state: State, layout: Layout, memory: Memory) -> None:
@@ -180,6 +193,7 @@ def _recall(state: State, layout: Layout, memory: Memory) -> None:
     state.scv[known], state.long_scv[known] = memory.scv[task], memory.long_scv[task]
     state.upstream_load[known], state.seen_rate[known] = memory.upstream_load[task], memory.rate[task]
     state.jitter[known] = memory.jitter[task]
+    state.own_waiting[known], state.own_survival[known] = memory.own_waiting[task], memory.own_survival[task]
 
 
 def remember(layout: Layout, state: State, tasks: int) -> Memory:
@@ -203,6 +217,8 @@ def remember(layout: Layout, state: State, tasks: int) -> Memory:
         poisson_loss=state.poisson_loss.copy(),
         eta=state.eta.copy(),
         felt_scv=state.seen_scv.copy(),
+        own_waiting=spread(state.own_waiting, np.nan),
+        own_survival=spread(state.own_survival, np.nan),
     )
 
 

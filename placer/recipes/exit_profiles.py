@@ -11,14 +11,15 @@ import argparse
 import json
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.errors import InputError, MissingExtraError
+from placer import optional
+from placer.errors import InputError
+from placer.files import write_atomically
 from placer.instance.reading import unknown
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def write_profile(folder: Path, name: str, network: Network, splits: Splits) -> 
         f"macs: {macs[index]:.0f} MAC, classifier_macs: {head_work[index]} MAC}}"
         for index in range(len(blocks))
     ]
-    (folder / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(folder / f"{name}.yaml", "\n".join(lines) + "\n")
     accuracy = " ".join(f"{value:.3f}" for value in table["correct_test"].mean(axis=0))
     return f"{name}: test accuracy {accuracy}"
 
@@ -142,7 +143,7 @@ def main(arguments: list[str]) -> None:
     """Train what is named (all by default) and write it to a folder.
 
     Raises:
-        MissingExtraError: torch, mlxtend or scikit-learn is missing.
+        MissingExtraError: torch, mlxtend or scikit-learn is missing or broken.
         InputError: a name that is no network.
     """
     parser = argparse.ArgumentParser(
@@ -154,8 +155,8 @@ def main(arguments: list[str]) -> None:
     for name in given.names:
         if name not in NETWORKS:
             raise InputError(unknown("network", name, list(NETWORKS)))
-    if any(find_spec(package) is None for package in ("torch", "mlxtend", "sklearn")):
-        raise MissingExtraError("training", "train")
+    for package in ("torch", "mlxtend", "sklearn"):
+        optional.load(package, "training", "train")
     nets = import_module("placer.recipes.exit_nets")
     for name in given.names or NETWORKS:
         dataset, _, options = NETWORKS[name]

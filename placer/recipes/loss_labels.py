@@ -24,6 +24,7 @@ from placer.queueing.solution import waiting_times
 from placer.queueing.solve import poisson_values, sweep_once
 from placer.queueing.sweep_state import arrange, flows_of, start
 from placer.simulation import kernel
+from placer.simulation.features import features_of
 from placer.simulation.state import GROW, State, grown, initial, layout
 from placer.simulation.tables import tabulate
 
@@ -106,7 +107,7 @@ def label(network: QueueNetwork, seed: Sequence[int], events: int) -> Label:
         events: arrivals and ends of tasks, warm-up included.
     """
     tables = tabulate(network)
-    run = version(kernel.run, True)
+    run = version(kernel.loop(features_of(tables)), True)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     state = initial(tables, rng, 0, room=int(np.minimum(tables.capacity, LONGEST_START).sum()))
 
@@ -139,7 +140,7 @@ def streams(networks: Sequence[QueueNetwork], labels: Sequence[Label]) -> Stream
     rate = (batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)])[laid.task]
     state.acceptance = accepted
     for _ in range(SWEEPS):
-        sweep_once(batch, laid, BASE, None, rate, state)
+        sweep_once(batch, laid, BASE, ((), None), rate, state)
     stations = len(batch.capacity)
     flows = flows_of(laid, stations, rate)
     state.poisson_loss = poisson_values(batch.capacity, laid, np.arange(stations), flows).loss

@@ -15,6 +15,7 @@ import numpy as np
 from placer.jit import version
 from placer.queueing.network import Floats, Ints
 from placer.simulation import kernel
+from placer.simulation.features import features_of
 from placer.simulation.state import (
     EVENTS,
     GROW,
@@ -143,7 +144,8 @@ def _mser_cut(readings: Readings) -> int:
 
 def observe(net: Tables, rng: np.random.Generator, times: Floats, compiled: bool | None, sample_cap: int) -> Readings:
     """Run from an empty network and read the statistics at ``times`` (s, increasing from 0)."""
-    run = version(kernel.run, compiled)
+    plain = kernel.loop(features_of(net))
+    run = version(plain, compiled)
     st = initial(net, rng, min(sample_cap, FIRST_SAMPLES))
     st.scalars[STRIDE] = 1 if sample_cap > 0 else 0
     where = layout(net)
@@ -151,7 +153,7 @@ def observe(net: Tables, rng: np.random.Generator, times: Floats, compiled: bool
     sums = np.zeros((len(times), len(st.sums)))
     marks = np.zeros(len(times), dtype=np.int64)
     tables = net
-    if run is kernel.run:
+    if run is plain:
         tables, st = as_lists(net, st)
     for window in range(1, len(times)):
         while True:
@@ -184,7 +186,12 @@ def observe(net: Tables, rng: np.random.Generator, times: Floats, compiled: bool
 
 def as_lists(net: Tables, st: State) -> tuple[Tables, State]:
     """Both as Python lists: uncompiled, a list gives an entry about three times faster than an array."""
-    return Tables(*(row.tolist() for row in net)), State(*(row.tolist() for row in st))
+    return _listed(net), _listed(st)
+
+
+def _listed(rows: Any) -> Any:
+    """A named tuple of arrays, and of named tuples of arrays, with lists instead."""
+    return type(rows)(*(row.tolist() if isinstance(row, np.ndarray) else _listed(row) for row in rows))
 
 
 def measure(net: Tables, readings: Readings, start: int, stop: int) -> dict[str, Floats]:

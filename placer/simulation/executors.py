@@ -1,6 +1,6 @@
 """Where replications run, by the name that a person gives: here, in processes, in threads, on a Dask cluster.
 
-``serial``, ``processes[:N]``, ``threads[:N]``, ``dask:ADDRESS`` (extra ``cluster``). Every one of them is a
+``auto``, ``serial``, ``processes[:N]``, ``threads[:N]``, ``dask:ADDRESS`` (extra ``cluster``). Every one of them is a
 ``concurrent.futures.Executor``, so any other can be handed to :func:`placer.simulation.simulate` as well.
 """
 
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
 
-from placer.errors import InputError, MissingExtraError, UnansweredError
+from placer import jit, optional
+from placer.errors import InputError, UnansweredError
 
-DEFAULT = "processes"
-KINDS = "serial, processes, processes:N, threads, threads:N, dask:tcp://HOST:PORT"
+DEFAULT = "auto"
+KINDS = "auto, serial, processes, processes:N, threads, threads:N, dask:tcp://HOST:PORT"
+
+MOST_WORKERS = 1024
+_WORKERS = re.compile(r"[1-9][0-9]{0,3}")
 
 DASK_RETRIES = 10
 """Runs of one replication that may fail with their worker before the cluster is given up."""
@@ -45,9 +49,39 @@ class SerialExecutor(Executor):
         return future
 
 
+class WorkerProcesses(ProcessPoolExecutor):
+    """Processes that end with this one, however it ends, and with the pool, whatever they do then."""
+
+    def __init__(self, workers: int) -> None:
+        # A fork of a process that has threads (numba, solvers) may deadlock; a fork server has none.
+        # Python's tracker frees what workers that are ended still hold: no news for the user.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+        method = "forkserver" if sys.platform == "linux" else "spawn"
+        super().__init__(workers, multiprocessing.get_context(method), initializer=_start_worker)
+        self._others = set(multiprocessing.active_children())
+        self._unfinished: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Hand a call to a worker; workers start with Ctrl-C blocked, which is for this process."""
+        with _blocked():
+            future = super().submit(fn, *args, **kwargs)
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        return future
+
+    def close(self) -> None:
+        """Cancel what waits and end the workers; nobody waits for what they still do."""
+        for future in list(self._unfinished):
+            future.cancel()
+        if self._unfinished:
+            for process in set(multiprocessing.active_children()) - self._others:
+                process.terminate()
+        self.shutdown(wait=True, cancel_futures=True)
+
+
 @contextmanager
 def open_executor(spec: str = DEFAULT) -> Iterator[Executor]:
-    """Open the executor that ``spec`` names and close it at the end; what still waits is then cancelled.
+    """Open the executor that ``spec`` names and close it at the end; what is not done then is given up.
 
     Raises:
         InputError: ``spec`` is none of the names.
@@ -63,22 +97,27 @@ def open_executor(spec: str = DEFAULT) -> Iterator[Executor]:
     try:
         yield pool
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        if isinstance(pool, WorkerProcesses):
+            pool.close()
+        else:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _local(spec: str, kind: str, rest: str) -> Executor:
     if kind == "serial" and not rest and ":" not in spec:
         return SerialExecutor()
-    if kind not in ("processes", "threads") or (
-        ":" in spec and not (rest.isascii() and rest.isdigit() and int(rest) > 0)
+    if kind not in ("auto", "processes", "threads") or (
+        ":" in spec and not (_WORKERS.fullmatch(rest) and int(rest) <= MOST_WORKERS)
     ):
-        raise InputError(f"executor {spec!r}: must be one of {KINDS}")
+        raise InputError(f"executor '{spec[:60]}': must be one of {KINDS}; N is 1 to {MOST_WORKERS}")
     workers = int(rest) if rest else usable_cores()
+    if kind == "auto":
+        # The compiled loop runs without the interpreter's lock, so threads share the work, and also what was compiled,
+        # loaded and imported: a process would need a second for that.
+        kind = "threads" if jit.have_numba() else "processes"
     if kind == "threads":
         return ThreadPoolExecutor(workers)
-    # A fork of a process that has threads (numba, solvers) may deadlock; a fork server has none.
-    method = "forkserver" if sys.platform == "linux" else "spawn"
-    return ProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer=_ignore_interrupt)
+    return WorkerProcesses(workers)
 
 
 def usable_cores() -> int:
@@ -88,17 +127,49 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C is for the parent, which then cancels what waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Hold back the signals that a terminal sends to all its processes; a process started meanwhile never gets them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker() -> None:
+    """In a new worker: leave interruptions to the parent, and end with it."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        # The pipe whose other end only the parent holds kills this process when that end closes: the kernel does it,
+        # so that a worker inside a solver, where no thread of Python's runs, ends as well.
+        import fcntl
+
+        pipe = int(parent.sentinel)
+        fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    # elsewhere, and where the parent ended before that: a thread that waits for the same
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager
 def _dask(address: str) -> Iterator[Executor]:
-    if find_spec("distributed") is None:
-        raise MissingExtraError("running on a Dask cluster", "cluster")
     # Imported by name only here: nobody pays for Dask who does not ask for it. It carries no types.
-    distributed: Any = import_module("distributed")
+    distributed = optional.load("distributed", "running on a Dask cluster", "cluster")
     try:
         client = distributed.Client(address, timeout=DASK_TIMEOUT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

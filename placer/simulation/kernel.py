@@ -8,26 +8,48 @@ The calendar holds one *slot* per thing that can happen next: the completion of 
 first delay, the next failure or repair of each station, the next arrival of each class; in this order, so
 that at equal times a place is freed before it is asked for. A winner tree over the slots gives the earliest;
 changing a slot costs log2(slots) comparisons, however many jobs there are.
+
+Compiling costs more than most simulations take, and it costs by the line. So the loop is made for what a network
+has (:class:`placer.simulation.features.Features`): a branch whose feature is False is gone before numba looks at
+types. Every loop whose features cover those of a network gives the same numbers for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import inf
 
 import numpy as np
 
-from placer.simulation.kernel_parts import duration, heap_pop, heap_push, next_arrival, pick, replay
+from placer.simulation.features import Features
+from placer.simulation.kernel_parts import (
+    constant_or_exponential,
+    duration,
+    fail_or_repair,
+    heap_pop,
+    heap_push,
+    highest_level,
+    level_at,
+    next_arrival,
+    pick,
+    replay,
+    settle,
+)
 from placer.simulation.state import (
     BUDGET,
+    CEILING,
+    CROSSED,
     DELAYED,
     EVENTS,
+    FLOOR,
     FREE_JOB,
     FREE_JOBS,
     FREE_NODE,
     FREE_NODES,
     GROW,
     LEFT,
+    LEVEL,
     LOST,
     ON_ITS_WAY,
     PHASE,
@@ -43,265 +65,227 @@ Loop = Callable[[Tables, State, np.random.Generator, float, int], int]
 """The event loop, compiled or not."""
 
 
-def run(net: Tables, st: State, rng: np.random.Generator, until: float, max_events: int) -> int:
-    """Run the network until ``until`` (s), or until ``max_events`` events have been counted in all.
+@cache
+def loop(features: Features) -> Loop:
+    """The event loop for networks that have no more than ``features``."""
+    JOINS, OUTAGES, DELAYS, PROCESSES, LAWS, BRANCHES, LEVELS = features
 
-    An event is an arrival from outside or the end of a task.
+    def run(net: Tables, st: State, rng: np.random.Generator, until: float, max_events: int) -> int:
+        """Run the network until ``until`` (s), or until ``max_events`` events have been counted in all.
 
-    Returns:
-        ``REACHED``; ``BUDGET``; ``GROW``: the caller must add nodes and jobs; ``SAMPLES_FULL``: the caller
-        must thin the samples. After the last two the caller calls again and the run goes on as if nothing had
-        been.
-    """
-    S, C, T, width = net.dims[0], net.dims[1], net.dims[2], net.dims[4]
-    fan, delay_slot, outage_slot, arrival_slot = net.dims[5], net.dims[6], net.dims[7], net.dims[8]
-    times, tree = st.times, st.tree
-    capacity, number, head, tail = net.capacity, st.number, st.head, st.tail
-    counts, sums, scalars = st.counts, st.sums, st.scalars
-    at_completed, at_lost, at_arrived, at_dropped = C, 2 * C, 3 * C, 3 * C + T
-    at_killed, at_ended, at_outcome = 3 * C + 2 * T, 3 * C + 3 * T, 3 * C + 4 * T
-    at_sojourn, at_busy, at_full, at_down = C, C + T, C + T + S, C + T + 2 * S
-    at_area, at_removed = C + T + 3 * S, C + T + 4 * S
-    free_node, free_nodes, free_job, free_jobs = (
-        scalars[FREE_NODE],
-        scalars[FREE_NODES],
-        scalars[FREE_JOB],
-        scalars[FREE_JOBS],
-    )
-    delayed, sampled, stride, phase = scalars[DELAYED], scalars[SAMPLED], scalars[STRIDE], scalars[PHASE]
-    events = scalars[EVENTS]
-    sample_cap = len(st.sample_response) if stride > 0 else -1
-    clock = st.clock[0]
-    status = REACHED
-    while True:
-        slot = tree[1]
-        now = times[slot]
-        if now >= until:
-            now = until
-            break
-        if events >= max_events:
-            now = clock
-            status = BUDGET
-            break
-        if free_nodes < fan or free_jobs == 0:
-            now = clock
-            status = GROW
-            break
-        if sampled == sample_cap:
-            now = clock
-            status = SAMPLES_FULL
-            break
-        clock = now
-        node = -1
-        done = False
-        if slot < S:  # a station completes a service
-            node = head[slot]
-            left = number[slot] - 1
-            number[slot] = left
-            if left + 1 == capacity[slot]:
-                sums[at_full + slot] += now - st.full_since[slot]
-            sums[at_busy + slot] += now - st.busy_since[slot]
-            if left > 0:
-                following = st.node_next[node]
-                head[slot] = following
-                v = st.node_task[following]
-                o = pick(rng, net.outcome_ptr[v], net.outcome_ptr[v + 1], net.outcome_cumulative)
-                st.node_outcome[following] = o
-                st.busy_since[slot] = now
-                times[slot] = now + duration(
-                    rng,
-                    net.outcome_draw[o],
-                    net.outcome_mean[o],
-                    net.outcome_shape[o],
-                    net.outcome_first[o],
-                    net.outcome_second[o],
-                )
-            else:
-                times[slot] = inf
-        elif slot >= arrival_slot:  # a job comes from outside
-            c = slot - arrival_slot
-            if net.arrival_kind[c] == 0:
-                times[slot] = now + net.arrival_spacing[c] + net.arrival_gap[c] * rng.standard_exponential()
-            else:
-                times[slot] = next_arrival(net, st, rng, c, now)
-            counts[c] += 1
-            job = free_job
-            free_job = st.job_next[job]
-            free_jobs -= 1
-            st.job_time[job] = now
-            st.job_active[job] = 1  # itself, until all its first tasks are placed
-            st.job_state[job] = ON_ITS_WAY
-            st.job_finish[job] = now
-            if width > 0:
-                for v in range(net.class_tasks[c], net.class_tasks[c + 1]):
-                    st.job_pending[job * width + net.task_local[v]] = net.task_need[v]
-            row = T + c
-        elif slot == delay_slot:  # the first delay ends
-            node = heap_pop(st.heap_time, st.heap_node, delayed)
-            delayed -= 1
-            times[slot] = st.heap_time[0] if delayed > 0 else inf
-        else:  # a station fails or is repaired
-            s = slot - outage_slot
-            if st.failed[s] == 1:
-                st.failed[s] = 0
-                sums[at_down + s] += now - st.failed_since[s]
-                times[slot] = now + net.up[s] * rng.standard_exponential()
-                replay(tree, times, slot)
-                continue
-            st.failed[s] = 1
-            st.failed_since[s] = now
-            times[slot] = now + net.down[s] * rng.standard_exponential()
-            replay(tree, times, slot)
-            if number[s] > 0:
-                if number[s] == capacity[s]:
-                    sums[at_full + s] += now - st.full_since[s]
-                sums[at_busy + s] += now - st.busy_since[s]
-                node = head[s]
-                for _ in range(number[s]):
-                    v = st.node_task[node]
-                    job = st.node_job[node]
-                    counts[at_killed + v] += 1
-                    sums[at_removed + s] += now - st.node_enter[node]
-                    if st.job_state[job] == ON_ITS_WAY:
-                        st.job_state[job] = LOST
-                        counts[at_lost + net.task_class[v]] += 1
-                    st.job_active[job] -= 1
-                    if st.job_active[job] == 0:
-                        st.job_next[job] = free_job
-                        free_job = job
-                        free_jobs += 1
+        An event is an arrival from outside or the end of a task.
+
+        Returns:
+            ``REACHED``; ``BUDGET``; ``GROW``: the caller must add nodes and jobs; ``SAMPLES_FULL``: the caller
+            must thin the samples. After the last two the caller calls again and the run goes on as if nothing had
+            been.
+        """
+        S, C, T, width = net.dims[0], net.dims[1], net.dims[2], net.dims[4]
+        fan, delay_slot, arrival_slot = net.dims[5], net.dims[6], net.dims[8]
+        times, tree = st.times, st.tree
+        capacity, queues = net.capacity, st.queues
+        number, head, tail = queues.number, queues.head, queues.tail
+        counts, sums, scalars = st.counts, st.sums, st.scalars
+        at_completed, at_lost, at_arrived, at_dropped = C, 2 * C, 3 * C, 3 * C + T
+        at_ended, at_outcome, at_sojourn, at_busy, at_full = 3 * C + 3 * T, 3 * C + 4 * T, C, C + T, C + T + S
+        free_node, free_nodes, free_job, free_jobs = (
+            scalars[FREE_NODE],
+            scalars[FREE_NODES],
+            scalars[FREE_JOB],
+            scalars[FREE_JOBS],
+        )
+        delayed, sampled, stride, phase = scalars[DELAYED], scalars[SAMPLED], scalars[STRIDE], scalars[PHASE]
+        events, level = scalars[EVENTS], scalars[LEVEL]
+        sample_cap = len(st.sample_response) if stride > 0 else -1
+        clock = st.clock[0]
+        status = REACHED
+        while True:
+            slot = tree[1]
+            now = times[slot]
+            if now >= until:
+                now = until
+                break
+            if events >= max_events:
+                now = clock
+                status = BUDGET
+                break
+            if free_nodes < fan or free_jobs == 0:
+                now = clock
+                status = GROW
+                break
+            if LEVELS and (level < scalars[FLOOR] or level >= scalars[CEILING]):
+                now = clock
+                status = CROSSED
+                break
+            if sampled == sample_cap:
+                now = clock
+                status = SAMPLES_FULL
+                break
+            clock = now
+            node = -1
+            done = False
+            if slot < S:  # a station completes a service
+                node = head[slot]
+                left = number[slot] - 1
+                number[slot] = left
+                if LEVELS and level_at(net.level_ptr, net.levels, slot, left + 1) == level:
+                    level = highest_level(net.level_ptr, net.levels, number)
+                if left + 1 == capacity[slot]:
+                    sums[at_full + slot] += now - queues.full_since[slot]
+                sums[at_busy + slot] += now - queues.busy_since[slot]
+                if left > 0:
                     following = st.node_next[node]
-                    st.node_next[node] = free_node
-                    free_node = node
-                    free_nodes += 1
-                    node = following
-                number[s] = 0
-                times[s] = inf
-                replay(tree, times, s)
-            continue
-        replay(tree, times, slot)
-        events += 1
-        if node >= 0:  # a task ended
-            v = st.node_task[node]
-            job = st.node_job[node]
-            o = st.node_outcome[node]
-            c = net.task_class[v]
-            counts[at_ended + v] += 1
-            counts[at_outcome + o] += 1
-            sums[at_sojourn + v] += now - st.node_enter[node]
-            st.node_next[node] = free_node
-            free_node = node
-            free_nodes += 1
-            row = v
-            if net.outcome_leaves[o] == 1:
-                row = -1
-                if st.job_state[job] == ON_ITS_WAY:
-                    st.job_state[job] = LEFT
-                    done = True
-                    st.job_finish[job] = now + net.outcome_delay[o]
-            elif st.job_state[job] == LEFT:
-                row = -1  # the answer is out: nothing new starts
-            elif net.start_ptr[v] == net.start_ptr[v + 1]:
-                st.job_finish[job] = max(st.job_finish[job], now + net.outcome_delay[o])
-        if row >= 0:
-            for k in range(net.start_ptr[row], net.start_ptr[row + 1]):
-                v = net.starts[k]
-                if net.task_need[v] > 1:
-                    place = job * width + net.task_local[v]
-                    st.job_pending[place] -= 1
-                    if st.job_pending[place] > 0:
-                        continue
-                counts[at_arrived + v] += 1
-                s = net.task_station[v]
-                if s >= 0 and (number[s] >= capacity[s] or st.failed[s] == 1):
-                    counts[at_dropped + v] += 1
-                    if st.job_state[job] == ON_ITS_WAY:
-                        st.job_state[job] = LOST
-                        counts[at_lost + c] += 1
-                    continue
-                node = free_node
-                free_node = st.node_next[node]
-                free_nodes -= 1
-                st.node_task[node] = v
-                st.node_job[node] = job
-                st.node_enter[node] = now
-                st.job_active[job] += 1
-                if s >= 0:
-                    waiting = number[s]
-                    number[s] = waiting + 1
-                    if waiting + 1 == capacity[s]:
-                        st.full_since[s] = now
-                    if waiting > 0:
-                        st.node_next[tail[s]] = node
-                        tail[s] = node
-                        continue
-                    head[s] = node
-                    tail[s] = node
-                    st.busy_since[s] = now
-                o = pick(rng, net.outcome_ptr[v], net.outcome_ptr[v + 1], net.outcome_cumulative)
-                st.node_outcome[node] = o
-                end = now + duration(
-                    rng,
-                    net.outcome_draw[o],
-                    net.outcome_mean[o],
-                    net.outcome_shape[o],
-                    net.outcome_first[o],
-                    net.outcome_second[o],
-                )
-                if s >= 0:
-                    times[s] = end
-                    replay(tree, times, s)
+                    head[slot] = following
+                    v = st.node_task[following]
+                    o = v
+                    if BRANCHES:
+                        o = pick(rng, net.outcome_ptr[v], net.outcome_ptr[v + 1], net.outcome_cumulative)
+                        st.node_outcome[following] = o
+                    queues.busy_since[slot] = now
+                    times[slot] = now + (
+                        duration(rng, net.laws, o) if LAWS else constant_or_exponential(rng, net.laws, o)
+                    )
                 else:
-                    heap_push(st.heap_time, st.heap_node, delayed, end, node)
-                    delayed += 1
-                    if st.heap_node[0] == node:
-                        times[delay_slot] = end
-                        replay(tree, times, delay_slot)
-        active = st.job_active[job] - 1
-        st.job_active[job] = active
-        if active == 0:
-            done = done or st.job_state[job] == ON_ITS_WAY
-            st.job_next[job] = free_job
-            free_job = job
-            free_jobs += 1
-        if done:
-            counts[at_completed + c] += 1
-            response = st.job_finish[job] - st.job_time[job]
-            sums[c] += response
-            if stride > 0:
-                phase += 1
-                if phase >= stride:
-                    phase = 0
-                    st.sample_class[sampled] = c
-                    st.sample_response[sampled] = response
-                    sampled += 1
-    st.clock[0] = now
-    for s in range(S):  # bring what is in progress up to now, so that differences of two snapshots are exact
-        if number[s] > 0:
-            sums[at_busy + s] += now - st.busy_since[s]
-            st.busy_since[s] = now
-            if number[s] == capacity[s]:
-                sums[at_full + s] += now - st.full_since[s]
-                st.full_since[s] = now
-        if st.failed[s] == 1:
-            sums[at_down + s] += now - st.failed_since[s]
-            st.failed_since[s] = now
-        area = sums[at_removed + s]
-        node = head[s]
-        for _ in range(number[s]):
-            area += now - st.node_enter[node]
-            node = st.node_next[node]
-        sums[at_area + s] = area
-    for v in range(T):
-        s = net.task_station[v]
-        if s >= 0:
-            sums[at_area + s] += sums[at_sojourn + v]
-    scalars[FREE_NODE], scalars[FREE_NODES], scalars[FREE_JOB], scalars[FREE_JOBS] = (
-        free_node,
-        free_nodes,
-        free_job,
-        free_jobs,
-    )
-    scalars[DELAYED], scalars[SAMPLED], scalars[STRIDE], scalars[PHASE] = delayed, sampled, stride, phase
-    scalars[EVENTS] = events
-    return status
+                    times[slot] = inf
+            elif slot >= arrival_slot:  # a job comes from outside
+                c = slot - arrival_slot
+                if PROCESSES and net.arrivals.kind[c] != 0:
+                    times[slot] = next_arrival(net.arrivals, st.sources, rng, c, now)
+                else:
+                    times[slot] = now + net.arrivals.spacing[c] + net.arrivals.gap[c] * rng.standard_exponential()
+                counts[c] += 1
+                job = free_job
+                free_job = st.job_next[job]
+                free_jobs -= 1
+                st.job_time[job] = now
+                st.job_active[job] = 1  # itself, until all its first tasks are placed
+                st.job_state[job] = ON_ITS_WAY
+                st.job_finish[job] = now
+                if JOINS and width > 0:
+                    for v in range(net.class_tasks[c], net.class_tasks[c + 1]):
+                        st.job_pending[job * width + net.task_local[v]] = net.task_need[v]
+                row = T + c
+            elif OUTAGES and slot != delay_slot:  # a station fails or is repaired
+                scalars[FREE_NODE], scalars[FREE_NODES] = free_node, free_nodes
+                scalars[FREE_JOB], scalars[FREE_JOBS] = free_job, free_jobs
+                fail_or_repair(net, st, rng, slot, now)
+                free_node, free_nodes = scalars[FREE_NODE], scalars[FREE_NODES]
+                free_job, free_jobs = scalars[FREE_JOB], scalars[FREE_JOBS]
+                if LEVELS:
+                    level = highest_level(net.level_ptr, net.levels, number)
+                continue
+            elif DELAYS:  # the first delay ends
+                node = heap_pop(st.heap_time, st.heap_node, delayed)
+                delayed -= 1
+                times[slot] = st.heap_time[0] if delayed > 0 else inf
+            replay(tree, times, slot)
+            events += 1
+            if node >= 0:  # a task ended
+                v = st.node_task[node]
+                job = st.node_job[node]
+                o = st.node_outcome[node] if BRANCHES else v
+                c = net.task_class[v]
+                counts[at_ended + v] += 1
+                counts[at_outcome + o] += 1
+                sums[at_sojourn + v] += now - st.node_enter[node]
+                st.node_next[node] = free_node
+                free_node = node
+                free_nodes += 1
+                row = v
+                if BRANCHES and net.outcome_leaves[o] == 1:
+                    row = -1
+                    if st.job_state[job] == ON_ITS_WAY:
+                        st.job_state[job] = LEFT
+                        done = True
+                        st.job_finish[job] = now + net.outcome_delay[o]
+                elif BRANCHES and st.job_state[job] == LEFT:
+                    row = -1  # the answer is out: nothing new starts
+                elif net.start_ptr[v] == net.start_ptr[v + 1]:
+                    finish = now + net.outcome_delay[o]
+                    if finish > st.job_finish[job]:
+                        st.job_finish[job] = finish
+            if row >= 0:
+                for k in range(net.start_ptr[row], net.start_ptr[row + 1]):
+                    v = net.starts[k]
+                    if JOINS and net.task_need[v] > 1:
+                        place = job * width + net.task_local[v]
+                        st.job_pending[place] -= 1
+                        if st.job_pending[place] > 0:
+                            continue
+                    counts[at_arrived + v] += 1
+                    s = net.task_station[v]
+                    if (not DELAYS or s >= 0) and (number[s] >= capacity[s] or (OUTAGES and queues.failed[s] == 1)):
+                        counts[at_dropped + v] += 1
+                        if st.job_state[job] == ON_ITS_WAY:
+                            st.job_state[job] = LOST
+                            counts[at_lost + c] += 1
+                        continue
+                    node = free_node
+                    free_node = st.node_next[node]
+                    free_nodes -= 1
+                    st.node_task[node] = v
+                    st.node_job[node] = job
+                    st.node_enter[node] = now
+                    st.job_active[job] += 1
+                    if not DELAYS or s >= 0:
+                        waiting = number[s]
+                        number[s] = waiting + 1
+                        if waiting + 1 == capacity[s]:
+                            queues.full_since[s] = now
+                        if LEVELS:
+                            level = max(level, level_at(net.level_ptr, net.levels, s, waiting + 1))
+                        if waiting > 0:
+                            st.node_next[tail[s]] = node
+                            tail[s] = node
+                            continue
+                        head[s] = node
+                        tail[s] = node
+                        queues.busy_since[s] = now
+                    o = v
+                    if BRANCHES:
+                        o = pick(rng, net.outcome_ptr[v], net.outcome_ptr[v + 1], net.outcome_cumulative)
+                        st.node_outcome[node] = o
+                    end = now + (duration(rng, net.laws, o) if LAWS else constant_or_exponential(rng, net.laws, o))
+                    if not DELAYS or s >= 0:
+                        times[s] = end
+                        replay(tree, times, s)
+                    else:
+                        heap_push(st.heap_time, st.heap_node, delayed, end, node)
+                        delayed += 1
+                        if st.heap_node[0] == node:
+                            times[delay_slot] = end
+                            replay(tree, times, delay_slot)
+            active = st.job_active[job] - 1
+            st.job_active[job] = active
+            if active == 0:
+                done = done or st.job_state[job] == ON_ITS_WAY
+                st.job_next[job] = free_job
+                free_job = job
+                free_jobs += 1
+            if done:
+                counts[at_completed + c] += 1
+                response = st.job_finish[job] - st.job_time[job]
+                sums[c] += response
+                if stride > 0:
+                    phase += 1
+                    if phase >= stride:
+                        phase = 0
+                        st.sample_class[sampled] = c
+                        st.sample_response[sampled] = response
+                        sampled += 1
+        st.clock[0] = now
+        scalars[FREE_NODE], scalars[FREE_NODES], scalars[FREE_JOB], scalars[FREE_JOBS] = (
+            free_node,
+            free_nodes,
+            free_job,
+            free_jobs,
+        )
+        scalars[DELAYED], scalars[SAMPLED], scalars[STRIDE], scalars[PHASE] = delayed, sampled, stride, phase
+        scalars[EVENTS] = events
+        if LEVELS:
+            scalars[LEVEL] = level
+        else:
+            settle(net.dims, (capacity, net.task_station), queues, (st.node_next, st.node_enter), sums, now)
+        return status
+
+    return run

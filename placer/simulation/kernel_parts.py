@@ -1,12 +1,17 @@
-"""Parts of the event loop: the calendar, the heap of delays, the draws. Same subset of Python, same rules."""
+"""Parts of the event loop: the calendar, the delays, the draws, what is rare. Same subset of Python, same rules.
+
+A function costs compile time by the arrays it is given: what is called for one thing gets the rows of that thing.
+"""
 
 from __future__ import annotations
+
+from math import inf
 
 import numpy as np
 
 from placer.jit import helper
-from placer.simulation.state import State
-from placer.simulation.tables import Row, Tables
+from placer.simulation.state import FREE_JOB, FREE_JOBS, FREE_NODE, FREE_NODES, LOST, ON_ITS_WAY, Queues, Sources, State
+from placer.simulation.tables import ArrivalTables, LawTables, Row, Tables
 
 
 @helper
@@ -31,17 +36,28 @@ def pick(rng: np.random.Generator, start: int, stop: int, cumulative: Row) -> in
 
 
 @helper
-def duration(rng: np.random.Generator, draw: int, mean: float, shape: float, first: float, second: float) -> float:
-    """Draw a service time or a delay in s; parameters as in :class:`placer.simulation.tables.Tables`."""
-    if draw == 0:
-        return mean
-    if draw == 1:
-        return mean * rng.standard_exponential()
+def duration(rng: np.random.Generator, laws: LawTables, o: int) -> float:
+    """Draw the service time or the delay of outcome ``o`` in s."""
+    draw = laws.draw[o]
+    if draw < 2:
+        return constant_or_exponential(rng, laws, o)
+    first: float = laws.first[o]
+    shape: float = laws.shape[o]
     if draw == 2:
         return first * rng.standard_gamma(shape)
     if rng.random() < shape:
         return first * rng.standard_exponential()
+    second: float = laws.second[o]
     return second * rng.standard_exponential()
+
+
+@helper
+def constant_or_exponential(rng: np.random.Generator, laws: LawTables, o: int) -> float:
+    """The same where there is no other law."""
+    mean: float = laws.mean[o]
+    if laws.draw[o] == 1:
+        return mean * rng.standard_exponential()
+    return mean
 
 
 @helper
@@ -84,26 +100,132 @@ def heap_pop(heap_time: Row, heap_node: Row, size: int) -> int:
 
 
 @helper
-def next_arrival(net: Tables, st: State, rng: np.random.Generator, c: int, now: float) -> float:
-    """Time in s of the arrival of class ``c`` that follows the one at ``now``."""
-    kind = net.arrival_kind[c]
+def next_arrival(net: ArrivalTables, sources: Sources, rng: np.random.Generator, c: int, now: float) -> float:
+    """Time in s of the arrival of class ``c`` that follows the one at ``now``; not for Poisson arrivals."""
+    kind = net.kind[c]
     if kind == 1:
-        st.arrival_index[c] += 1
-        instant: float = st.arrival_base[c] + st.arrival_index[c] * net.arrival_gap[c]
+        sources.index[c] += 1
+        instant: float = sources.base[c] + sources.index[c] * net.gap[c]
         return instant
     if kind == 3:
-        st.arrival_index[c] += 1
-        if net.trace_ptr[c] + st.arrival_index[c] >= net.trace_ptr[c + 1]:
-            st.arrival_index[c] = 0
-            st.arrival_base[c] += net.trace_period[c]
-        instant = st.arrival_base[c] + net.trace_times[net.trace_ptr[c] + st.arrival_index[c]]
+        sources.index[c] += 1
+        if net.trace_ptr[c] + sources.index[c] >= net.trace_ptr[c + 1]:
+            sources.index[c] = 0
+            sources.base[c] += net.trace_period[c]
+        instant = sources.base[c] + net.trace_times[net.trace_ptr[c] + sources.index[c]]
         return instant
     base = net.modulated_ptr[c]
     states = net.modulated_ptr[c + 1] - base
     while True:
-        state = st.arrival_state[c]
+        state = sources.state[c]
         now += net.modulated_gap[base + state] * rng.standard_exponential()
         if rng.random() < net.modulated_accept[base + state]:
             return now
         row = net.jump_ptr[c] + state * states
-        st.arrival_state[c] = pick(rng, row, row + states, net.jumps) - row
+        sources.state[c] = pick(rng, row, row + states, net.jumps) - row
+
+
+@helper
+def fail_or_repair(net: Tables, st: State, rng: np.random.Generator, slot: int, now: float) -> None:
+    """Let the station of an outage slot fail, which kills the jobs that it holds, or repair it."""
+    S, C, T, s = net.dims[0], net.dims[1], net.dims[2], slot - net.dims[7]
+    counts, sums, scalars, number = st.counts, st.sums, st.scalars, st.queues.number
+    at_lost, at_killed = 2 * C, 3 * C + 2 * T
+    at_busy, at_full, at_down, at_removed = C + T, C + T + S, C + T + 2 * S, C + T + 4 * S
+    if st.queues.failed[s] == 1:
+        st.queues.failed[s] = 0
+        sums[at_down + s] += now - st.queues.failed_since[s]
+        st.times[slot] = now + net.up[s] * rng.standard_exponential()
+        replay(st.tree, st.times, slot)
+        return
+    st.queues.failed[s] = 1
+    st.queues.failed_since[s] = now
+    st.times[slot] = now + net.down[s] * rng.standard_exponential()
+    replay(st.tree, st.times, slot)
+    if number[s] == 0:
+        return
+    if number[s] == net.capacity[s]:
+        sums[at_full + s] += now - st.queues.full_since[s]
+    sums[at_busy + s] += now - st.queues.busy_since[s]
+    node = st.queues.head[s]
+    for _ in range(number[s]):
+        v = st.node_task[node]
+        job = st.node_job[node]
+        counts[at_killed + v] += 1
+        sums[at_removed + s] += now - st.node_enter[node]
+        if st.job_state[job] == ON_ITS_WAY:
+            st.job_state[job] = LOST
+            counts[at_lost + net.task_class[v]] += 1
+        st.job_active[job] -= 1
+        if st.job_active[job] == 0:
+            st.job_next[job] = scalars[FREE_JOB]
+            scalars[FREE_JOB] = job
+            scalars[FREE_JOBS] += 1
+        following = st.node_next[node]
+        st.node_next[node] = scalars[FREE_NODE]
+        scalars[FREE_NODE] = node
+        scalars[FREE_NODES] += 1
+        node = following
+    number[s] = 0
+    st.times[s] = inf
+    replay(st.tree, st.times, s)
+
+
+@helper
+def settle(dims: Row, rows: tuple[Row, Row], queues: Queues, nodes: tuple[Row, Row], sums: Row, now: float) -> None:
+    """Bring the integrals over what is in progress up to ``now``, so that differences of two readings are exact.
+
+    Args:
+        dims, sums: of the network and of its state.
+        rows: capacities and the stations of the tasks.
+        queues: who waits where.
+        nodes: following node and time of entry by node.
+        now: s.
+    """
+    S, C, T = dims[0], dims[1], dims[2]
+    capacity, task_station = rows
+    following, entered = nodes
+    number, busy_since, full_since, failed_since = (
+        queues.number,
+        queues.busy_since,
+        queues.full_since,
+        queues.failed_since,
+    )
+    at_sojourn, at_busy, at_full, at_down = C, C + T, C + T + S, C + T + 2 * S
+    at_area, at_removed = C + T + 3 * S, C + T + 4 * S
+    for s in range(S):
+        if number[s] > 0:
+            sums[at_busy + s] += now - busy_since[s]
+            busy_since[s] = now
+            if number[s] == capacity[s]:
+                sums[at_full + s] += now - full_since[s]
+                full_since[s] = now
+        if queues.failed[s] == 1:
+            sums[at_down + s] += now - failed_since[s]
+            failed_since[s] = now
+        area = sums[at_removed + s]
+        node = queues.head[s]
+        for _ in range(number[s]):
+            area += now - entered[node]
+            node = following[node]
+        sums[at_area + s] = area
+    for v in range(T):
+        s = task_station[v]
+        if s >= 0:
+            sums[at_area + s] += sums[at_sojourn + v]
+
+
+@helper
+def level_at(pointers: Row, levels: Row, s: int, number: int) -> int:
+    """Level of station ``s`` with ``number`` jobs there."""
+    level: int = levels[min(pointers[s] + number, pointers[s + 1] - 1)]
+    return level
+
+
+@helper
+def highest_level(pointers: Row, levels: Row, number: Row) -> int:
+    """Level of the network: that of its highest station."""
+    level = 0
+    for s in range(len(number)):
+        level = max(level, level_at(pointers, levels, s, number[s]))
+    return level

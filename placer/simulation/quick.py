@@ -21,6 +21,7 @@ from placer.jit import version
 from placer.queueing.network import DELAY, Floats, Process, QueueNetwork
 from placer.simulation import kernel, quick_kernel
 from placer.simulation.core import as_lists
+from placer.simulation.features import features_of
 from placer.simulation.state import GROW, State, grown, initial
 from placer.simulation.tables import Row, Tables, tabulate
 
@@ -96,14 +97,15 @@ def _until(run: kernel.Loop, net: Tables, st: State, rng: np.random.Generator, e
 
 
 def _evaluate(net: Tables, seed: np.random.SeedSequence, events: int, compiled: bool | None) -> ChainEstimates:
-    run = version(kernel.run, compiled)
+    plain = kernel.loop(features_of(net))
+    run = version(plain, compiled)
     preload = version(quick_kernel.preload, compiled)
     conclude = version(quick_kernel.conclude, compiled)
     rng = np.random.Generator(np.random.PCG64(seed))
     S, C, T = (int(size) for size in net.dims[:3])
     st = initial(net, rng, 0, room=int(np.minimum(net.capacity, ROOM).sum()))
     tables = net
-    lists = run is kernel.run
+    lists = run is plain
     if lists:
         tables, st = as_lists(net, st)
     preload(tables, st, rng, _zeros(2 * T + 2 * S, lists))

@@ -65,14 +65,14 @@ def loads(net: Tables, flow: Row, rho: Row, scv: Row) -> None:
         rho[s] = 0.0
         scv[s] = 0.0
     for v in range(T):
-        mean = net.outcome_mean[v]
+        mean = net.laws.mean[v]
         spread = 0.0
-        if net.outcome_draw[v] == 1:
+        if net.laws.draw[v] == 1:
             spread = 1.0
-        elif net.outcome_draw[v] == 2:
-            spread = 1.0 / net.outcome_shape[v]
-        elif net.outcome_draw[v] == 3:
-            first, second, p = net.outcome_first[v], net.outcome_second[v], net.outcome_shape[v]
+        elif net.laws.draw[v] == 2:
+            spread = 1.0 / net.laws.shape[v]
+        elif net.laws.draw[v] == 3:
+            first, second, p = net.laws.first[v], net.laws.second[v], net.laws.shape[v]
             spread = 2.0 * (p * first * first + (1.0 - p) * second * second) / (mean * mean) - 1.0
         rho[net.task_station[v]] += flow[v] * mean
         scv[net.task_station[v]] += flow[v] * mean * mean * (1.0 + spread)
@@ -91,7 +91,7 @@ def thinned(net: Tables, accepted: Row, flow: Row) -> None:
     """Write the flow of each task, 1/s, shape (T,), when each task accepts a known share, shape (T,)."""
     C = net.dims[1]
     for c in range(C):
-        rate = 1.0 / net.arrival_gap[c]
+        rate = 1.0 / net.arrivals.gap[c]
         for v in range(net.class_tasks[c], net.class_tasks[c + 1]):
             flow[v] = rate
             rate *= accepted[v]
@@ -149,22 +149,15 @@ def preload(net: Tables, st: State, rng: np.random.Generator, work: Row) -> None
             st.job_active[job] = 1
             st.job_time[job] = st.node_enter[node]
             if place == 0:
-                st.head[s] = node
-                time = duration(
-                    rng,
-                    net.outcome_draw[chosen],
-                    net.outcome_mean[chosen],
-                    net.outcome_shape[chosen],
-                    net.outcome_first[chosen],
-                    net.outcome_second[chosen],
-                )
+                st.queues.head[s] = node
+                time = duration(rng, net.laws, chosen)
                 st.times[s] = time * rng.random()
                 replay(st.tree, st.times, s)
             else:
                 st.node_next[previous] = node
             previous = node
-            st.tail[s] = node
-        st.number[s] = number
+            st.queues.tail[s] = node
+        st.queues.number[s] = number
 
 
 def conclude(net: Tables, counts: Row, sums: Row, span: float, work: Row, ratio: Row, response: Row) -> None:
@@ -224,7 +217,7 @@ def conclude(net: Tables, counts: Row, sums: Row, span: float, work: Row, ratio:
             s = net.task_station[v]
             wait = 0.0
             if counts[at_ended + v] > 0:
-                wait = sums[at_sojourn + v] / counts[at_ended + v] - net.outcome_mean[v]
+                wait = sums[at_sojourn + v] / counts[at_ended + v] - net.laws.mean[v]
             if waiting_seen[s] > 1e-12:
                 wait *= waiting_true[s] / waiting_seen[s]
-            response[c] += net.outcome_mean[v] + wait
+            response[c] += net.laws.mean[v] + wait

@@ -94,6 +94,7 @@ class SimulationResult:
         total_loss_ratio: shape (), lost / offered over all classes.
         level: confidence of every interval.
         replications: how many were run; with one, the intervals come from batch means.
+        planned: how many were to be run; more than ``replications`` where somebody interrupted them.
         precise: whether the wanted relative half-width was reached; None when none was asked for.
         missing: replications that would still be needed to reach it, 0 when reached or none was asked for.
         events: arrivals and ends of tasks, warm-ups included.
@@ -112,6 +113,7 @@ class SimulationResult:
     total_loss_ratio: Estimate
     level: float
     replications: int
+    planned: int
     precise: bool | None
     missing: int
     events: int
@@ -121,3 +123,8 @@ class SimulationResult:
     compiled: bool
     seconds: float
     values: dict[str, Floats]
+
+    @property
+    def partial(self) -> bool:
+        """Whether somebody interrupted it before all planned replications were done."""
+        return self.replications < self.planned

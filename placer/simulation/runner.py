@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
@@ -50,6 +50,7 @@ def simulate(
     executor: Executor | None = None,
     progress: Progress | None = None,
     compiled: bool | None = None,
+    keep_finished: bool = False,
 ) -> SimulationResult:
     """Estimate the steady state of ``network``.
 
@@ -71,6 +72,8 @@ def simulate(
         progress: called after each replication.
         compiled: True needs numba, False runs plain Python, None takes what is there; the numbers are the
             same.
+        keep_finished: on an interruption return what the replications that are done say, where there are two at
+            least; the result then has fewer than ``planned``.
 
     Raises:
         InputError: the network or an argument cannot be simulated.
@@ -87,16 +90,21 @@ def simulate(
     precise: bool | None = None
     missing = 0
     pool = executor if executor is not None else SerialExecutor()
-    while True:
-        done += _run(pool, net, entropy, len(done), planned, (length, warmup, single, compiled), progress)
-        if relative_half_width is None:
-            break
-        missing = _missing(done, watch, level, relative_half_width, loss_floor)
-        precise = missing == 0
-        if precise or planned >= max_replications:
-            break
-        # The deviation of a few replications is itself uncertain: at most double, so as not to overshoot.
-        planned = min(planned + min(missing, planned), max_replications)
+    try:
+        while True:
+            _run(pool, net, entropy, done, planned, (length, warmup, single, compiled), progress)
+            if relative_half_width is None:
+                break
+            missing = _missing(done, watch, level, relative_half_width, loss_floor)
+            precise = missing == 0
+            if precise or planned >= max_replications:
+                break
+            # The deviation of a few replications is itself uncertain: at most double, so as not to overshoot.
+            planned = min(planned + min(missing, planned), max_replications)
+    except KeyboardInterrupt:
+        if not keep_finished or len(done) < 2:
+            raise
+        precise = None if relative_half_width is None else False
     rows = [batch_rows(done[0])] if single else [[rep.measures for rep in done]]
     values = {name: np.array([row[name] for row in rows[0]]) for name in done[0].measures}
     return _result(
@@ -106,6 +114,7 @@ def simulate(
         single,
         precise=precise,
         missing=missing,
+        planned=planned,
         seed=entropy,
         compiled=have_numba() if compiled is None else compiled,
         seconds=time.perf_counter() - started,
@@ -151,31 +160,35 @@ def _run(
     pool: Executor,
     net: Tables,
     entropy: int,
-    start: int,
+    done: list[Replication],
     stop: int,
     options: tuple[float, float | str, bool, bool | None],
     progress: Progress | None,
-) -> list[Replication]:
-    """Replications ``start`` to ``stop - 1``, in order whatever the order they end in."""
+) -> None:
+    """Add replications ``len(done)`` to ``stop - 1``, in order whatever the order they end in.
+
+    Where this is interrupted, those that have ended are added all the same.
+    """
     length, warmup, batches, compiled = options
-    futures = [
-        pool.submit(
-            replicate,
-            net,
-            np.random.SeedSequence(entropy, spawn_key=(index,)),
-            length,
-            warmup,
-            batches=batches,
-            compiled=compiled,
-        )
-        for index in range(start, stop)
-    ]
-    results = []
+    start = len(done)
+    futures: list[Future[Replication]] = []
+    told = start
+
+    def tell(count: int) -> None:
+        nonlocal told
+        if progress is not None and count > told:
+            told = count
+            progress(count, stop)
+
     try:
+        for index in range(start, stop):
+            seed = np.random.SeedSequence(entropy, spawn_key=(index,))
+            futures.append(pool.submit(replicate, net, seed, length, warmup, batches=batches, compiled=compiled))
+            if told == index and futures[-1].done():  # by an executor that answers at once
+                tell(index + 1)
         for index, future in enumerate(futures, start + 1):
-            results.append(future.result())
-            if progress is not None:
-                progress(index, stop)
+            future.result()
+            tell(index)
     except BrokenProcessPool as error:
         raise UnansweredError(
             "a worker process died",
@@ -184,7 +197,8 @@ def _run(
     finally:
         for future in futures:
             future.cancel()
-    return results
+        ended = [future for future in futures if future.done() and not future.cancelled()]
+        done += [future.result() for future in ended if future.exception() is None]
 
 
 def _missing(done: list[Replication], watch: Sequence[str], level: float, relative: float, loss_floor: float) -> int:
@@ -205,6 +219,7 @@ def _result(
     *,
     precise: bool | None,
     missing: int,
+    planned: int,
     seed: int,
     compiled: bool,
     seconds: float,
@@ -252,6 +267,7 @@ def _result(
         replications=len(done),
         precise=precise,
         missing=missing,
+        planned=planned,
         events=sum(rep.events for rep in done),
         horizon=float(np.mean([rep.horizon for rep in done])),
         warmup=float(np.mean([rep.warmup for rep in done])),

@@ -13,20 +13,50 @@ from typing import NamedTuple
 import numpy as np
 
 from placer.queueing.network import Process
-from placer.simulation.tables import Row, Tables
+from placer.simulation.tables import ArrivalTables, Row, Tables
 
 # Why the loop returned.
-REACHED, BUDGET, GROW, SAMPLES_FULL = 0, 1, 2, 3
+REACHED, BUDGET, GROW, SAMPLES_FULL, CROSSED = 0, 1, 2, 3, 4
 
 # State of a job: on its way, lost (some task was), left through an exit while other tasks of it still run.
 ON_ITS_WAY, LOST, LEFT = 0, 1, 2
 
 # Entries of State.scalars.
-FREE_NODE, FREE_NODES, FREE_JOB, FREE_JOBS, DELAYED, SAMPLED, STRIDE, PHASE, EVENTS = range(9)
-SCALARS = 9
+FREE_NODE, FREE_NODES, FREE_JOB, FREE_JOBS, DELAYED, SAMPLED, STRIDE, PHASE, EVENTS, LEVEL, FLOOR, CEILING = range(12)
+SCALARS = 12
 
 FIRST_POOL = 64
 """Nodes and jobs that a run starts with; the pools double when they are used up."""
+
+
+class Sources(NamedTuple):
+    """Where the arrival processes of the C classes are.
+
+    Attributes:
+        state, index, base: shape (C,): MMPP state, arrivals so far (of this lap of a trace), time in s from which a
+            periodic or trace process counts.
+    """
+
+    state: Row
+    index: Row
+    base: Row
+
+
+class Queues(NamedTuple):
+    """Who waits where: the queues of the S stations.
+
+    Attributes:
+        head, tail, number, failed: shape (S,): first and last node, nodes, 1 while the station is down.
+        busy_since, full_since, failed_since: shape (S,), s.
+    """
+
+    head: Row
+    tail: Row
+    number: Row
+    failed: Row
+    busy_since: Row
+    full_since: Row
+    failed_since: Row
 
 
 class State(NamedTuple):
@@ -41,11 +71,9 @@ class State(NamedTuple):
         job_time, job_active, job_state, job_finish, job_next: shape (J,): arrival in s, nodes alive, state,
             latest time at the sink in s, free list.
         job_pending: shape (J·W,), predecessors still to end.
-        head, tail, number, failed: shape (S,): queue and its length, 1 while the station is down.
-        busy_since, full_since, failed_since: shape (S,), s.
+        queues: who waits where.
         heap_time, heap_node: shape (N,), binary heap of the delays.
-        arrival_state, arrival_index, arrival_base: shape (C,): MMPP state, arrivals so far (of this lap of a
-            trace), time in s from which a periodic or trace process counts.
+        sources: where the arrival processes are.
         counts, sums: cumulative statistics, laid out by :class:`Layout`.
         sample_class, sample_response: shape (cap,), class and response time in s of every stride-th completed
             job.
@@ -66,18 +94,10 @@ class State(NamedTuple):
     job_finish: Row
     job_next: Row
     job_pending: Row
-    head: Row
-    tail: Row
-    number: Row
-    failed: Row
-    busy_since: Row
-    full_since: Row
-    failed_since: Row
+    queues: Queues
     heap_time: Row
     heap_node: Row
-    arrival_state: Row
-    arrival_index: Row
-    arrival_base: Row
+    sources: Sources
     counts: Row
     sums: Row
     sample_class: Row
@@ -140,10 +160,9 @@ def initial(net: Tables, rng: np.random.Generator, sample_cap: int, room: int = 
     slots = 1 << max(0, arrival_slot + C - 1).bit_length()
     pool = max(FIRST_POOL, room) + 2 * fan
     times = np.full(slots, inf)
-    arrival_state, arrival_index = np.zeros(C, dtype=np.int64), np.zeros(C, dtype=np.int64)
-    arrival_base = np.zeros(C)
+    sources = Sources(np.zeros(C, dtype=np.int64), np.zeros(C, dtype=np.int64), np.zeros(C))
     for c in range(C):
-        times[arrival_slot + c] = _first(net, rng, c, arrival_state, arrival_base)
+        times[arrival_slot + c] = _first(net.arrivals, rng, c, sources)
     if outage_slot >= 0:
         for s in range(S):
             if net.up[s] > 0:
@@ -169,18 +188,10 @@ def initial(net: Tables, rng: np.random.Generator, sample_cap: int, room: int = 
         job_finish=np.zeros(pool),
         job_next=np.arange(1, pool + 1),
         job_pending=whole(pool * width),
-        head=whole(S),
-        tail=whole(S),
-        number=whole(S),
-        failed=whole(S),
-        busy_since=np.zeros(S),
-        full_since=np.zeros(S),
-        failed_since=np.zeros(S),
+        queues=Queues(whole(S), whole(S), whole(S), whole(S), np.zeros(S), np.zeros(S), np.zeros(S)),
         heap_time=np.zeros(pool),
         heap_node=whole(pool),
-        arrival_state=arrival_state,
-        arrival_index=arrival_index,
-        arrival_base=arrival_base,
+        sources=sources,
         counts=whole(where.counts()["outcome"].stop),
         sums=np.zeros(where.sums()["removed"].stop),
         sample_class=whole(sample_cap),
@@ -190,29 +201,31 @@ def initial(net: Tables, rng: np.random.Generator, sample_cap: int, room: int = 
     )
 
 
-def _first(net: Tables, rng: np.random.Generator, c: int, state: Row, base: Row) -> float:
+def _first(net: ArrivalTables, rng: np.random.Generator, c: int, sources: Sources) -> float:
     """Time of the first arrival of class ``c``; sets the state and the origin of its process."""
-    kind, gap = int(net.arrival_kind[c]), float(net.arrival_gap[c])
+    kind, gap = int(net.kind[c]), float(net.gap[c])
     if gap == inf:
         return inf
     if kind == Process.POISSON:
         return gap * rng.standard_exponential()
     if kind == Process.PERIODIC:
-        base[c] = gap * rng.random()
-        return float(base[c])
+        sources.base[c] = gap * rng.random()
+        return float(sources.base[c])
     if kind == Process.TRACE:
         return float(net.trace_times[net.trace_ptr[c]])
     start, stop = int(net.modulated_ptr[c]), int(net.modulated_ptr[c + 1])
-    state[c] = min(int(np.searchsorted(net.modulated_start[start:stop], rng.random(), "right")), stop - start - 1)
+    sources.state[c] = min(
+        int(np.searchsorted(net.modulated_start[start:stop], rng.random(), "right")), stop - start - 1
+    )
     # An MMPP has no memory within a state: the first event after time 0 is one like any other.
     now = 0.0
     while True:
-        at = start + int(state[c])
+        at = start + int(sources.state[c])
         now += float(net.modulated_gap[at]) * rng.standard_exponential()
         if rng.random() < net.modulated_accept[at]:
             return now
-        row = int(net.jump_ptr[c]) + int(state[c]) * (stop - start)
-        state[c] = int(np.searchsorted(net.jumps[row : row + stop - start], rng.random(), "right"))
+        row = int(net.jump_ptr[c]) + int(sources.state[c]) * (stop - start)
+        sources.state[c] = int(np.searchsorted(net.jumps[row : row + stop - start], rng.random(), "right"))
 
 
 def _tree(times: Row) -> Row:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, isfinite, isnan, nan, sqrt
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from placer.queueing.network import Floats
 
@@ -63,7 +63,13 @@ class Verdict:
 
 def student(level: float, count: int) -> float:
     """Two-sided quantile of Student's t for the mean of ``count`` values."""
-    return float(stdtrit(count - 1, 0.5 + level / 2))
+    return float(_quantile(np.float64(count - 1), level))
+
+
+def _quantile(freedom: Any, level: float) -> Any:
+    from scipy.special import stdtrit  # here, as most commands that import this module never simulate
+
+    return stdtrit(freedom, 0.5 + level / 2)
 
 
 def estimate(values: Floats, level: float, mean: Floats | None = None) -> Estimate:
@@ -80,7 +86,7 @@ def estimate(values: Floats, level: float, mean: Floats | None = None) -> Estima
         average = np.where(seen, values, 0.0).sum(axis=0) / count
         spread = np.where(seen, values - average, 0.0)
         deviation = np.sqrt((spread**2).sum(axis=0) / (count - 1))
-        quantile = stdtrit(np.where(count > 1, count - 1, nan), 0.5 + level / 2)
+        quantile = _quantile(np.where(count > 1, count - 1, nan), level)
         half_width = quantile * deviation / np.sqrt(count)
     blank = count < 2
     return Estimate(

@@ -26,6 +26,50 @@ NEVER_FULL = 2**62
 DRAW_CONSTANT, DRAW_EXPONENTIAL, DRAW_GAMMA, DRAW_TWO_PHASES = 0, 1, 2, 3
 
 
+class ArrivalTables(NamedTuple):
+    """The arrival processes of C classes.
+
+    Attributes:
+        kind, gap, spacing: shape (C,): ``Process`` value; mean time between arrivals in s, inf for rate 0, beyond
+            the least time between them.
+        modulated_ptr: shape (C+1,), states of the MMPP of each class, in the three arrays below.
+        modulated_gap, modulated_accept: shape (states,): mean time to the next event of the state in s;
+            probability that this event is an arrival.
+        modulated_start: shape (states,), running sum of the stationary distribution.
+        jump_ptr, jumps: shape (C+1,), (Σ states²,): running sums of the jump probabilities, by row.
+        trace_ptr, trace_times, trace_period: shape (C+1,), (instants,), (C,): s.
+    """
+
+    kind: Row
+    gap: Row
+    spacing: Row
+    modulated_ptr: Row
+    modulated_gap: Row
+    modulated_accept: Row
+    modulated_start: Row
+    jump_ptr: Row
+    jumps: Row
+    trace_ptr: Row
+    trace_times: Row
+    trace_period: Row
+
+
+class LawTables(NamedTuple):
+    """How long the O outcomes take.
+
+    Attributes:
+        draw: shape (O,), one of the ``DRAW_`` kinds.
+        mean, shape, first, second: shape (O,): mean in s; gamma shape or probability of the first phase; gamma scale
+            or mean of the first phase in s; mean of the second phase in s.
+    """
+
+    draw: Row
+    mean: Row
+    shape: Row
+    first: Row
+    second: Row
+
+
 class Tables(NamedTuple):
     """What the event loop knows of a network and never changes. S, C, T, E, O as in ``QueueNetwork``.
 
@@ -39,21 +83,13 @@ class Tables(NamedTuple):
         start_ptr, starts: shape (T+C+1,) and (E + roots,): what starts when task v ends (row v) and when a
             job of class c arrives (row T+c).
         outcome_ptr, outcome_cumulative: shape (T+1,), (O,): running sum of the probabilities within a task.
-        outcome_draw: shape (O,), one of the ``DRAW_`` kinds.
-        outcome_mean, outcome_shape, outcome_first, outcome_second: shape (O,): mean in s; gamma shape or
-            probability of the first phase; gamma scale or mean of the first phase in s; mean of the second
-            phase in s.
+        laws: how long the outcomes take.
         outcome_leaves, outcome_delay: shape (O,), 1 when the job leaves; s to the sink.
         class_tasks: shape (C+1,).
-        arrival_kind, arrival_gap, arrival_spacing: shape (C,): ``Process`` value; mean time between arrivals
-            in s, inf for rate 0, beyond the least time between them.
-        modulated_ptr: shape (C+1,), states of the MMPP of each class, in the three arrays below.
-        modulated_gap, modulated_accept: shape (states,): mean time to the next event of the state in s;
-            probability that this event is an arrival.
-        modulated_start: shape (states,), running sum of the stationary distribution.
-        jump_ptr, jumps: shape (C+1,), (Σ states²,): running sums of the jump probabilities, by row.
-        trace_ptr, trace_times, trace_period: shape (C+1,), (instants,), (C,): s.
+        arrivals: the arrival processes.
         up, down: shape (S,), s; ``up`` 0 never fails.
+        level_ptr, levels: shape (S+1,), (Σ lengths,): level of a station by the number of jobs there, the last for
+            all higher numbers: what splitting watches. The level of the network is that of its highest station.
     """
 
     dims: Row
@@ -66,28 +102,15 @@ class Tables(NamedTuple):
     starts: Row
     outcome_ptr: Row
     outcome_cumulative: Row
-    outcome_draw: Row
-    outcome_mean: Row
-    outcome_shape: Row
-    outcome_first: Row
-    outcome_second: Row
+    laws: LawTables
     outcome_leaves: Row
     outcome_delay: Row
     class_tasks: Row
-    arrival_kind: Row
-    arrival_gap: Row
-    arrival_spacing: Row
-    modulated_ptr: Row
-    modulated_gap: Row
-    modulated_accept: Row
-    modulated_start: Row
-    jump_ptr: Row
-    jumps: Row
-    trace_ptr: Row
-    trace_times: Row
-    trace_period: Row
+    arrivals: ArrivalTables
     up: Row
     down: Row
+    level_ptr: Row
+    levels: Row
 
 
 def tabulate(network: QueueNetwork) -> Tables:
@@ -134,21 +157,21 @@ def tabulate(network: QueueNetwork) -> Tables:
         starts,
         _ints(network.outcome_ptr),
         _running(network.outcome_probability, network.outcome_ptr),
-        draw,
-        _floats(network.outcome_mean),
-        shape,
-        first,
-        second,
+        LawTables(draw, _floats(network.outcome_mean), shape, first, second),
         _ints(network.outcome_leaves),
         _floats(network.outcome_delay),
         _ints(network.class_tasks),
-        np.array([int(arrivals.process) for arrivals in network.arrivals], dtype=np.int64),
-        np.array([max(1 / a.rate - a.spacing, 0.0) if a.rate > 0 else np.inf for a in network.arrivals]),
-        np.array([float(a.spacing) for a in network.arrivals]),
-        *_modulated(network.arrivals),
-        *_traces(network.arrivals),
+        ArrivalTables(
+            np.array([int(arrivals.process) for arrivals in network.arrivals], dtype=np.int64),
+            np.array([max(1 / a.rate - a.spacing, 0.0) if a.rate > 0 else np.inf for a in network.arrivals]),
+            np.array([float(a.spacing) for a in network.arrivals]),
+            *_modulated(network.arrivals),
+            *_traces(network.arrivals),
+        ),
         _floats(network.up),
         _floats(network.down),
+        np.zeros(network.stations + 1, dtype=np.int64),
+        np.zeros(0, dtype=np.int64),
     )
 
 

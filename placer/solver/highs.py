@@ -8,34 +8,23 @@ bound are read from HiGHS separately; a status that is not in the table is ``unk
 from __future__ import annotations
 
 import math
-import re
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import highspy
 import numpy as np
-from pyomo.common.errors import InfeasibleConstraintException
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from pyomo.common.collections import ComponentMap
 
-from placer.errors import InfeasibleError, InputError, Problem, UnansweredError
+from placer.errors import UnansweredError
+from placer.files import Output
+from placer.interruption import held
+from placer.solver.model_file import write_model_file
 from placer.solver.progress import Limits, Listener, Progress
-
-Status = Literal[
-    "optimal",
-    "infeasible",
-    "unbounded",
-    "time-limit",
-    "iteration-limit",
-    "interrupted",
-    "memory-limit",
-    "unknown",
-]
+from placer.solver.result import Result, Status, Values
+from placer.solver.standard_form import StandardForm
 
 # https://ergo-code.github.io/HiGHS/dev/structures/enums/#HighsModelStatus
 _STATUS: dict[Any, Status] = {
@@ -51,42 +40,19 @@ _STATUS: dict[Any, Status] = {
 }
 
 
-@dataclass(frozen=True)
-class Result:
-    """What HiGHS says, each thing apart.
-
-    Attributes:
-        status: why it stopped.
-        has_incumbent: whether ``values`` is a feasible point.
-        objective: objective of the incumbent; NaN without one.
-        bound: proven lower bound of the objective (minimisation); -inf when nothing is proven.
-        seconds: wall time inside HiGHS.
-        values: value of each Pyomo variable, by its id; empty without an incumbent.
-        nodes: branch-and-bound nodes.
-    """
-
-    status: Status
-    has_incumbent: bool
-    objective: float
-    bound: float
-    seconds: float
-    values: dict[int, float]
-    nodes: int
-
-
 @dataclass
 class Solver:
     """A Pyomo model inside HiGHS.
 
     Attributes:
         model: the Pyomo model (linear, one objective to minimise).
-        columns: its variables in HiGHS's order.
+        form: the model as HiGHS has it.
+        highs: the ``highspy.Highs`` that holds it.
     """
 
     model: Any
-    columns: list[Any]
+    form: StandardForm
     highs: Any
-    names: list[str]
 
     @classmethod
     def of(cls, model: Any) -> Solver:
@@ -95,24 +61,18 @@ class Solver:
         Raises:
             InfeasibleError: when a constraint without variables does not hold.
         """
-        try:
-            form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
-        except InfeasibleConstraintException as error:
-            # a constraint without variables that does not hold: Pyomo stops before HiGHS is asked
-            raise InfeasibleError(
-                "no placement satisfies the instance (proven)", tip="placer explain says what clashes"
-            ) from error
+        form = StandardForm.of(model)
         highs = highspy.Highs()
         highs.setOptionValue("output_flag", False)
         highs.setOptionValue("log_to_console", False)
-        _expect_ok(highs.passModel(_arrays(form)), "HiGHS refused the model")
-        return cls(model, list(form.columns), highs, [row.constraint.name for row in form.rows])
+        _expect_ok(highs.passModel(_program(form)), "HiGHS refused the model")
+        return cls(model, form, highs)
 
-    def start_from(self, values: Mapping[int, float]) -> None:
-        """Give HiGHS a start solution: values of some variables by id; it completes the rest."""
-        indices = [position for position, column in enumerate(self.columns) if id(column) in values]
-        numbers = [values[id(self.columns[position])] for position in indices]
-        self.highs.setSolution(len(indices), np.array(indices, dtype=np.int32), np.array(numbers, dtype=np.float64))
+    def start_from(self, values: Values) -> None:
+        """Give HiGHS a start solution: values of some variables; it completes the rest."""
+        known = [(position, values[column]) for position, column in enumerate(self.form.columns) if column in values]
+        indices = np.array([position for position, _ in known], dtype=np.int32)
+        self.highs.setSolution(len(known), indices, np.array([value for _, value in known], dtype=np.float64))
 
     def use_primal_simplex(self) -> None:
         """Solve linear relaxations by the primal simplex method: far faster where a feasible point is at hand."""
@@ -155,12 +115,12 @@ class Solver:
             status = "infeasible" if _is_bounded(self.model) else "unknown"
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         has_incumbent = feasible and status not in ("infeasible", "unbounded")
-        values: dict[int, float] = {}
+        values = ComponentMap()
         objective = math.nan
         if has_incumbent:
             objective = float(info.objective_function_value)
             solution = self.highs.getSolution().col_value
-            values = {id(column): value for column, value in zip(self.columns, solution, strict=True)}
+            values = ComponentMap(zip(self.form.columns, solution, strict=True))
         bound = float(info.mip_dual_bound) if self._is_mip() else (objective if status == "optimal" else -math.inf)
         if not math.isfinite(bound) or abs(bound) >= 1e30:
             bound = -math.inf
@@ -170,28 +130,19 @@ class Solver:
         return Result(status, has_incumbent, objective, bound, seconds, values, nodes)
 
     def _is_mip(self) -> bool:
-        return any(column.is_integer() for column in self.columns)
+        return any(self.form.integer)
 
-    def write(self, path: Path) -> None:
+    def write(self, output: Output) -> None:
         """Write the model as MPS or LP (by the suffix) with the names of the Pyomo components.
 
         Raises:
-            InputError: for another suffix or a folder that cannot be written.
+            InputError: for another suffix, or a model that cannot be written.
         """
-        if path.suffix.lower() not in (".mps", ".lp"):
-            raise InputError([Problem("a model is written as .mps or .lp", file=str(path))])
-        for position, name in enumerate(_plain_names([column.name for column in self.columns])):
+        for position, name in enumerate(self.form.column_names()):
             self.highs.passColName(position, name)
-        for position, name in enumerate(_plain_names(self.names)):
+        for position, name in enumerate(self.form.row_names()):
             self.highs.passRowName(position, name)
-        temporary = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
-        try:
-            _expect_ok(self.highs.writeModel(str(temporary)), f"HiGHS could not write {path}")
-            temporary.replace(path)
-        except OSError as error:
-            raise InputError([Problem(f"cannot be written: {error.strerror}", file=str(path))]) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_model_file(output, lambda draft: self.highs.writeModel(draft) != highspy.HighsStatus.kError)
 
 
 class LinearProgram:
@@ -242,30 +193,20 @@ class LinearProgram:
         return status, float(self.highs.getObjectiveValue()), np.array(self.highs.getSolution().col_value)
 
 
-def _arrays(form: Any) -> Any:
+def _program(form: StandardForm) -> Any:
+    rows, columns = len(form.constraints), len(form.columns)
     lp = highspy.HighsLp()
-    columns, rows = len(form.columns), len(form.rows)
     lp.num_col_, lp.num_row_ = columns, rows
-    matrix = form.A
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = columns, rows
-    lp.a_matrix_.start_ = matrix.indptr
-    lp.a_matrix_.index_ = matrix.indices
-    lp.a_matrix_.value_ = matrix.data
-    cost = np.zeros(columns)
-    if form.c.shape[0]:
-        cost = form.c.toarray()[0]
-        lp.offset_ = float(form.c_offset[0])
-    lp.col_cost_ = cost
-    bounds = [column.bounds for column in form.columns]
-    lp.col_lower_ = np.array([-np.inf if low is None else low for low, _ in bounds], dtype=float)
-    lp.col_upper_ = np.array([np.inf if high is None else high for _, high in bounds], dtype=float)
+    lp.a_matrix_.start_ = form.matrix.start
+    lp.a_matrix_.index_ = form.matrix.index
+    lp.a_matrix_.value_ = form.matrix.value
+    lp.col_cost_, lp.offset_ = form.cost, form.offset
+    lp.col_lower_, lp.col_upper_ = form.least, form.most
+    lp.row_lower_, lp.row_upper_ = form.low, form.high
     integer, continuous = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
-    lp.integrality_ = [integer if column.is_integer() else continuous for column in form.columns]
-    sense = np.array([row.bound_type for row in form.rows])
-    rhs = np.asarray(form.rhs, dtype=float)
-    lp.row_lower_ = np.where(sense <= 0, rhs, -np.inf)
-    lp.row_upper_ = np.where(sense >= 0, rhs, np.inf)
+    lp.integrality_ = [integer if flag else continuous for flag in form.integer]
     return lp
 
 
@@ -279,25 +220,12 @@ def _expect_ok(status: Any, message: str) -> None:
         raise UnansweredError(message)
 
 
-def _plain_names(names: list[str]) -> list[str]:
-    """Make names unique and fit for LP and MPS files: ``alpha[plates,cam-1]`` → ``alpha(plates,cam_1)``."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_.(),]", "_", name.replace("[", "(").replace("]", ")"))[:200]
-        count = seen.get(plain, 0)
-        seen[plain] = count + 1
-        result.append(plain if count == 0 else f"{plain}_{count + 1}")
-    return result
-
-
 @contextmanager
 def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Iterator[None]:
     """Keep the incumbent on Ctrl-C, and tell the listener of incumbents and bounds while HiGHS runs.
 
-    The signal handler only sets a flag: an exception may not travel through the solver's frames.
+    An exception may not travel through the solver's frames: an interruption only sets a flag.
     """
-    stop = threading.Event()
     failure: list[BaseException] = []
     last = [0.0]
 
@@ -322,13 +250,10 @@ def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Itera
     highs.setCallback(tell, None)
     highs.startCallback(kinds.kCallbackMipInterrupt)
     highs.startCallback(kinds.kCallbackSimplexInterrupt)
-    in_main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, lambda *_: stop.set()) if in_main else None
     try:
-        yield
+        with held() as stop:
+            yield
     finally:
-        if in_main:
-            signal.signal(signal.SIGINT, previous)
         highs.stopCallback(kinds.kCallbackMipInterrupt)
         highs.stopCallback(kinds.kCallbackSimplexInterrupt)
     if failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,26 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progress:
-    """A glimpse of a running search. Objective values in the units of the planner's objective."""
+    """A glimpse of a running search.
+
+    Attributes:
+        seconds: since the search began.
+        incumbent, bound: in the units of the objective; infinite where there is none.
+        stage: what runs.
+        sense: whether less or more is better.
+    """
 
     seconds: float
     incumbent: float
     bound: float
     stage: str = ""
+    sense: Literal["min", "max"] = "min"
 
     @property
     def gap(self) -> float:
         """Relative gap; inf without an incumbent."""
-        return relative_gap(self.incumbent, self.bound)
+        sign = 1.0 if self.sense == "min" else -1.0
+        return relative_gap(sign * self.incumbent, sign * self.bound)
 
 
 Listener = Callable[[Progress], None]

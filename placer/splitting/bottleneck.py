@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
+from pyomo.common.collections import ComponentMap
 
 from placer.errors import InfeasibleError, UnansweredError
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
+from placer.solver.result import Values
 from placer.splitting.costs import Cut, Plane, SplitCosts, Stages, Way, stages, with_ways
 from placer.splitting.mincut import cheapest_cut
 from placer.splitting.neurosurgeon import best_throughput_split
@@ -77,7 +79,7 @@ def best_bottleneck(costs: SplitCosts, x: float, load: float, limits: Limits | N
         raise InfeasibleError("no cut puts every layer where it can run")
     found = start
     if result.has_incumbent:
-        remote = [result.values[id(model.x[layer])] > 0.5 for layer in range(len(costs))]
+        remote = [result.values[model.x[layer]] > 0.5 for layer in range(len(costs))]
         cut = with_ways(costs, remote, _chosen(model, costs, result.values))
         times = stages(costs, cut, x, load)
         if not times.largest * scale <= result.objective * (1 + 1e-6) + 1e-9:
@@ -140,21 +142,21 @@ def _model(costs: SplitCosts, x: float, load: float, scale: float) -> pyo.Concre
     return model
 
 
-def _start(model: pyo.ConcreteModel, costs: SplitCosts, cut: Cut) -> dict[int, float]:
-    values = {id(model.x[layer]): float(flag) for layer, flag in enumerate(cut.on_server)}
+def _start(model: pyo.ConcreteModel, costs: SplitCosts, cut: Cut) -> Values:
+    values: Values = ComponentMap((model.x[layer], float(flag)) for layer, flag in enumerate(cut.on_server))
     crossing = {tensor if tensor >= 0 else len(costs): way for tensor, way in cut.crossing}
     for tensor, w in model.y:
-        values[id(model.y[tensor, w])] = float(crossing.get(tensor) is costs.ways[tensor][w])
+        values[model.y[tensor, w]] = float(crossing.get(tensor) is costs.ways[tensor][w])
     return values
 
 
-def _chosen(model: pyo.ConcreteModel, costs: SplitCosts, values: dict[int, float]) -> list[Way | None]:
+def _chosen(model: pyo.ConcreteModel, costs: SplitCosts, values: Values) -> list[Way | None]:
     chosen: list[Way | None] = []
     for tensor, ways in enumerate(costs.ways):
         if not costs.readers[tensor]:
             chosen.append(None)
             continue
-        chosen.append(max(ways, key=lambda way: values.get(id(model.y[tensor, ways.index(way)]), 0.0)))
+        chosen.append(max(ways, key=lambda way: values.get(model.y[tensor, ways.index(way)], 0.0)))
     return chosen
 
 

@@ -19,11 +19,26 @@ from typing import Any
 
 
 def load(path: str) -> dict[str, Any]:
-    """Read a table; ValueError when the file holds none."""
+    """Read a table; ValueError when the file holds none, or one without what is needed to choose."""
     with open(path, encoding="utf-8") as stream:
-        table = json.load(stream)
+        try:
+            table = json.load(stream)
+        except RecursionError as error:
+            raise ValueError(f"{path} is nested too deeply") from error
     if not isinstance(table, dict) or table.get("format") != "placer/split-table/1":
         raise ValueError(f"{path} is no split table (format placer/split-table/1)")
+    try:
+        figures = [table[kind][end] for kind in ("rate", "load") for end in ("low", "high")]
+        for cut in table["cuts"]:
+            figures += [cut["plane"][name] for name in ("c", "cx", "ck")]
+            whole = all(isinstance(cut[name], list) for name in ("device", "send", "server"))
+            if not whole:
+                raise TypeError("device, send and server of a cut must be lists")
+        sound = all(type(figure) in (int, float) and abs(figure) <= 1e300 for figure in figures)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is a damaged split table: {error}") from error
+    if not sound or not table["cuts"] or table["rate"]["low"] <= 0.0:
+        raise ValueError(f"{path} is a damaged split table: a figure in it is none, or it has no cuts")
     return table
 
 

@@ -239,4 +239,5 @@ def _share(asked: Asked) -> Shared:
     else:
         file = read_users(asked.users)
     many = crowd(file, asked.server)
-    return Shared(asked, many, exact(many.table), alternating(many.table), equal(many.table))
+    table, kinds = many.table, many.kinds
+    return Shared(asked, many, exact(table, kinds), alternating(table, kinds=kinds), equal(table, kinds))

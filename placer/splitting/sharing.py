@@ -57,45 +57,52 @@ def speeds(speedup: Mapping[int, float], cores: int, units: int) -> Floats:
     return speed
 
 
-def exact(table: Floats) -> Shares:
+def exact(table: Floats, kinds: Ints | None = None) -> Shares:
     """Return the shares with the smallest largest latency; what is left helps the slowest users first.
 
     Args:
-        table: shape (N, β + 1), T_i(f) in s, not increasing in f; inf where a user cannot run with f units.
+        table: shape (U, β + 1), T_u(f) in s, not increasing in f; inf where a user cannot run with f units.
+        kinds: shape (N,), row of each user; a row a user when None. Users that are alike share one.
 
     Raises:
         ValueError: when β units do not suffice to run everybody.
     """
+    kinds = _kinds(table, kinds)
     values = np.unique(table[np.isfinite(table)])
     low, high = 0, len(values) - 1
-    if high < 0 or _need(table, values[high]).sum() > table.shape[1] - 1:
+    if high < 0 or _need(table, values[high])[kinds].sum() > table.shape[1] - 1:
         raise ValueError("the server has too few units for everybody to run")
     while low < high:
         middle = (low + high) // 2
-        if _need(table, values[middle]).sum() <= table.shape[1] - 1:
+        if _need(table, values[middle])[kinds].sum() <= table.shape[1] - 1:
             high = middle
         else:
             low = middle + 1
-    return _shares(table, _hand_out(table, _need(table, values[high])))
+    return _shares(table, kinds, _hand_out(table, kinds, _need(table, values[high])[kinds]))
 
 
-def _hand_out(table: Floats, units: Ints) -> Ints:
+def _kinds(table: Floats, kinds: Ints | None) -> Ints:
+    return np.arange(len(table)) if kinds is None else kinds
+
+
+def _hand_out(table: Floats, kinds: Ints, units: Ints) -> Ints:
     """Give what is left to the slowest users whom it helps, each the fewest units that do."""
     units, left = units.copy(), table.shape[1] - 1 - int(units.sum())
-    for user in np.argsort(-table[np.arange(len(table)), units], kind="stable"):
-        row = table[user]
+    rising = -table
+    for user in np.argsort(-table[kinds, units], kind="stable"):
+        row = rising[kinds[user]]
         # with all that is left the user gets this quick: the fewest units that do it
-        best = int((row > row[units[user] + left]).sum())
+        best = int(np.searchsorted(row, row[units[user] + left]))
         left -= max(best - int(units[user]), 0)
         units[user] = max(best, int(units[user]))
     return units
 
 
 def _need(table: Floats, threshold: float) -> Ints:
-    """Smallest share of each user that keeps a threshold, shape (N,); more than β where none does."""
+    """Smallest share of each kind of user that keeps a threshold, shape (U,); more than β where none does."""
     need: Ints = (table > threshold).sum(axis=1)
-    # a user who cannot keep it asks for more than there is
-    return np.where(need == table.shape[1], table.shape[1] * len(table), need)
+    # who cannot keep it asks for β + 1, more than there is
+    return need
 
 
 def by_dynamic_programme(table: Floats) -> float:
@@ -106,38 +113,41 @@ def by_dynamic_programme(table: Floats) -> float:
     return float(best[-1])
 
 
-def equal(table: Floats) -> Shares:
-    """Return equal shares; units that do not divide go to the first users, one each."""
-    users, units = len(table), table.shape[1] - 1
+def equal(table: Floats, kinds: Ints | None = None) -> Shares:
+    """Return equal shares; units that do not divide go to the first users, one each. Arguments as of ``exact``."""
+    kinds = _kinds(table, kinds)
+    users, units = len(kinds), table.shape[1] - 1
     shares = np.full(users, units // users, dtype=np.int64)
     shares[: units % users] += 1
-    return _shares(table, shares)
+    return _shares(table, kinds, shares)
 
 
-def alternating(table: Floats, step: int | None = None, halve: bool = True) -> Shares:
+def alternating(table: Floats, step: int | None = None, halve: bool = True, kinds: Ints | None = None) -> Shares:
     """Return the shares of the published iteration, with the best cut for every share on the way.
 
     From equal shares on: the user who would be quickest after losing ``step`` units gives them to the slowest one, as
     long as the largest latency drops. With ``halve`` the step is halved down to one unit when it does not.
 
     Args:
-        table: shape (N, β + 1), T_i(f) in s.
+        table: shape (U, β + 1), T_u(f) in s.
         step: units moved at once (τ); an equal share when None.
         halve: the variant that halves τ.
+        kinds: shape (N,), row of each user; a row a user when None.
     """
-    start = equal(table)
-    step = step or max((table.shape[1] - 1) // len(table), 1)
+    kinds = _kinds(table, kinds)
+    start = equal(table, kinds)
+    step = step or max((table.shape[1] - 1) // len(kinds), 1)
     units, latency = start.units.copy(), start.latency.copy()
-    everyone, moves = np.arange(len(table)), 0
+    moves = 0
     while True:
         slowest = int(latency.argmax())
-        after = np.where(units >= step, table[everyone, np.maximum(units - step, 0)], np.inf)
+        after = np.where(units >= step, table[kinds, np.maximum(units - step, 0)], np.inf)
         after[slowest] = np.inf
         donor = int(after.argmin())
         trial = latency.copy()
         if np.isfinite(after[donor]) and donor != slowest:
             trial[donor] = after[donor]
-            trial[slowest] = table[slowest, units[slowest] + step]
+            trial[slowest] = table[kinds[slowest], units[slowest] + step]
         if trial.max() < latency.max():
             units[donor] -= step
             units[slowest] += step
@@ -148,5 +158,5 @@ def alternating(table: Floats, step: int | None = None, halve: bool = True) -> S
             return Shares(units, latency, moves)
 
 
-def _shares(table: Floats, units: Ints) -> Shares:
-    return Shares(units, table[np.arange(len(table)), units])
+def _shares(table: Floats, kinds: Ints, units: Ints) -> Shares:
+    return Shares(units, table[kinds, units])

@@ -136,7 +136,7 @@ def _answer(case: Case, question: Question, choice: int, variant: Variant) -> An
     seconds = time.monotonic() - begin
     times = stages(costs, cut, case.x, question.load)
     placement = Placement((choice,), (tuple(case.server if remote else case.device for remote in cut.on_server),))
-    evaluation = evaluate_placement(case.compiled, placement)
+    evaluation = evaluate_placement(case.compiled, placement, "deterministic")
     assumed = assumptions(case.compiled, placement)
     assumed += [f"compression {name}" for name in dict.fromkeys(w.option for _, w in cut.crossing) if name]
     return Answer(

@@ -13,7 +13,7 @@ import numpy as np
 from placer.errors import InputError
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.device import DeviceType
-from placer.instance.library import Kind, Library, find_shipped, locate, shipped_names
+from placer.instance.library import Kind, Library, find_shipped, is_file, locate, shipped_names
 from placer.instance.model import Model
 from placer.instance.network import RadioType
 from placer.instance.reading import Strict, read_document, unknown, validate
@@ -144,7 +144,7 @@ def machine_type(argument: str) -> DeviceType:
 
 def _machine(argument: str) -> tuple[DeviceType, str | None]:
     name, slash, unit = argument.rpartition("/")
-    if slash and not argument.endswith((".yaml", ".yml")) and not Path(argument).exists():
+    if slash and not argument.endswith((".yaml", ".yml")) and not is_file(argument):
         return _entry(name, "device type", DeviceType), unit
     return _entry(argument, "device type", DeviceType), None
 

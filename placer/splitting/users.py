@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Field
 from placer.errors import InputError
 from placer.instance.device import Cores, DeviceType
 from placer.instance.fields import Count, Facts, Label, Positive, Reference, Text
-from placer.instance.library import find_data
+from placer.instance.library import find, find_data, find_shipped, is_file
 from placer.instance.reading import read_document, validate
 from placer.instance.units import Bytes, DataRate, Seconds
 from placer.splitting.costs import Plane
@@ -25,6 +26,14 @@ from placer.splitting.table import table_cuts
 from placer.splitting.two_machines import Case, Machines, build_case, read_model
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MOST_USERS = 10_000
+"""Users of one server, those that are alike counted one by one."""
+
+_MOST_PROBLEMS = 50
+LARGEST_TABLE = 10_000_000
+"""Kinds of users times shares: their latencies are held at once."""
 
 
 class User(Facts):
@@ -42,7 +51,7 @@ class User(Facts):
     """Seconds per tensor beside its transmission."""
     input: Bytes | None = None
     """Bytes of the input as it is sent; the model's input tensor when left out."""
-    count: Annotated[Count, Field(le=10_000)] = 1
+    count: Annotated[Count, Field(le=MOST_USERS)] = 1
     """How many users like this."""
 
 
@@ -57,7 +66,7 @@ class UsersFile(Facts):
     """Where the figures come from."""
     users: Annotated[tuple[User, ...], Field(min_length=1, max_length=1000)]
     """The users."""
-    cores: Count | None = None
+    cores: Cores | None = None
     """Cores of the server, when they differ from its type's."""
     speedup: dict[Cores, Positive] = Field(default_factory=dict)
     """Measured speed of the server on n cores over that on one; its type's when left out."""
@@ -69,15 +78,17 @@ class Crowd:
 
     Attributes:
         names: N names.
-        table: shape (N, β + 1), T_i(f) in s with the best cut for each share.
-        planes: per user its cuts worth having, as (plane, layers on the device).
+        kinds: shape (N,), kind of each user: its entry of the file.
+        table: shape (U, β + 1), T_u(f) in s of each kind with the best cut for each share.
+        planes: per kind its cuts worth having, as (plane, layers on the device).
         load: shape (β + 1,), factor on the server's times with f units; inf for none.
-        x: shape (N,), inverse uplink rates in s/byte.
+        x: shape (U,), inverse uplink rates in s/byte.
         cores: cores of the server.
         assumed: what is assumed.
     """
 
     names: tuple[str, ...]
+    kinds: Ints
     table: Floats
     planes: tuple[tuple[tuple[Plane, int], ...], ...]
     load: Floats
@@ -87,8 +98,9 @@ class Crowd:
 
     def layers_on_device(self, user: int, units: int) -> int:
         """Layers that a user runs itself, with the best cut for its share."""
-        x, load = float(self.x[user]), float(self.load[units])
-        usable = [entry for entry in self.planes[user] if math.isfinite(load) or entry[0].ck == 0]
+        kind = int(self.kinds[user])
+        x, load = float(self.x[kind]), float(self.load[units])
+        usable = [entry for entry in self.planes[kind] if math.isfinite(load) or entry[0].ck == 0]
         return min(usable, key=lambda entry: entry[0].at(x, load))[1]
 
 
@@ -99,11 +111,42 @@ def read_users(argument: str) -> UsersFile:
         InputError: every problem of the file.
     """
     path = find_data(argument, "users file", "instances/users", ".yaml")
-    file = validate(UsersFile, read_document(path, argument))
+    document = read_document(path, argument)
+    file = validate(UsersFile, document)
+    problems = []
     names = [user.name for user in file.users]
-    if len(set(names)) < len(names):
-        raise InputError(f"{argument}: two users have the same name")
-    return file
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            problems.append(document.problem(f"two users are called '{name}'", ("users", position, "name")))
+    total = sum(user.count for user in file.users)
+    if total > MOST_USERS:
+        problems.append(document.problem(f"{total} users in all; at most {MOST_USERS} are allowed", ("users",)))
+    users = []
+    for position, user in enumerate(file.users):
+        references: dict[str, str] = {}
+        for key, find_one in (("model", _find_model), ("device", _find_device)):
+            try:
+                references[key] = find_one(getattr(user, key), path.parent)
+            except InputError as error:
+                problems += [document.problem(one.message, ("users", position, key)) for one in error.problems]
+        users.append(user.model_copy(update=references))
+    if problems:
+        raise InputError(problems[:_MOST_PROBLEMS])
+    return file.model_copy(update={"users": tuple(users)})
+
+
+def _find_model(reference: str, folder: Path) -> str:
+    """A reference as the command line would give it: never out of the folder of the file that holds it."""
+    return reference if find_shipped(reference, "model") == (path := find(reference, "model", folder)) else str(path)
+
+
+def _find_device(reference: str, folder: Path) -> str:
+    """The same for a device type, which ``/unit`` may follow."""
+    name, slash, unit = reference.rpartition("/")
+    if slash and not is_file(folder / reference):
+        return f"{_find_device(name, folder)}/{unit}"
+    path = find(reference, "device type", folder)
+    return reference if find_shipped(reference, "device type") == path else str(path)
 
 
 def crowd(file: UsersFile, server: str, units: int | None = None) -> Crowd:
@@ -132,23 +175,29 @@ def crowd(file: UsersFile, server: str, units: int | None = None) -> Crowd:
     elif max(speedup) < cores:
         assumed.append(f"speed-up of {kind.name} beyond {max(speedup)} cores: none")
     units = units or max(10 * cores, 10 * total)
+    if len(cases) * units > LARGEST_TABLE:
+        raise InputError(
+            f"{len(cases)} kinds of users and {units} shares of the server are too many to look at: at most "
+            f"{LARGEST_TABLE} combinations",
+            tip="ten shares are dealt for each core and each user: state fewer cores or users",
+        )
     speed = speeds(speedup, cores, units)
     with np.errstate(divide="ignore"):
         # the model's times hold for the cores that the type's speeds were measured with
         load = speeds(speedup, max(cores, kind.units[unit].cores), 1)[-1] / speed
-    rows, planes, names, rates = [], list[tuple[tuple[Plane, int], ...]](), [], []
-    for user, case in zip(file.users, cases, strict=True):
-        options = _options(case, float(load[1]))
-        row = _row(options, case.x, load)
-        for number in range(user.count):
-            names.append(user.name if user.count == 1 else f"{user.name}-{number + 1}")
-            rows.append(row)
-            planes.append(options)
-            rates.append(case.x)
+    planes = tuple(_options(case, float(load[1])) for case in cases)
+    rates = [case.x for case in cases]
+    rows = [_row(options, x, load) for options, x in zip(planes, rates, strict=True)]
+    names = [
+        user.name if user.count == 1 else f"{user.name}-{number + 1}"
+        for user in file.users
+        for number in range(user.count)
+    ]
+    kinds = np.repeat(np.arange(len(cases)), [user.count for user in file.users])
     assumed += [f"{user.name}: {name}" for user in file.users for name in user.assumed]
     assumed += [f"users file: {name}" for name in file.assumed]
     return Crowd(
-        tuple(names), np.array(rows), tuple(planes), load, np.array(rates), cores, tuple(dict.fromkeys(assumed))
+        tuple(names), kinds, np.array(rows), planes, load, np.array(rates), cores, tuple(dict.fromkeys(assumed))
     )
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from placer.errors import InfeasibleError, InputError, PlacerError, UnansweredError
-from placer.evaluation.evaluate import Evaluation, evaluate, evaluate_placement
-from placer.evaluation.simulated import Request, Simulated, simulate_plan
+from placer.evaluation.evaluate import evaluate, evaluate_placement
+from placer.evaluation.evaluation import Evaluation
+from placer.evaluation.runs import Runs
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.library import Library
 from placer.instance.reading import Document, validate
@@ -21,7 +22,7 @@ from placer.plan.placement import Placement
 from placer.plan.plan import Fragment, ObjectiveResult, Plan
 from placer.planning.explain import explain
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 
 NAN = float("nan")
 INTERRUPTED = "interrupted"
@@ -46,8 +47,8 @@ class Work:
     data: Any
     library: Library
     path: Path
-    options: Options
-    simulation: Request | None = None
+    options: Request
+    simulation: Runs | None = None
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,14 @@ def is_tie(work: Work, before: tuple[ServiceRow, ...], found: Answer) -> bool:
     placement = _placement(compiled, before)
     if placement is None or not found.objectives:
         return False
-    kept = evaluate_placement(compiled, placement)
-    return kept.feasible and all(
-        kept.objectives.get(result.name, math.inf) <= result.value + TIE * abs(result.value)
-        for result in found.objectives
-    )
+    kept = evaluate_placement(compiled, placement, "deterministic")
+    return kept.feasible and all(as_good(result, kept.objectives[result.name]) for result in found.objectives)
+
+
+def as_good(result: ObjectiveResult, value: float) -> bool:
+    """Whether a value is as good as what is stated, but for rounding."""
+    slack = TIE * abs(result.value)
+    return value <= result.value + slack if result.sense == "min" else value >= result.value - slack
 
 
 def _placement(compiled: Compiled, services: tuple[ServiceRow, ...]) -> Placement | None:
@@ -202,7 +206,7 @@ def _status(error: PlacerError) -> str:
     return INTERRUPTED if f"({INTERRUPTED})" in error.message else "unanswered"
 
 
-def _clash(compiled: Compiled, options: Options, error: InfeasibleError) -> str:
+def _clash(compiled: Compiled, options: Request, error: InfeasibleError) -> str:
     """What cannot hold together; the planner's own words where the placement limits alone do not clash."""
     try:
         found = explain(compiled, options.limits)
@@ -218,10 +222,10 @@ def _judged(work: Work, compiled: Compiled, made: Plan, seconds: float) -> Answe
     message, simulated = "", None
     if work.simulation is not None:
         if analytic.times:
-            simulated = simulate_plan(made, compiled, work.simulation)
+            simulated = evaluate(made, compiled, "simulation", work.simulation)
         else:
             message = "not simulated: no service has arrivals"
-    judge = simulated.evaluation if simulated is not None else analytic
+    judge = simulated if simulated is not None else analytic
     return Answer(
         number=work.number,
         status=made.certificate.termination,
@@ -235,7 +239,7 @@ def _judged(work: Work, compiled: Compiled, made: Plan, seconds: float) -> Answe
         latency=analytic.objectives["latency"],
         accuracy=_accuracy(judge),
         violations=tuple(check.message for check in judge.violations),
-        undecided=tuple(check.message for check in judge.checks if check.status == "undecided"),
+        undecided=tuple(check.message for check in judge.undecided),
     )
 
 
@@ -265,10 +269,11 @@ def _totals(judge: Evaluation) -> Totals:
     return Totals(lost / offered if offered > 0 else NAN, waited / completed if completed > 0 else NAN)
 
 
-def _simulated_totals(simulated: Simulated) -> Totals:
-    total = simulated.result.total_loss_ratio
+def _simulated_totals(simulated: Evaluation) -> Totals:
+    assert simulated.simulation is not None
+    total = simulated.simulation.total_loss_ratio
     half = float(total.half_width)
-    return Totals(float(total.mean), _totals(simulated.evaluation).response_time, half if math.isfinite(half) else 0.0)
+    return Totals(float(total.mean), _totals(simulated).response_time, half if math.isfinite(half) else 0.0)
 
 
 def _accuracy(judge: Evaluation) -> float:

@@ -13,12 +13,12 @@ from typing import Any
 
 from placer.errors import InputError, Problem
 from placer.instance.library import Library, locate
+from placer.instance.ranges import MOST_VALUES, Value, split_option
 from placer.instance.reading import Document, read_document, validate
 from placer.instance.resolving import resolve
 from placer.instance.schema import InstanceFile
 from placer.instance.tree import PathParts
 from placer.sweep.paths import find, set_value, value_at
-from placer.sweep.values import MOST_VALUES, Value, split_option
 
 _UNIT = re.compile(r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*(.*?)\s*$")
 

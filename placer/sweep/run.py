@@ -8,9 +8,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from placer.errors import InputError
-from placer.evaluation.simulated import Request
+from placer.evaluation.runs import Runs
 from placer.planning.registry import planner
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.simulation.executors import SerialExecutor
 from placer.sweep.answer import INTERRUPTED, Answer, Work, answer, is_tie
 from placer.sweep.changes import changes_along, plans_before
@@ -50,7 +50,7 @@ class Sweep:
     """
 
     grid: Grid
-    options: Options
+    options: Request
     rows: tuple[Row, ...]
     stopped: str | None = None
 
@@ -69,9 +69,9 @@ class Sweep:
 
 def run_sweep(
     grid: Grid,
-    options: Options,
+    options: Request,
     *,
-    simulation: Request | None = None,
+    simulation: Runs | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -105,7 +105,7 @@ def run_sweep(
     return Sweep(grid, options, rows, stopped)
 
 
-def _work(grid: Grid, options: Options, simulation: Request | None) -> list[Work]:
+def _work(grid: Grid, options: Request, simulation: Runs | None) -> list[Work]:
     return [Work(point.number, point.data, grid.library, grid.path, options, simulation) for point in grid.points]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from placer._version import __version__
 from placer.errors import InputError, Problem
-from placer.files import write_atomically
+from placer.files import Output, path_of, write_atomically
 from placer.sweep.answer import ServiceRow, Totals
 from placer.sweep.run import Row, Sweep
 
@@ -137,13 +137,13 @@ def format_of(path: Path) -> str:
     return path.suffix.lower()
 
 
-def write_sweep(sweep: Sweep, path: Path) -> None:
+def write_sweep(sweep: Sweep, output: Output) -> None:
     """Write a sweep whole or not at all; as JSON or CSV by the suffix.
 
     Raises:
         InputError: for another suffix, or when it cannot be written.
     """
-    if format_of(path) == ".csv":
-        write_atomically(path, as_csv(sweep))
+    if format_of(path_of(output)) == ".csv":
+        write_atomically(output, as_csv(sweep))
     else:
-        write_atomically(path, json.dumps(as_data(sweep), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        write_atomically(output, json.dumps(as_data(sweep), indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -96,6 +96,12 @@ def test_ablation_names_rules(folder: Path) -> None:
         ("arrival", ["2.0", "-4", "0.5", "1"], r"arrival\.txt:2 \$\[1\]: .* positive"),
         ("tputRatio", ["0.9", "x", "0.5", "0.5"], r"tputRatio\.txt:2 \$\[1\]: 'x' is not a row of numbers"),
         ("numClasses", ["1", "2.5", "1"], r"numClasses\.txt:2 \$\[1\]: 2\.5 must be a whole number"),
+        ("numClasses", ["1", "1e18", "1"], r"numClasses\.txt:2 \$\[1\]: 1e\+18 must be .* between 1 and 1000"),
+        ("capacity", ["5 6", "4 3 1e6", "1"], r"capacity\.txt:2 \$\[1\]: 1000000 must be a whole number of places"),
+        ("capacity", ["5 6", "4 3 nan", "1"], r"capacity\.txt:2 \$\[1\]: nan must be a whole number of places"),
+        ("service", ["1.0 1e-300", "0.25", "0.5", "1.0"], r"service\.txt:1 \$\[0\]: 1e-300 must be a positive time"),
+        ("path", ["1 " * 2000, "1", "2", "1"], r"path\.txt:1 \$\[0\]: 2000 numbers; at most 1000"),
+        ("path", ["\0", "1", "2", "1"], r"path\.txt:1 \$\[0\]: '.x00' is not a row of numbers"),
     ],
 )
 def test_bad_data(folder: Path, name: str, rows: list[str] | None, message: str) -> None:

@@ -39,7 +39,7 @@ def test_rows_then_the_summary() -> None:
 
 
 def test_a_missing_package_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator, "find_spec", lambda name: None)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     *rows, last = simulator.run(scale=0.05)
     assert {row["method"]: row["status"] for row in rows} == {
         "compiled": "skipped",
@@ -47,7 +47,7 @@ def test_a_missing_package_is_skipped_with_its_reason(monkeypatch: pytest.Monkey
         "simpy": "skipped",
         "ciw": "skipped",
     }
-    assert rows[-1]["reason"] == "ciw is not installed"
+    assert rows[-1]["reason"] == "the method ciw needs the extra 'test'"
     assert rows[-1]["loss"] is None
     assert last["summary"]["ratio"] == {}
 

@@ -14,7 +14,8 @@ from placer.errors import InputError
 def test_rows_and_summary(tmp_path: Path) -> None:
     nodes = [{"id": n, "cpuLatency": 2.0, "fpgaLatency": 0.5, "supportedOnFpga": 1} for n in range(4)]
     edges = [{"sourceId": n, "destId": n + 1, "cost": 0.1} for n in range(3)]
-    (tmp_path / "graph.json").write_text(json.dumps({"nodes": nodes, "edges": edges}))
+    machines = {"maxSizePerFPGA": 1e9, "maxFPGAs": 1, "maxCPUs": 1}
+    (tmp_path / "graph.json").write_text(json.dumps({**machines, "nodes": nodes, "edges": edges}))
     *rows, last = run("split", data=tmp_path, limit=1)
     assert {row["part"] for row in rows} == {"cut", "users", "replay", "regression", "min-cut"}
     assert all(row["suite"] == "split" for row in rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from placer.splitting import interpreter
-from tests.cli.test_commands import placer
+from tests.cli.run import placer
 
 BASE = ("split", "vgg-16-measured", "--server", "cloud-gpu")
 

@@ -110,7 +110,7 @@ def test_every_limit(seed: int) -> None:
     compiled = random_instance(seed, 10**7)
     instance = compiled.instance
     for placement in placements(compiled, seed, 4):
-        result = evaluate_placement(compiled, placement)
+        result = evaluate_placement(compiled, placement, "deterministic")
         truth = recomputed(compiled, placement)
         checks = {
             (check.kind, check.message.split(":")[0]): check for check in result.checks if check.limit is not None
@@ -149,7 +149,11 @@ def test_every_limit(seed: int) -> None:
         assert rest <= {"deadline", "max_loss", "min_accuracy", "deadline_p95"}
         if not any(check.kind == "range" and check.status == "violated" for check in result.checks):
             assert result.objectives["energy"] == pytest.approx(sum(truth["energy"]))
-            assert result.objectives["throughput"] == pytest.approx(bottleneck(compiled, truth))
+            slowest = bottleneck(compiled, truth)
+            rates = sum(s.arrivals.mean_rate if s.arrivals else 1.0 for s in compiled.instance.services)
+            assert result.slowest.load == result.costs["throughput"] == pytest.approx(slowest)
+            assert result.objectives["throughput"] == pytest.approx(rates / slowest)
+            assert result.slowest.busy == pytest.approx(slowest / rates)
 
 
 def heard(compiled: Compiled, hops: dict[Any, float], *, all_rates: bool) -> dict[tuple[str, int], float]:

@@ -10,16 +10,17 @@ import pytest
 
 from placer.errors import PlacerError
 from placer.evaluation.analytic import analytic
+from placer.evaluation.comparison import simulate_plan
 from placer.evaluation.deterministic import RouteBook, loads
 from placer.evaluation.evaluate import evaluate
 from placer.evaluation.queues import queue_network
-from placer.evaluation.simulated import Request, simulate_plan
+from placer.evaluation.runs import Runs
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
 from placer.plan.plan import to_placement
 from placer.planning.ilp.planner import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from tests.random_instances import random_instance
 
 
@@ -42,7 +43,7 @@ def plain(service: object) -> dict[str, object]:
 def feasible(seed: int) -> tuple[Compiled, Placement] | None:
     compiled = at_rate(random_instance(seed, 300), 1e-4)
     try:
-        return compiled, plan(compiled, Options(objectives=("throughput",))).placement
+        return compiled, plan(compiled, Request(objectives=("throughput",))).placement
     except PlacerError:
         return None
 
@@ -58,14 +59,14 @@ def test_without_load_the_response_is_the_latency() -> None:
         labelled = queue_network(compiled, placement, RouteBook(compiled))
         assert labelled is not None
         services, _ = analytic(labelled)
-        outcome = plan(compiled, Options(objectives=("throughput",)))
+        outcome = plan(compiled, Request(objectives=("throughput",)))
         exact = {metrics.name: metrics.latency for metrics in outcome.evaluation.services}
         chains = {
             compiled.instance.services[compiled.variants[choice].service].name
             for choice in placement.choice
             if compiled.variants[choice].is_chain
         }
-        simulated = simulate_plan(outcome.plan, compiled, Request(jobs=2000, replications=3)).evaluation.times
+        simulated = simulate_plan(outcome.plan, compiled, Runs(jobs=2000, replications=3)).simulation.times
         for times, measured in zip(services, simulated, strict=True):
             if times.name in chains:
                 assert times.response_time == pytest.approx(exact[times.name], rel=1e-3), seed
@@ -99,12 +100,12 @@ def test_the_work_of_the_network_is_the_work_of_the_placement() -> None:
 def test_smart_parking_simulated_beside_analytic() -> None:
     compiled = compile_instance(read_instance("smart-parking"))
     outcome = plan(compiled)
-    found = simulate_plan(outcome.plan, compiled, Request(jobs=20_000, replications=4, seed=7))
-    again = simulate_plan(outcome.plan, compiled, Request(jobs=20_000, replications=4, seed=7))
-    assert found.evaluation.times == again.evaluation.times
-    assert found.evaluation.evaluator == "simulation"
-    assert not found.evaluation.skipped
-    for model, measured in zip(found.analytic.times, found.evaluation.times, strict=True):
+    found = simulate_plan(outcome.plan, compiled, Runs(jobs=20_000, replications=4, seed=7))
+    again = simulate_plan(outcome.plan, compiled, Runs(jobs=20_000, replications=4, seed=7))
+    assert found.simulation.times == again.simulation.times
+    assert found.simulation.evaluator == "simulation"
+    assert not found.simulation.skipped
+    for model, measured in zip(found.analytic.times, found.simulation.times, strict=True):
         assert measured.response_time == pytest.approx(model.response_time, rel=0.1)
         assert measured.sum_of_sojourns == pytest.approx(model.sum_of_sojourns, rel=0.1)
         assert abs(measured.loss_ratio - model.loss_ratio) < 0.005

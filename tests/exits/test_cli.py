@@ -1,24 +1,17 @@
-"""``placer exits`` as a subprocess."""
+"""``placer exits``: what it says and returns."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from placer.exits.policy import read_policy
+from tests.cli.run import REPO, placer
 
-REPO = Path(__file__).parent.parent.parent
 RESNET = ("exits", "resnet-50-cifar10", "--arrivals", "3 /s", "--buffer", "10", "--jobs", "2000", "--replications", "3")
-
-
-def placer(*arguments: str, cwd: Path = REPO) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "placer", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
 def test_one_method_and_its_policy(tmp_path: Path) -> None:
@@ -66,7 +59,7 @@ def test_every_method_runs_on_a_table() -> None:
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib")
 def test_a_sweep_and_its_picture(tmp_path: Path) -> None:
-    options = ("--method", "queueing", "--method", "semi-markov", "--sweep", "arrivals=1 /s..4 /s:4")
+    options = ("--method", "queueing", "--method", "semi-markov", "--vary", "arrivals=1:4:4 /s")
     done = placer(*RESNET, *options, "--picture", str(tmp_path / "out.svg"), "--json")
     assert done.returncode == 0, done.stderr
     points = json.loads(done.stdout)["points"]
@@ -77,7 +70,7 @@ def test_a_sweep_and_its_picture(tmp_path: Path) -> None:
     assert "<svg" in text
     assert "semi-markov" in text
     limits = placer(*RESNET, "--sweep", "max-loss=0.5%,2%")
-    assert limits.returncode == 0
+    assert limits.returncode == 0, limits.stderr
     assert "max-loss" in limits.stdout
 
 
@@ -90,8 +83,10 @@ def test_a_sweep_and_its_picture(tmp_path: Path) -> None:
         (("--method", "thresholds"), 2, "no per-sample table"),
         (("--speed", "1 MMAC/s"), 2, "has no MACs"),
         (("--picture", "x.svg"), 2, "draws a sweep"),
-        (("--sweep", "buffer=1"), 2, "cannot sweep"),
-        (("--sweep", "arrivals=1 /s..x"), 2, "arrivals"),
+        (("--vary", "buffer=1"), 2, "unknown field 'buffer'"),
+        (("--vary", "arrivals=1 /s,x"), 2, "--vary arrivals: "),
+        (("--vary", "arrivals=1:4:4"), 2, "has no unit"),
+        (("--sweep", "arrivals=1 /s..6 /s:20"), 2, "write 1:6:20 /s"),
         (("--arrivals", "2000 /s"), 1, "no shares of the exits keep"),
         (("--arrivals", "2000 /s", "--method", "semi-markov"), 1, "the least is 82"),
         (("--arrivals", "2000 /s", "--method", "knapsack"), 1, ""),

@@ -12,7 +12,8 @@ from placer.exits import queueing_lp, tpe
 from placer.exits.profile import read_profile
 from placer.exits.samples import Split
 from placer.exits.station import Station
-from placer.exits.thresholds import OFF, Costs, LossModel, Search, measures, outcome, tune
+from placer.exits.thresholds import OFF, Costs, behaviour, measures
+from placer.exits.tuning import LossModel, Search, tune
 
 
 def small(rng: np.random.Generator, samples: int = 60, exits: int = 4) -> tuple[Split, Costs]:
@@ -43,7 +44,7 @@ def test_evaluation_is_a_walk_through_the_exits(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples, costs = small(rng)
     thresholds = np.append(np.where(rng.random(3) < 0.3, OFF, rng.uniform(0.2, 1, 3)), 0.0)
-    done = outcome(thresholds, samples, costs)
+    done = behaviour(thresholds, samples, costs)
     accuracy, spent = walk(thresholds, samples, costs)
     assert done.accuracy == pytest.approx(accuracy)
     assert float(done.shares @ done.mean) == pytest.approx(np.mean(spent))
@@ -129,7 +130,7 @@ def test_tpe_keeps_the_limit_it_is_given() -> None:
 
 
 def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tpe, "find_spec", lambda name: None)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     profile = read_profile("mnist-cnn-8")
     with pytest.raises(MissingExtraError, match="tune"):
         tpe.tune(profile.split("calibration"), Costs.of(profile), Station(5000.0, 10), 0.01)

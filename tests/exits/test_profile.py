@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,58 @@ def test_bad_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dic
     with pytest.raises(InputError, match=told):
         read_table(tmp_path / "two.npz", 2, "two.npz")
     assert not (tmp_path / "ran").exists()
+
+
+def entry(shape: str, descr: str = "|u1", data: bytes = b"\0") -> bytes:
+    """An .npy file whose header says what it likes."""
+    header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (entry("(99999999999, 2)"), "has the shape"),
+        (entry("(100000000, 2)"), "unpacks to more than 256 MiB"),
+        (entry("(4, 2)"), "holds 1 bytes or more for 8 values"),
+        (entry("(4, 2)", data=bytes(9)), "holds 9 bytes or more for 8 values"),
+        (entry("(4, 2)", data=bytes(10**7)), "holds 9 bytes or more for 8 values"),
+        (entry("(-4, 2)"), "has the shape"),
+        (entry("(2, 2, 2)", data=bytes(8)), "has the shape"),
+        (entry("(4, 2)", "|O"), "holds values of the type object"),
+        (entry("(4, 2)", "<U2", bytes(64)), "holds values of the type <U2"),
+        (entry("(4, 2)", "<c8", bytes(64)), "holds values of the type complex64"),
+        (entry("(4, 2", data=bytes(8)), "cannot be read as .npz"),
+        (b"\x93NUMPY\x07\x00", "version"),
+        (b"not an array", "cannot be read as .npz"),
+        (b"", "cannot be read as .npz"),
+    ],
+)
+def test_arrays_that_lie(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "two.npz"
+    np.savez(path, **{name: array for name, array in arrays().items() if name != "correct_test"})  # type: ignore[arg-type]
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("correct_test.npy", content)
+    with pytest.raises(InputError, match=told) as caught:
+        read_table(path, 2, "two.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "two.npz"
+    np.savez_compressed(path, **arrays())  # type: ignore[arg-type]
+    whole, refused = path.read_bytes(), 0
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            table = read_table(path, 2, "two.npz")
+            assert all(((rows.confidence >= 0) & (rows.confidence <= 1)).all() for rows in table.values())
+        except InputError as error:
+            refused += 1
+            assert error.problems[0].file == "two.npz"
+    assert refused > len(whole) / 2
 
 
 def test_what_is_no_table(tmp_path: Path) -> None:

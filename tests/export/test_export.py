@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from placer.manifests import export as module
 
 from placer.errors import InputError
+from placer.export import folder as module
 from placer.export.folder import FORMATS, MARKER, export
 from placer.export.parts import parts_of
 from placer.plan.plan import read_plan
@@ -95,7 +96,7 @@ def test_unknown_formats_name_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("failing", ["write_text", "rename"])
+@pytest.mark.parametrize("failing", ["write", "rename", "fsync"])
 def test_a_failure_in_the_middle_leaves_what_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool, failing: str
 ) -> None:
@@ -104,22 +105,53 @@ def test_a_failure_in_the_middle_leaves_what_was(
     if force:
         export(plan, compiled, folder, ["dot"])
     before = contents(tmp_path)
-    original = getattr(Path, failing)
-    calls = []
+    original, calls = getattr(os, failing), 0
 
-    def break_second(self: Path, *args: object, **options: object) -> object:
-        calls.append(self)
-        # with an earlier export the second rename puts the new folder in place, without one the first does
-        if len(calls) == (2 if failing == "write_text" or force else 1):
+    def breaking(*arguments: object, **options: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == (1 if failing == "rename" else 2):
             raise OSError(28, "No space left on device")
-        return original(self, *args, **options)
+        return original(*arguments, **options)
 
-    monkeypatch.setattr(Path, failing, break_second)
+    monkeypatch.setattr(os, failing, breaking)
     with pytest.raises(InputError, match="No space left"):
         export(plan, compiled, folder, ["kubernetes"], image=IMAGE, force=force)
     monkeypatch.undo()
     assert contents(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == (["out"] if force else [])
+
+
+def test_of_two_exports_to_one_folder_the_second_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second starts while there is no folder, and ends after the first."""
+    compiled, plan = everything()
+    folder = tmp_path / "out"
+    real = module.write_folder
+
+    def late(*arguments: object, **options: object) -> None:
+        monkeypatch.undo()
+        export(plan, compiled, folder, ["dot"])
+        real(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "write_folder", late)
+    with pytest.raises(InputError, match="out exists"):
+        export(plan, compiled, folder, ["mermaid"])
+    assert set(contents(folder)) == {"plan.dot", MARKER}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_probe_finds_what_would_fail(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("somebody's")
+    with pytest.raises(InputError, match="exists already"):
+        module.probe(tmp_path / "out", force=False)
+    with pytest.raises(InputError, match="not an earlier export"):
+        module.probe(tmp_path / "out", force=True)
+    for name in ("n" * 300, "none/out"):
+        with pytest.raises(InputError, match=r"cannot be (written|made)"):
+            module.probe(tmp_path / name, force=False)
+    module.probe(tmp_path / "new", force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_format_that_refuses_writes_nothing(tmp_path: Path) -> None:

@@ -116,6 +116,43 @@ def test_bad_files_are_refused_with_their_path(tmp_path: Path, change: dict[str,
     assert "bad.json" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"maxFPGAs": NaN}', r"bad\.json \$: is not valid JSON: NaN is no number"),
+        ('{"a": 1,\n"a": 2}', r"bad\.json \$: is not valid JSON: duplicate key 'a'"),
+        ('{"a":\n1,,}', r"bad\.json:2 \$: is not valid JSON"),
+        ("[" * 100_000, r"bad\.json \$: is not valid JSON: is nested too deeply"),
+        ("9" * 10_000, r"bad\.json \$: is not valid JSON: Exceeds the limit"),
+        ("\ufeff{}", r"bad\.json.* \$: is not valid JSON"),
+        ("[1]", r"bad\.json:1 \$: expected a mapping"),
+    ],
+)
+def test_what_is_no_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_graph(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], r"ref\.json \$: expected an object by group"),
+        ({"throughput": [1]}, r"ref\.json \$\.throughput: expected an object by instance, got a list"),
+        ({"throughput": {"g": "x"}}, r"ref\.json \$\.throughput\.g: expected an object of values, got text"),
+        ({"throughput": {"g": {"contiguous": "1"}}}, r"\$\.throughput\.g\.contiguous: expected a number above 0.*'1'"),
+        ({"latency": {"g": {"bound": True}}}, r"\$\.latency\.g\.bound: expected a number"),
+        ({"latency": {"g": {"bound": 1e300}}}, r"\$\.latency\.g\.bound: expected a number above 0, at most 1e\+15"),
+    ],
+)
+def test_a_bad_reference_is_refused_before_anything_is_solved(tmp_path: Path, data: Any, message: str) -> None:
+    (tmp_path / "g.json").write_text(json.dumps(random_graph(1)))
+    (tmp_path / "ref.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match=message):
+        next(device_placement.run(tmp_path, reference=tmp_path / "ref.json"))
+
+
 def test_suite_reads_a_folder_and_compares(tmp_path: Path) -> None:
     for group in ("throughput", "latency"):
         (tmp_path / group).mkdir()

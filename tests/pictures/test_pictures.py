@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -98,14 +96,7 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         picture_of_instance(compiled, tmp_path / "none" / "x.svg")
     with pytest.raises(InputError, match="unknown alternative"):
         picture_of_model(validate(Model, parse_document(DAG, "model")), tmp_path / "x.svg", "other")
-    original = builtins.__import__
-
-    def no_matplotlib(name: str, *rest: Any, **options: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return original(name, *rest, **options)
-
-    monkeypatch.setattr(builtins, "__import__", no_matplotlib)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="picture"):
         picture_of_instance(compiled, tmp_path / "x.svg")
     assert not list(tmp_path.iterdir())

@@ -48,7 +48,15 @@ PLANS = st.builds(
         method=NAMES,
         termination=st.sampled_from(["optimal", "time-limit", "given"]),
         objectives=st.lists(
-            st.builds(ObjectiveResult, name=NAMES, value=NUMBERS, bound=st.none() | NUMBERS, gap=st.none(), unit=NAMES),
+            st.builds(
+                ObjectiveResult,
+                name=NAMES,
+                sense=st.sampled_from(["min", "max"]),
+                value=NUMBERS,
+                bound=st.none() | NUMBERS,
+                gap=st.none(),
+                unit=NAMES,
+            ),
             max_size=2,
         ).map(tuple),
         seconds=NUMBERS,
@@ -208,7 +216,7 @@ def test_wrong_exits_are_violations(exits: dict[str, float]) -> None:
 def test_wrong_promises_are_violations() -> None:
     compiled, data = small()
     value = judged(compiled, data).objectives["latency"]
-    stated = {"name": "latency", "value": value, "bound": None, "gap": None, "unit": "s"}
+    stated = {"name": "latency", "sense": "min", "value": value, "bound": None, "gap": None, "unit": "s"}
     data["certificate"]["objectives"] = [stated]
     assert judged(compiled, data).feasible
     stated["value"] = value * 1.001
@@ -224,7 +232,7 @@ def test_wrong_promises_are_violations() -> None:
 def test_a_promise_about_something_unreachable_is_none() -> None:
     devices = [{"name": "a", "type": "board"}, {"name": "b", "type": "board"}]
     compiled = compiled_from(devices, [{"name": "s", "model": "net", "source": "a"}])
-    stated = ObjectiveResult(name="latency", value=1.0, bound=None, gap=None, unit="s")
+    stated = ObjectiveResult(name="latency", sense="min", value=1.0, bound=None, gap=None, unit="s")
     certificate = GIVEN.model_copy(update={"objectives": (stated,)})
     plan = make_plan(compiled, Placement((0,), ((1, 1, 1, 1),)), certificate)
     kinds = {check.kind for check in evaluate(plan, compiled).violations}
@@ -289,6 +297,6 @@ def test_writing_is_atomic(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_atomically(tmp_path / "none" / "plan.json", "x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="is a folder"):
         write_atomically(tmp_path / "folder", "x")
     assert {entry.name for entry in tmp_path.iterdir()} == {"plan.json", "folder"}

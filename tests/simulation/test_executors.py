@@ -43,7 +43,7 @@ def test_dask_is_only_imported_when_asked_for() -> None:
 
 
 def test_dask_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "find_spec", lambda name: None)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="cluster"), open_executor("dask:tcp://127.0.0.1:1"):
         pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from placer import jit
 from placer.errors import MissingExtraError
 from placer.jit import have_numba
 from placer.queueing.network import QueueNetwork
-from placer.simulation import SimulationResult, open_executor, simulate
+from placer.simulation import SimulationResult, core, open_executor, simulate
+from placer.simulation.features import Features, features_of
+from placer.simulation.tables import tabulate
 
 from .networks import everything
 
@@ -45,11 +48,8 @@ def test_compiled_and_plain_are_equal_to_the_last_bit(warmup: float | str) -> No
 
 @needs_numba
 def test_thinned_samples_are_equal_too(t1: QueueNetwork) -> None:
-    from placer.simulation.core import replicate
-    from placer.simulation.tables import tabulate
-
     net, seed = tabulate(t1), np.random.SeedSequence(3)
-    runs = [replicate(net, seed, 30_000.0, 0.1, compiled=flag, sample_cap=4096) for flag in (True, False)]
+    runs = [core.replicate(net, seed, 30_000.0, 0.1, compiled=flag, sample_cap=4096) for flag in (True, False)]
     for name, values in runs[0].measures.items():
         np.testing.assert_array_equal(values, runs[1].measures[name], err_msg=name)
 
@@ -82,9 +82,39 @@ def test_seeds_and_replications_differ(t1: QueueNetwork) -> None:
     assert simulate(t1, jobs=500, replications=5, seed=2).classes.end_to_end.mean != result.classes.end_to_end.mean
 
 
+def test_a_loop_for_more_features_gives_the_same_numbers(t1: QueueNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    lean = simulate(t1, jobs=2000, replications=2, seed=5, compiled=False)
+    assert features_of(tabulate(t1)) == Features()
+    assert all(features_of(tabulate(everything()), levels=True))
+    monkeypatch.setattr(core, "features_of", lambda net: features_of(tabulate(everything())))
+    assert_same(lean, simulate(t1, jobs=2000, replications=2, seed=5, compiled=False))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@needs_numba
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_is_told_when_something_compiles(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+
+    def twice(value: int) -> int:
+        return 2 * value
+
+    monkeypatch.setattr(sys, "stderr", stream)
+    double = jit.version(twice, True)
+    assert double(4) == 8
+    said = stream.getvalue()
+    assert ("compiling the simulator" in said) == terminal
+    assert double(5) == 10  # nothing compiles, nothing is said
+    assert stream.getvalue() == said
+
+
 def test_without_numba_plain_python_runs(t1: QueueNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = simulate(t1, jobs=500, replications=2, seed=1, compiled=False)
-    monkeypatch.setattr(jit, "find_spec", lambda name: None)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     result = simulate(t1, jobs=500, replications=2, seed=1)
     assert_same(plain, result)
     assert not result.compiled

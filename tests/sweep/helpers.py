@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from placer.instance.reading import parse_document
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits
 from placer.sweep.grid import Grid, read_grid
 from placer.sweep.run import Sweep, run_sweep
@@ -47,5 +47,5 @@ def grid_of(folder: Path, *vary: str, text: str = INSTANCE) -> Grid:
 
 
 def sweep_of(folder: Path, *vary: str, text: str = INSTANCE, **more: Any) -> Sweep:
-    options = more.pop("options", Options(limits=Limits(seconds=20)))
+    options = more.pop("options", Request(limits=Limits(seconds=20)))
     return run_sweep(grid_of(folder, *vary, text=text), options, **more)

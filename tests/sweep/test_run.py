@@ -17,12 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placer.errors import InputError
+from placer.evaluation.comparison import simulate_plan
 from placer.evaluation.evaluate import evaluate
-from placer.evaluation.simulated import Request, simulate_plan
+from placer.evaluation.runs import Runs
 from placer.instance.compiled import compile_instance
 from placer.instance.resolving import read_instance
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.simulation.executors import SerialExecutor, open_executor
 from placer.solver.progress import Limits
 from placer.sweep.answer import Answer, Work, is_tie
@@ -55,7 +56,7 @@ def test_a_point_is_the_plan_of_the_file_edited_by_hand(
     edited = INSTANCE.replace("arrivals: 4 /s", f"arrivals: {rate} /s").replace("buffer: 50", f"buffer: {buffer}")
     edited = edited.replace("rate: 20 Mbit/s", f"rate: {link}").replace("utilisation: 0.8", f"utilisation: {busy}")
     compiled = compile_instance(read_instance(write(folder, edited)))
-    outcome = plan(compiled, Options(limits=Limits(seconds=20)))
+    outcome = plan(compiled, Request(limits=Limits(seconds=20)))
     judged = evaluate(outcome.plan, compiled)
     found = swept.answer
     assert found.objectives == outcome.plan.certificate.objectives
@@ -77,7 +78,7 @@ def same(one: Sweep, other: Sweep) -> None:
 
 
 def test_executors_give_the_same_numbers(tmp_path: Path) -> None:
-    simulation = Request(jobs=2000, replications=2, seed=3)
+    simulation = Runs(jobs=2000, replications=2, seed=3)
     here = sweep_of(tmp_path, *ALL, simulation=simulation)
     assert len(here.rows) == 4
     for spec in ("processes:2", "threads:2"):
@@ -104,7 +105,7 @@ def test_no_file_is_needed_where_the_points_run(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, "devices.hub.buffer=5", text=INSTANCE.replace("model: cnn-5,", "model: mine.yaml,"))
     for file in tmp_path.iterdir():
         file.unlink()
-    assert run_sweep(grid, Options()).rows[0].answer.planned
+    assert run_sweep(grid, Request()).rows[0].answer.planned
 
 
 def test_infeasible_points_are_rows_with_the_clash(tmp_path: Path) -> None:
@@ -122,11 +123,11 @@ def test_infeasible_points_are_rows_with_the_clash(tmp_path: Path) -> None:
 
 def test_unanswered_and_refused_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="unknown objective 'speed'"):
-        sweep_of(tmp_path, RATES, options=Options(objectives=("speed",)))
+        sweep_of(tmp_path, RATES, options=Request(objectives=("speed",)))
     with pytest.raises(InputError, match="unknown method 'magic'"):
-        sweep_of(tmp_path, RATES, options=Options(method="magic"))
+        sweep_of(tmp_path, RATES, options=Request(method="magic"))
     monkeypatch.setattr("placer.planning.ilp.planner.warm_start", lambda *_: None)
-    sweep = sweep_of(tmp_path, RATES, options=Options(method="warm-start", shortcut=False))
+    sweep = sweep_of(tmp_path, RATES, options=Request(method="warm-start", shortcut=False))
     assert {row.answer.status for row in sweep.rows} == {"unanswered"}
     assert "found no feasible placement" in sweep.rows[0].answer.message
     assert sweep.exit_code == 3
@@ -139,14 +140,14 @@ def test_a_refusal_at_some_points_is_a_row(tmp_path: Path) -> None:
     )
     text = text.replace("type: raspberry-pi-3a-plus", "type: raspberry-pi-4b")
     text = text.replace("technology: wifi-n,", "technology: wifi-n, transmit_energy: 283 nJ/bit,")
-    options = Options(objectives=("energy",))
+    options = Request(objectives=("energy",))
     sweep = sweep_of(tmp_path, "devices.cam.type=raspberry-pi-4b,orange-pi-zero", text=text, options=options)
     assert [row.answer.status for row in sweep.rows] == ["optimal", "refused"]
     assert "power" in sweep.rows[1].answer.message
 
 
 def test_simulation_stands_beside_the_analytic_figures(tmp_path: Path) -> None:
-    request = Request(jobs=4000, replications=3, seed=5)
+    request = Runs(jobs=4000, replications=3, seed=5)
     sweep = sweep_of(tmp_path, "services.plates.arrivals=30,300", "devices.hub.buffer=3", simulation=request)
     plain = sweep_of(tmp_path, "services.plates.arrivals=30,300", "devices.hub.buffer=3")
     for row, other in zip(sweep.rows, plain.rows, strict=True):
@@ -156,15 +157,17 @@ def test_simulation_stands_beside_the_analytic_figures(tmp_path: Path) -> None:
         assert other.answer.simulated is None
     edited = INSTANCE.replace("buffer: 50", "buffer: 3").replace("arrivals: 4 /s", "arrivals: 300 /s")
     compiled = compile_instance(read_instance(write(tmp_path, edited)))
-    found = simulate_plan(plan(compiled, Options()).plan, compiled, request)
-    assert sweep.rows[1].answer.totals.loss_ratio == float(found.result.total_loss_ratio.mean)
-    assert sweep.rows[1].answer.totals.loss_interval == float(found.result.total_loss_ratio.half_width) > 0
+    found = simulate_plan(plan(compiled, Request()).plan, compiled, request)
+    figures = found.simulation.simulation
+    assert figures is not None
+    assert sweep.rows[1].answer.totals.loss_ratio == float(figures.total_loss_ratio.mean)
+    assert sweep.rows[1].answer.totals.loss_interval == float(figures.total_loss_ratio.half_width) > 0
 
 
 def test_without_arrivals_there_is_latency_but_no_loss(tmp_path: Path) -> None:
     text = INSTANCE.replace(", arrivals: 4 /s", "")
     text = text[: text.index("  - {name: people")] + "limits: {utilisation: 0.8}\n"
-    (row,) = sweep_of(tmp_path, "network.links.0.rate=1", text=text, simulation=Request(1000, 2)).rows
+    (row,) = sweep_of(tmp_path, "network.links.0.rate=1", text=text, simulation=Runs(1000, 2)).rows
     assert math.isnan(row.answer.totals.loss_ratio)
     assert row.answer.latency == row.answer.objectives[0].value
     assert "not simulated" in row.answer.message
@@ -195,7 +198,7 @@ def test_a_change_by_chance_is_told_from_one_that_had_to_be(tmp_path: Path) -> N
     assert alike.rows[1].answer.objectives[0].value == pytest.approx(second.objectives[0].value)
     # the answer of the right device where both are as good, beside a plan of the left one
     grid = grid_of(tmp_path, "network.links.cam-left.rate=10", text=TWINS)
-    work = Work(0, grid.points[0].data, grid.library, grid.path, Options())
+    work = Work(0, grid.points[0].data, grid.library, grid.path, Request())
     assert is_tie(work, first.services, second)
     assert is_tie(work, second.services, alike.rows[1].answer)
     slow = grid_of(tmp_path, "network.links.cam-left.rate=5", text=TWINS).points[0].data

@@ -18,8 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from placer.errors import InputError, Problem
+from placer.instance.reading import brief, read_text
 from placer.queueing.network import Floats, Ints, QueueNetwork, chains
 
+LARGEST_FILE = 32 * 2**20
+MOST_ROWS = 1_000_000
+LONGEST_PATH = 1000
 PER_SAMPLE = ("numClasses", "numNodes", "capacity")
 PER_CHAIN = ("path", "arrival", "service", "tputRatio", "responseTime")
 MAX_PROBLEMS = 20
@@ -49,29 +53,62 @@ class ChainNetData:
     response_time: Floats
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What a number of a file may be."""
+
+    name: str
+    low: float
+    high: float
+    whole: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a number is one of these."""
+        return self.low <= value <= self.high and (not self.whole or value == int(value))
+
+    def __str__(self) -> str:
+        return f"{self.name} between {self.low:g} and {self.high:g}"
+
+
+_CLASSES = _Kind("a whole number of chains", 1, 1000, whole=True)
+_NODES = _Kind("a whole number of devices", 1, 1000, whole=True)
+_PLACES = _Kind("a whole number of places", 1, 1000, whole=True)
+"""The analytic model walks through the places of a device one by one: very many would take for ever."""
+_STEP = _Kind("the number of a device, a whole number", 1, 1000, whole=True)
+_TIME = _Kind("a positive time", 1e-9, 1e9)
+_LABEL = _Kind("a positive figure", 1e-12, 1e12)
+
+
 @dataclass
 class _Rows:
     """The rows of one file, and the problems found while reading all files."""
 
     file: str
-    rows: list[list[str]]
+    rows: list[str]
     problems: list[Problem]
 
-    def numbers(self, row: int, low: float, allowed: str) -> list[float]:
-        """The numbers of a row, all above ``low``; what is wrong is noted."""
-        try:
-            values = [float(text) for text in self.rows[row]]
-        except ValueError:
-            self.note(row, f"'{' '.join(self.rows[row])}' is not a row of numbers")
+    def numbers(self, row: int, kind: _Kind) -> list[float]:
+        """The numbers of a row; what is wrong is noted."""
+        words = self.rows[row].split()
+        if len(words) > LONGEST_PATH:
+            self.note(row, f"{len(words)} numbers; at most {LONGEST_PATH} are allowed")
             return []
-        if not values or not all(low < value < float("inf") for value in values):
-            self.note(row, f"{values} must be {allowed}")
+        try:
+            values = [float(text) for text in words]
+        except ValueError:
+            self.note(row, f"{brief(self.rows[row])} is not a row of numbers")
+            return []
+        if not values:
+            self.note(row, f"is empty; expected {kind}")
+        wrong = next((value for value in values if not kind.holds(value)), None)
+        if wrong is not None:
+            self.note(row, f"{wrong:.12g} must be {kind}")
             return []
         return values
 
-    def number(self, row: int, low: float, allowed: str) -> float | None:
+    def number(self, row: int, kind: _Kind) -> float | None:
         """The one number of a row."""
-        values = self.numbers(row, low, allowed)
+        values = self.numbers(row, kind)
         if len(values) > 1:
             self.note(row, f"{len(values)} numbers where one is allowed")
         return values[0] if len(values) == 1 else None
@@ -100,7 +137,7 @@ def read(folder: Path, limit: int | None = None) -> ChainNetData:
         raise InputError([Problem("no samples", file=str(folder / "numClasses.txt"))], tip=TIP)
     if limit is not None and limit < 1:
         raise InputError(f"the limit of samples is {limit}; it must be at least 1")
-    counts = [_count(tables["numClasses"], row) for row in range(samples)]
+    counts = [_count(tables["numClasses"], row, _CLASSES) for row in range(samples)]
     for name in PER_SAMPLE:
         _expect(tables[name], samples, "samples (rows of numClasses.txt)")
     if not problems:
@@ -119,7 +156,7 @@ def read(folder: Path, limit: int | None = None) -> ChainNetData:
             break
     chain_count = int(class_ptr[-1])
     read_labels: Callable[[str], list[float | None]] = lambda name: [  # noqa: E731
-        tables[name].number(row, 0.0, "positive") for row in range(chain_count)
+        tables[name].number(row, _LABEL) for row in range(chain_count)
     ]
     ratio, response = read_labels("tputRatio"), read_labels("responseTime")
     if problems:
@@ -137,14 +174,15 @@ def read(folder: Path, limit: int | None = None) -> ChainNetData:
 def _rows(folder: Path, name: str, problems: list[Problem]) -> _Rows:
     file = folder / f"{name}.txt"
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        problems.append(Problem(f"cannot be read: {reason}", file=str(file)))
+        lines = read_text(file, str(file), LARGEST_FILE).splitlines()
+    except InputError as error:
+        problems += error.problems
         lines = []
+    if len(lines) > MOST_ROWS:
+        problems.append(Problem(f"has {len(lines)} rows; at most {MOST_ROWS} are read", file=str(file)))
     while lines and not lines[-1].strip():
         lines.pop()
-    return _Rows(str(file), [line.split() for line in lines], problems)
+    return _Rows(str(file), lines, problems)
 
 
 def _expect(table: _Rows, rows: int, what: str) -> None:
@@ -157,35 +195,27 @@ def _expect(table: _Rows, rows: int, what: str) -> None:
         )
 
 
-def _count(table: _Rows, row: int) -> int:
+def _count(table: _Rows, row: int, kind: _Kind) -> int:
     """A whole positive number; 0 after noting a problem."""
-    value = table.number(row, 0.0, "a positive whole number")
-    if value is None:
-        return 0
-    if value != int(value):
-        table.note(row, f"{value} must be a whole number")
-        return 0
-    return int(value)
+    return int(table.number(row, kind) or 0)
 
 
 def _sample(tables: dict[str, _Rows], sample: int, start: int, stop: int) -> QueueNetwork | None:
     """One deployment, or None after noting what is wrong with it."""
     found = len(tables["capacity"].problems)
-    devices = _count(tables["numNodes"], sample)
-    capacity = tables["capacity"].numbers(sample, 0.0, "positive whole numbers")
+    devices = _count(tables["numNodes"], sample, _NODES)
+    capacity = tables["capacity"].numbers(sample, _PLACES)
     if capacity and len(capacity) != devices:
         tables["capacity"].note(sample, f"{len(capacity)} capacities for {devices} devices")
-    if any(value != int(value) for value in capacity):
-        tables["capacity"].note(sample, f"{capacity} must be whole numbers")
     rates, paths, services = [], [], []
     for chain in range(start, stop):
-        gap = tables["arrival"].number(chain, 0.0, "a positive time between arrivals")
-        path = tables["path"].numbers(chain, 0.0, "device numbers from 1")
-        service = tables["service"].numbers(chain, 0.0, "positive service times")
+        gap = tables["arrival"].number(chain, _TIME)
+        path = tables["path"].numbers(chain, _STEP)
+        service = tables["service"].numbers(chain, _TIME)
         if path and service and len(path) != len(service):
             tables["service"].note(chain, f"{len(service)} service times for a path of {len(path)} devices")
-        if any(step != int(step) or step > devices for step in path):
-            tables["path"].note(chain, f"{path} must be device numbers from 1 to {devices}")
+        if devices and any(step > devices for step in path):
+            tables["path"].note(chain, f"{max(path):g} is no device: they are counted from 1 to {devices}")
         rates.append(1.0 / gap if gap else 0.0)
         paths.append([int(step) - 1 for step in path])
         services.append(service)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from placer.exits import queueing_lp, thresholds, tpe
+from placer.exits import queueing_lp, thresholds, tpe, tuning
 from placer.exits.profile import read_profile
 from placer.exits.samples import Split
 from placer.exits.station import Station, evaluate_mixture
@@ -42,9 +42,9 @@ def trial(seed: int, *, tpe_evaluations: Sequence[int] = (150,), load: float = L
     planned = queueing_lp.solve_exact(replace(profile, accuracy=calibration.accuracy), station, LIMIT)
     single = evaluate_mixture(planned.probabilities, profile.mean, profile.scv, test.accuracy, station)
 
-    def held(tuned: thresholds.Tuned, seconds: float) -> dict[str, Any]:
+    def held(tuned: tuning.Tuning, seconds: float) -> dict[str, Any]:
         done = thresholds.measures(tuned.thresholds, test, costs, station)
-        interval = thresholds.bootstrap_loss(tuned.thresholds, test, costs, station, level=LEVEL, seed=seed)
+        interval = tuning.bootstrap_loss(tuned.thresholds, test, costs, station, level=LEVEL, seed=seed)
         return {
             "accuracy": done.accuracy,
             "loss": done.loss,
@@ -57,7 +57,7 @@ def trial(seed: int, *, tpe_evaluations: Sequence[int] = (150,), load: float = L
     row: dict[str, Any] = {"seed": seed, "last_exit_loss": alone.loss, "last_exit_accuracy": alone.accuracy}
     row["queueing"] = {"accuracy": single.accuracy, "loss": single.loss}
     begin = time.perf_counter()
-    tuned = thresholds.tune_safely(calibration, costs, station, LIMIT, seed=seed)
+    tuned = tuning.tune_safely(calibration, costs, station, LIMIT, seed=seed)
     row["ascent"] = held(tuned, time.perf_counter() - begin)
     # TPE is given the same room for error, so that both aim at the same loss
     limit = tuned.limit

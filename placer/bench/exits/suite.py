@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from placer import optional
 from placer.bench.exits import joint, multi, takeaways
 from placer.errors import InfeasibleError, InputError
 from placer.exits import adaee, queueing_lp
@@ -133,7 +133,7 @@ def _multi_exit(limit: int | None, scale: float, seed: int) -> Iterator[dict[str
     for load in multi.LOADS:
         # two thousand trials take half a minute: they are spent where the limit binds
         wanted = (150, 2000) if load == multi.LOADS[-1] else (150,)
-        counts = tuple(max(int(count * scale), 20) for count in wanted) if find_spec("optuna") else ()
+        counts = tuple(max(int(count * scale), 20) for count in wanted) if optional.have("optuna") else ()
         for row in multi.rows(load=load, seeds=max(int(10 * scale), 2), tpe_evaluations=counts):
             if "figures" in row:
                 figures[f"load {load}"] = row["figures"]

@@ -19,7 +19,7 @@ from placer.planning.loss.planner import plan_loss
 from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.scoring import Scorer
 from placer.planning.loss.selection import select
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits
 
 CUTS: dict[str, tuple[str, ...]] = {"alexnet": ("conv5", "fc6"), "cnn-5": ()}
@@ -86,7 +86,7 @@ def rows(seconds: float) -> Iterator[dict[str, Any]]:
     compiled = five_board()
     problem = Problem(compiled, LOSS)
     best = enumerate_all(problem)
-    options = Options(objectives=(LOSS,), limits=Limits(seconds=seconds))
+    options = Request(objectives=(LOSS,), limits=Limits(seconds=seconds))
     placements = {"enumeration": best.placement if best else None}
     for name, planner in (("loss", plan_loss), ("round-robin", round_robin), ("min-latency", min_latency)):
         placements[name] = planner(compiled, options, None).placement

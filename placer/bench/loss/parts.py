@@ -32,7 +32,7 @@ from placer.planning.loss.scoring import Scorer
 from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import Selection, select
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits, Progress
 
 SUITE = "loss"
@@ -119,7 +119,7 @@ def comparison_rows(seconds: float, limit: int | None, methods: tuple[str, ...] 
 
 
 def _planned(spec: Spec, compiled: Compiled, problem: Problem, method: str, seconds: float, fluid: float) -> Row:
-    options = Options(objectives=(LOSS,), limits=Limits(seconds=seconds))
+    options = Request(objectives=(LOSS,), limits=Limits(seconds=seconds))
     row: Row = {"suite": SUITE, "part": "comparison", "instance": spec.name, "method": method, "limit": seconds}
     begin = time.perf_counter()
     try:
@@ -162,7 +162,7 @@ def admission_rows(seconds: float, limit: int | None) -> Iterator[Row]:
         if fluid_bound(compiled, Limits(seconds=5.0)).value <= 1e-6:
             continue
         problem = Problem(compiled, LOSS)
-        options = Options(objectives=(LOSS,), limits=Limits(seconds=seconds))
+        options = Request(objectives=(LOSS,), limits=Limits(seconds=seconds))
         without = plan_loss(compiled, options)
         limited = plan_loss(compiled, replace(options, admission=True))
         services = {service.name: index for index, service in enumerate(compiled.instance.services)}
@@ -221,5 +221,5 @@ def _start_up() -> None:
     found = Search(problem, 0).run(Budget(seconds=5.0, rounds=1))
     judged(problem, found.elite[0].placement)
     fluid_bound(compiled, Limits(seconds=1.0))
-    annealing_simulation(compiled, Options(objectives=(LOSS,), limits=Limits(seconds=0.2)))
+    annealing_simulation(compiled, Request(objectives=(LOSS,), limits=Limits(seconds=0.2)))
     np.random.default_rng(0)

@@ -8,15 +8,16 @@ from pathlib import Path
 import click
 
 from placer.cli.common import plain
+from placer.cli.parameters import FILE, SECONDS
 
 
 @click.command("bench")
 @click.argument("suite")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the suite's data, where it needs any.")
+@click.option("--data", type=FILE, help="Folder of the suite's data, where it needs any.")
 @click.option("--method", "methods", multiple=True, help="Methods to run; all when left out.")
-@click.option("--time-limit", type=click.FloatRange(min=0.1), help="Seconds an instance.")
+@click.option("--time-limit", type=SECONDS, help="Seconds an instance.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use the first so many instances only.")
-@click.option("--reference", type=click.Path(path_type=Path), help="File of values to compare with (device-placement).")
+@click.option("--reference", type=FILE, help="File of values to compare with (device-placement).")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines (the only format: one a row, the summary last).")
 def command(
     suite: str,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import instance_option, json_option, open_plan
+from placer.api import open_plan
+from placer.cli.common import instance_option, json_option
+from placer.cli.parameters import FILE_OR_NAME
 
 
 @click.command("check")
-@click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True)
+@click.argument("plan_files", metavar="PLAN...", nargs=-1, required=True, type=FILE_OR_NAME)
 @instance_option
 @click.option(
     "--format",
@@ -38,21 +40,19 @@ def command(
     from placer.cli.output.check import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check
     from placer.evaluation.evaluate import evaluate
+    from placer.evaluation.runs import Runs
 
+    runs = Runs(jobs, replications, seed)
     judgements = []
     for plan_file in plan_files:
-        plan, compiled, fresh = open_plan(plan_file, instance)
+        opened = open_plan(plan_file, instance)
+        plan, compiled, fresh = opened.plan, opened.compiled, opened.fresh
         state = Check("stale", plan_file, "ok", "the instance is the one that the plan was made from")
         if not fresh:
             message = "the instance has changed since the plan was made (its hash differs)"
             state = Check("stale", plan_file, "waived" if stale_ok else "violated", message)
         if fresh or stale_ok:
-            if simulated:
-                from placer.evaluation.simulated import Request, simulate_plan
-
-                evaluation = simulate_plan(plan, compiled, Request(jobs, replications, seed)).evaluation
-            else:
-                evaluation = evaluate(plan, compiled)
+            evaluation = evaluate(plan, compiled, "simulation" if simulated else "analytic", runs)
             judgements.append(Judgement(plan_file, evaluation.evaluator, (state, *evaluation.checks)))
         else:
             judgements.append(Judgement(plan_file, "none", (state,)))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json
+from placer.api import open_plan
+from placer.cli.common import evaluation_json, instance_option, json_option, print_json
+from placer.cli.parameters import FILE_OR_NAME
 
 
 @click.command("evaluate")
-@click.argument("plan_file", metavar="PLAN")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
 @instance_option
 @json_option
 def command(plan_file: str, instance: str | None, as_json: bool) -> int:
     """Show what PLAN does, per service and device. Exit code 1 when it violates a limit."""
     from placer.evaluation.evaluate import evaluate
 
-    plan, compiled, fresh = open_plan(plan_file, instance)
+    opened = open_plan(plan_file, instance)
+    plan, compiled, fresh = opened.plan, opened.compiled, opened.fresh
     evaluation = evaluate(plan, compiled)
     if as_json:
         print_json({**evaluation_json(evaluation), "fresh": fresh})
@@ -27,4 +30,4 @@ def command(plan_file: str, instance: str | None, as_json: bool) -> int:
         report.print_checks(evaluation, out)
         if not fresh:
             out.print("the instance has changed since the plan was made")
-    return 0 if evaluation.feasible else 1
+    return evaluation.exit_code

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import json_option, print_json, read_compiled
+from placer.api import compiled_of
+from placer.cli.common import json_option, print_json
+from placer.cli.parameters import FILE_OR_NAME, SECONDS
 
 
 @click.command("explain")
-@click.argument("instance")
-@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds a step.")
+@click.argument("instance", type=FILE_OR_NAME)
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds a step.")
 @json_option
 def command(instance: str, time_limit: float, as_json: bool) -> int:
     """Say why INSTANCE is infeasible: constraints that clash, and what single change repairs it."""
     from placer.planning.explain import explain
     from placer.solver.progress import Limits
 
-    compiled = read_compiled(instance)
+    compiled = compiled_of(instance)
     found = explain(compiled, Limits(seconds=time_limit))
     if as_json:
         print_json(found)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import instance_option, json_option, open_plan, print_json
+from placer import api
+from placer.cli.common import instance_option, json_option, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
 @click.command("export")
-@click.argument("plan_file", metavar="PLAN")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
+@click.option("-o", "--output", type=FILE, required=True, help="Folder to write.")
 @click.option("--format", "formats", multiple=True, help="kubernetes, compose, mermaid, dot, plan; all when left out.")
 @click.option("--image", help="Container image of the node program, when the instance names none.")
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
@@ -29,17 +31,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Write what the nodes run: manifests and diagrams of PLAN. Refuses a plan that violates a limit."""
-    from placer.errors import InfeasibleError
-    from placer.evaluation.evaluate import evaluate
-    from placer.export.folder import FORMATS, export
-
-    plan, compiled, fresh = open_plan(plan_file, instance)
-    if not fresh and not stale_ok:
-        raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
-    violations = evaluate(plan, compiled).violations
-    if violations:
-        raise InfeasibleError("the plan violates a limit: " + violations[0].message, tip="placer check says all")
-    written = export(plan, compiled, output, formats or tuple(FORMATS), image=image, force=force)
+    written = api.export(plan_file, output, formats, instance=instance, image=image, force=force, stale_ok=stale_ok)
     if as_json:
         print_json({"folder": str(output), "files": [str(path) for path in written]})
     else:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
+from placer.cli.parameters import FILE
 
 STARTER = """\
 # A starter instance of placer: two boards, a hub, one service. Change it, then run
@@ -47,15 +48,14 @@ objective: latency # or latency-worst, throughput, energy; a list is taken in or
 
 
 @click.command("init")
-@click.argument("file", type=click.Path(path_type=Path), default=Path("instance.yaml"))
+@click.argument("file", type=FILE, default=Path("instance.yaml"))
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
 def command(file: Path, force: bool, as_json: bool) -> int:
     """Write a commented starter instance to FILE."""
-    from placer.files import write_atomically
-
-    check_output(file, force)
-    write_atomically(file, STARTER.format(file=file.name))
+    target = claim_output(file, force)
+    if target is not None:
+        target.write(STARTER.format(file=file.name))
     if as_json:
         print_json({"written": str(file)})
     else:

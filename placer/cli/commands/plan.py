@@ -3,139 +3,98 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from placer import api
 from placer.cli.common import (
-    check_output,
+    claim_output,
     evaluation_json,
     instance_path,
     json_option,
     list_methods,
-    open_plan,
     print_json,
     progress_bar,
-    read_compiled,
 )
+from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
+
+if TYPE_CHECKING:
+    from placer.planning.answer import Answer
+    from placer.planning.outcome import Outcome
 
 
 @click.command("plan")
-@click.argument("instance")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan here (JSON).")
+@click.argument("instance", type=FILE_OR_NAME)
+@click.option("-o", "--output", type=FILE, help="Write the plan here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing plan.")
-@click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
+@click.option("--objective", multiple=True, help="Objective; several are taken in order.")
 @click.option("--method", default="auto", show_default=True, help="Planner; 'placer plan --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
-@click.option("--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds.")
-@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds, in all.")
+@click.option("--gap", type=Number(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Solver threads.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Solver seed.")
-@click.option("--keep", type=click.Path(), help="Plan that is deployed; its placement is the start.")
+@click.option("--nodes", type=click.IntRange(min=1), help="Branch-and-bound nodes (repeatable), not the clock.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Loss: rounds of the search (repeatable), not the clock.")
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), help="Exits, annealing: evaluations (repeatable), not the clock."
+)
+@click.option("--keep", type=FILE, help="Plan that is deployed; its placement is the start.")
 @click.option("--max-moves", type=click.IntRange(min=0), help="With --keep: layers that may move at most.")
 @click.option("--admission", is_flag=True, help="Loss: choose rate limits at the sources with the placement.")
-@click.option("--scenarios", type=click.Path(path_type=Path), help="Loss: file of scenarios that one plan must serve.")
+@click.option("--scenarios", type=FILE, help="Loss: file of scenarios that one plan must serve.")
 @click.option(
     "--robust", type=click.Choice(["mean", "worst"]), default="mean", show_default=True, help="How scenarios count."
 )
-@click.option("--rounds", type=click.IntRange(min=1), help="Loss: rounds of the search (repeatable), not the clock.")
-@click.option("--confirm/--no-confirm", default=True, help="Loss: let a simulation choose among the best candidates.")
-@click.option("--write-model", type=click.Path(path_type=Path), help="Write the ILP as .mps or .lp.")
+@click.option(
+    "--confirm/--no-confirm", default=None, help="Loss: let a simulation choose among the best candidates (default)."
+)
+@click.option("--write-model", type=FILE, help="Write the ILP as .mps or .lp.")
 @json_option
-def command(
-    instance: str,
-    output: Path | None,
-    force: bool,
-    objectives: tuple[str, ...],
-    method: str,
-    time_limit: float,
-    gap: float,
-    threads: int,
-    seed: int,
-    keep: str | None,
-    max_moves: int | None,
-    admission: bool,
-    scenarios: Path | None,
-    robust: str,
-    rounds: int | None,
-    confirm: bool,
-    write_model: Path | None,
-    as_json: bool,
-) -> int:
+def command(instance: str, output: Path | None, force: bool, as_json: bool, **request: Any) -> int:
     """Find the best placement for INSTANCE (a file or a shipped name) and prove how good it is."""
-    from placer.evaluation.assumptions import assumptions
-    from placer.evaluation.objectives import OBJECTIVES
-    from placer.files import write_atomically
-    from placer.plan.plan import dump_plan, to_placement
-    from placer.planning.baselines import all_in_the_cloud, best_whole, loss_baselines
-    from placer.planning.loss.scenarios import read_scenarios
-    from placer.planning.registry import plan
-    from placer.planning.request import Options
-    from placer.solver.progress import Limits
+    from placer.plan.plan import dump_plan
 
-    if max_moves is not None and keep is None:
-        raise click.UsageError("--max-moves needs --keep")
-    check_output(output, force)
-    check_output(write_model, force)
-    compiled = read_compiled(instance)
-    old = to_placement(open_plan(keep, instance)[0], compiled) if keep is not None else None
-    limits = Limits(time_limit, gap, threads, seed, rounds)
-    states = read_scenarios(scenarios, compiled) if scenarios is not None else ()
-    options = Options(
-        objectives=objectives,
-        method=method,
-        limits=limits,
-        keep=old,
-        max_moves=max_moves,
-        write_model=write_model,
-        scenarios=states,
-        worst=robust == "worst",
-        admission=admission,
-        confirm=confirm,
-        path=instance_path(instance, output),
-    )
-    from placer.evaluation.evaluate import evaluate
+    if request["write_model"] is not None:
+        from placer.solver.model_file import check_model_file
+
+        check_model_file(request["write_model"])
+    target = claim_output(output, force)
+    request["write_model"] = claim_output(request["write_model"], force)
+    compiled = api.compiled_of(instance)
+
+    def store(outcome: Outcome) -> None:
+        if target is not None:
+            target.write(dump_plan(outcome.plan))
 
     with progress_bar(f"planning {compiled.instance.name}", not as_json) as listener:
-        outcome = plan(compiled, options, listener)
-    if output is not None:
-        write_atomically(output, dump_plan(outcome.plan))
-    evaluation = evaluate(outcome.plan, compiled)
-    name = outcome.plan.certificate.objectives[0].name
-    if name in ("loss", "accuracy"):
-        beside = loss_baselines(compiled, options)
-    else:
-        whole, cloud = best_whole(compiled, name, limits), all_in_the_cloud(compiled, name)
-        beside = {"each service whole on one node": whole, "everything in the cloud": cloud}
-    assumed = assumptions(compiled, outcome.placement)
+        path = instance_path(instance, output)
+        answer = api.plan(compiled, path=path, listener=listener, found=store, **request)
     if as_json:
-        titles = {"each service whole on one node": "single_node", "everything in the cloud": "cloud"}
-        baselines = {
-            titles.get(title, title): None
-            if other is None
-            else {"feasible": other.evaluation.feasible, **other.evaluation.objectives}
-            for title, other in beside.items()
-        }
-        print_json(
-            {
-                "plan": outcome.plan.model_dump(mode="json"),
-                "evaluation": evaluation_json(evaluation),
-                "baselines": baselines,
-                "assumed": assumed,
-            }
-        )
-        return 0 if evaluation.feasible else 1
-    from placer.cli.output import plan as report
+        print_json(_data(answer))
+    else:
+        from placer.cli.output.plan import print_answer
 
-    out = report.console()
-    report.print_plan(outcome.plan, out)
-    report.print_metrics(evaluation, out)
-    report.print_baselines(outcome, beside, name, OBJECTIVES[name].unit, out)
-    report.print_checks(evaluation, out)
-    report.print_assumptions(assumed, out)
-    if output is not None:
-        out.print(f"written to {output}", markup=False)
-    if not evaluation.feasible:
-        out.print("No plan was found that keeps all limits under random arrivals; this one breaks the fewest.")
-    return 0 if evaluation.feasible else 1
+        print_answer(answer, output)
+    return 0 if answer.evaluation.feasible else 1
+
+
+def _data(answer: Answer) -> dict[str, Any]:
+    return {
+        "plan": answer.plan.model_dump(mode="json"),
+        "evaluation": evaluation_json(answer.evaluation),
+        "baselines": {
+            one.key: {"title": one.title, "feasible": False, "reason": one.reason}
+            if one.outcome is None
+            else {
+                "title": one.title,
+                "feasible": one.outcome.evaluation.feasible,
+                **one.outcome.evaluation.objectives,
+            }
+            for one in answer.baselines
+        },
+        "assumed": answer.assumed,
+    }

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
+from placer.cli.parameters import FILE
 
 
 @click.command("profile")
-@click.argument("onnx_file", metavar="MODEL.onnx", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the model here (YAML).")
+@click.argument("onnx_file", metavar="MODEL.onnx", type=FILE)
+@click.option("-o", "--output", type=FILE, help="Write the model here (YAML).")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--name", help="Name of the model; from the file when left out.")
 @click.option("--input-shape", "shapes", multiple=True, metavar="NAME=1,3,224,224", help="Shape of a dynamic input.")
@@ -29,14 +30,13 @@ def command(
     as_json: bool,
 ) -> int:
     """Make a model file from an ONNX graph: layers, work, weights, activations, tensor sizes."""
-    from placer.files import write_atomically
     from placer.profiling.onnx.profile import profile
     from placer.profiling.onnx.render import render
 
-    check_output(output, force)
+    target = claim_output(output, force)
     model = profile(onnx_file, name=name, input_shapes=_shapes(shapes), batch=batch, fuse=not no_fuse)
-    if output is not None:
-        write_atomically(output, render(model))
+    if target is not None:
+        target.write(render(model))
     if as_json:
         print_json(model)
     elif output is None:

@@ -17,6 +17,7 @@ def command(format_: str, as_json: bool) -> int:
     from pydantic import BaseModel
 
     from placer.exits.policy import PolicyFile
+    from placer.instance.descriptions import DescribedSchema
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
     from placer.instance.model import Model
@@ -33,5 +34,5 @@ def command(format_: str, as_json: bool) -> int:
         "exit-policy": PolicyFile,
         "plan": Plan,
     }
-    print_json(models[format_].model_json_schema())
+    print_json(models[format_].model_json_schema(schema_generator=DescribedSchema))
     return 0

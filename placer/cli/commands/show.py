@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, instance_option, json_option, open_plan, print_json
+from placer.api import open_plan
+from placer.cli.common import claim_output, instance_option, json_option, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME
 
 
 @click.command("show")
-@click.argument("thing")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw it to an .svg or .png file.")
+@click.argument("thing", type=FILE_OR_NAME)
+@click.option("--picture", type=FILE, help="Draw it to an .svg or .png file.")
 @click.option("--force", is_flag=True, help="Overwrite an existing picture.")
 @instance_option
 @json_option
@@ -19,15 +21,16 @@ def command(thing: str, picture: Path | None, force: bool, instance: str | None,
     """Show THING: an instance, a model, a device type, a radio or a plan; a file or a shipped name."""
     from placer.cli.output.show import identify, show_entry, show_instance, show_plan
 
-    check_output(picture, force)
+    drawing = claim_output(picture, force)
     kind, path = identify(thing)
     if kind == "plan":
-        plan, compiled, _ = open_plan(thing, instance)
-        data = show_plan(plan, compiled, picture, as_json)
+        opened = open_plan(thing, instance)
+        plan, compiled = opened.plan, opened.compiled
+        data = show_plan(plan, compiled, drawing, as_json)
     elif kind == "instance":
-        data = show_instance(thing, picture, as_json)
+        data = show_instance(thing, drawing, as_json)
     else:
-        data = show_entry(kind, path, picture, as_json)
+        data = show_entry(kind, path, drawing, as_json)
     if as_json:
         print_json(data)
     return 0

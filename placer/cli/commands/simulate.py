@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import click
 
-from placer.cli.common import evaluation_json, instance_option, json_option, open_plan, print_json, replication_bar
+from placer import api
+from placer.cli.common import evaluation_json, instance_option, json_option, print_json, replication_bar
+from placer.cli.parameters import FILE_OR_NAME, Number
 
 
 @click.command("simulate")
-@click.argument("plan_file", metavar="PLAN")
+@click.argument("plan_file", metavar="PLAN", type=FILE_OR_NAME)
 @click.option("--jobs", type=click.IntRange(100, 10**9), default=100_000, show_default=True, help="Jobs a replication.")
 @click.option("--replications", type=click.IntRange(1, 100_000), default=10, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option("--level", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
-@click.option("--relative-half-width", type=click.FloatRange(1e-5, 1), help="Add replications until it is reached.")
+@click.option("--level", type=Number(0.5, 0.9999), default=0.99, show_default=True, help="Confidence.")
+@click.option("--relative-half-width", type=Number(1e-5, 1), help="Add replications until it is reached.")
 @click.option(
-    "--executor", default="processes", show_default=True, help="serial, processes[:N], threads[:N], dask:ADDRESS."
+    "--executor",
+    default="auto",
+    show_default=True,
+    help="auto (threads), serial, processes[:N], threads[:N], dask:ADDRESS.",
 )
 @instance_option
 @json_option
@@ -32,27 +37,38 @@ def command(
 ) -> int:
     """Simulate PLAN: loss, throughput, response times with intervals, beside the analytic evaluator.
 
-    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval.
+    Exit code 1 when a limit is violated, 3 when a limit lies inside its interval. Ctrl-C keeps the replications that
+    are done; exit code 3 then, and the output says that it is partial.
     """
     from placer.cli.output import plan as report
-    from placer.evaluation.simulated import Request, simulate_plan
     from placer.simulation.executors import open_executor
 
-    plan, compiled, _ = open_plan(plan_file, instance)
-    request = Request(jobs, replications, seed, level, relative_half_width)
-
     with open_executor(executor) as pool, replication_bar(not as_json) as tell:
-        found = simulate_plan(plan, compiled, request, pool, tell)
-    statuses = {check.status for check in found.evaluation.checks}
-    code = 1 if "violated" in statuses else 3 if "undecided" in statuses else 0
+        found = api.simulate(
+            plan_file,
+            instance,
+            jobs=jobs,
+            replications=replications,
+            seed=seed,
+            level=level,
+            relative_half_width=relative_half_width,
+            executor=pool,
+            progress=tell,
+            keep_finished=True,
+        )
+    seen = found.simulation
+    assert seen.simulation is not None
+    code = seen.exit_code
     if as_json:
         data = {
-            "simulation": evaluation_json(found.evaluation),
+            "simulation": evaluation_json(seen),
             "analytic": evaluation_json(found.analytic),
             "disagreements": found.disagreements,
-            "replications": found.result.replications,
-            "events": found.result.events,
-            "seed": found.result.seed,
+            "replications": seen.simulation.replications,
+            "planned": seen.simulation.planned,
+            "partial": seen.simulation.partial,
+            "events": seen.simulation.events,
+            "seed": seen.simulation.seed,
             "level": level,
             "exit_code": code,
         }
@@ -60,11 +76,11 @@ def command(
         return code
     out = report.console()
     report.print_times(found.analytic, out)
-    report.print_times(found.evaluation, out)
+    report.print_times(seen, out)
     for line in found.disagreements:
         out.print(f"differs  {line}", markup=False)
-    report.print_checks(found.evaluation, out)
-    for check in found.evaluation.checks:
-        if check.status == "undecided":
-            out.print(f"UNDECIDED {check.message}", markup=False)
+    if seen.simulation.partial:
+        done = f"{seen.simulation.replications} of {seen.simulation.planned} replications"
+        out.print(f"partial: {done}; interrupted", markup=False)
+    report.print_checks(seen, out)
     return code

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from placer.cli.common import check_output, json_option, print_json
+from placer.cli.common import claim_output, json_option, print_json
+from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 if TYPE_CHECKING:
     from placer.splitting.questions import Asked
@@ -68,7 +69,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("split")
-@click.argument("model", required=False)
+@click.argument("model", required=False, type=FILE_OR_NAME)
 @_options
 @click.option(
     "--method",
@@ -80,14 +81,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--objective", type=click.Choice(("latency", "energy", "throughput")), default="latency", show_default=True
 )
-@click.option(
-    "--server-load", type=click.FloatRange(1e-3, 1e6), default=1.0, show_default=True, help="Times the server's times."
-)
+@click.option("--server-load", type=Number(1e-3, 1e6), default=1.0, show_default=True, help="Times the server's times.")
 @click.option(
     "--rate", metavar="RATE", callback=_quantity("RATE"), help='Requests that must fit: "10 /s". dads switches by it.'
 )
-@click.option("--users", help="Share the server among N such devices, or those of a file.")
-@click.option("--compress", help="Ways to shrink tensors at the cut: a file or a shipped name (bottlenet).")
+@click.option("--users", type=FILE_OR_NAME, help="Share the server among N such devices, or those of a file.")
+@click.option(
+    "--compress", type=FILE_OR_NAME, help="Ways to shrink tensors at the cut: a file or a shipped name (bottlenet)."
+)
 @click.option(
     "--max-accuracy-loss",
     metavar="SHARE",
@@ -96,19 +97,17 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="With --compress.",
 )
-@click.option("--table", type=click.Path(path_type=Path), help="Write the split table here (JSON).")
+@click.option("--table", type=FILE, help="Write the split table here (JSON).")
 @click.option("--force", is_flag=True, help="Overwrite an existing table.")
-@click.option("--trace", help="Replay re-splitting over this trace: a CSV file or a shipped name.")
+@click.option("--trace", type=FILE_OR_NAME, help="Replay re-splitting over this trace: a CSV file or a shipped name.")
 @click.option(
     "--noise",
-    type=click.FloatRange(0, 3),
+    type=Number(0, 3),
     default=0.2,
     show_default=True,
     help="With --trace: spread of measured rates.",
 )
-@click.option(
-    "--margin", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="With --trace: hysteresis."
-)
+@click.option("--margin", type=Number(0, 1), default=0.05, show_default=True, help="With --trace: hysteresis.")
 @click.option(
     "--switch-cost",
     metavar="TIME",
@@ -120,9 +119,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="With --trace: of the noise."
 )
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds of the MILP."
-)
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds of the MILP.")
 @json_option
 def command(**given: Any) -> int:
     """Cut MODEL (a file or a shipped name) between a device and a server.
@@ -141,13 +138,12 @@ def command(**given: Any) -> int:
     table, force = given.pop("table"), given.pop("force")
     asked = Asked(**given)
     _check_usage(asked, table)
-    check_output(table, force)
+    target = claim_output(table, force)
     found = ask(asked)
-    if table is not None and found.table is not None:
-        from placer.files import write_atomically
+    if target is not None and found.table is not None:
         from placer.splitting.table import dump_table
 
-        write_atomically(table, dump_table(found.table))
+        target.write(dump_table(found.table))
     if as_json:
         print_json(found.data())
         return found.exit_code

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from placer.cli.common import check_output, json_option, list_methods, print_json, replication_bar
+from placer.cli.common import claim_output, json_option, list_methods, print_json, replication_bar
+from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 
 @click.command("sweep")
-@click.argument("instance")
+@click.argument("instance", type=FILE_OR_NAME)
 @click.option(
     "--vary",
     multiple=True,
@@ -20,18 +20,16 @@ from placer.cli.common import check_output, json_option, list_methods, print_jso
     help="Field and values, such as services.NAME.arrivals=1:20:20; start:stop:count[:log] or a list a,b,c, "
     "a unit at the end. Several make a grid.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table here (.json or .csv).")
-@click.option("--picture", type=click.Path(path_type=Path), help="Plot it to an .svg, .png or .pdf file.")
+@click.option("-o", "--output", type=FILE, help="Write the table here (.json or .csv).")
+@click.option("--picture", type=FILE, help="Plot it to an .svg, .png or .pdf file.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--objective", "objectives", multiple=True, help="Objective; several are taken in order.")
 @click.option("--method", default="auto", show_default=True, help="Planner; 'placer sweep --methods' lists them.")
 @click.option(
     "--methods", is_flag=True, is_eager=True, expose_value=False, callback=list_methods, help="List the planners."
 )
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="Seconds per point."
-)
-@click.option("--gap", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
+@click.option("--time-limit", type=SECONDS, default=60.0, show_default=True, help="Seconds per point.")
+@click.option("--gap", type=Number(0, 1), default=0.0, show_default=True, help="Relative gap to stop at.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of solver, simulation.")
 @click.option("--simulate", "simulated", is_flag=True, help="Judge each plan by simulation too.")
 @click.option("--jobs", type=click.IntRange(100, 10**9), default=100_000, show_default=True, help="With --simulate.")
@@ -67,16 +65,14 @@ def command(
     Ctrl-C keeps the points that are done. Exit code 0 when there is a plan at any point, 1 when every point is
     infeasible, 3 when none was answered.
     """
-    from placer.evaluation.simulated import Request
-    from placer.planning.request import Options
+    from placer.evaluation.runs import Runs
+    from placer.planning.request import Request
     from placer.simulation.executors import open_executor
     from placer.solver.progress import Limits
     from placer.sweep.grid import read_grid
     from placer.sweep.run import run_sweep
     from placer.sweep.tables import as_data, format_of, write_sweep
 
-    for file in (output, picture):
-        check_output(file, force)
     if output is not None:
         format_of(output)
     if picture is not None:
@@ -84,23 +80,19 @@ def command(
 
         check_suffix(picture)
         new_figure(1.0, 1.0)  # a missing extra is said before hours of planning
+    table, drawing = claim_output(output, force), claim_output(picture, force)
     grid = read_grid(instance, vary)
-    options = Options(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
-    request = Request(jobs, replications, seed) if simulated else None
-    # workers that Ctrl-C ends hold a lock of Pyomo's, which Python's tracker frees: no news for the user
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    with open_executor(executor) as pool:
-        with replication_bar(not as_json, "points") as tell:
-            sweep = run_sweep(grid, options, simulation=request, executor=pool, progress=tell)
-        if sweep.stopped is not None:
-            _end_workers()
+    options = Request(objectives=objectives, method=method, limits=Limits(time_limit, gap, 1, seed))
+    request = Runs(jobs, replications, seed) if simulated else None
+    with open_executor(executor) as pool, replication_bar(not as_json, "points") as tell:
+        sweep = run_sweep(grid, options, simulation=request, executor=pool, progress=tell)
     # a sweep stopped before its first point leaves what is there
-    if output is not None and sweep.rows:
-        write_sweep(sweep, output)
-    if picture is not None and sweep.rows:
+    if table is not None and sweep.rows:
+        write_sweep(sweep, table)
+    if drawing is not None and sweep.rows:
         from placer.pictures.sweep import picture as draw
 
-        draw(sweep, picture)
+        draw(sweep, drawing)
     if as_json:
         print_json(as_data(sweep))
         return sweep.exit_code
@@ -113,11 +105,3 @@ def command(
         if file is not None and sweep.rows:
             out.print(f"written to {file}", markup=False)
     return sweep.exit_code
-
-
-def _end_workers() -> None:
-    """Nobody waits for points whose answers are not wanted any more: end the processes of this command's pool."""
-    import multiprocessing
-
-    for process in multiprocessing.active_children():
-        process.terminate()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
 
 from placer.cli.common import plain
 from placer.evaluation.checks import Check
+from placer.evaluation.checks import exit_code as code_of
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,7 @@ class Judgement:
 
 def exit_code(judgements: Sequence[Judgement]) -> int:
     """0 when every plan keeps its limits, 1 when one does not, 3 when one is undecided."""
-    if any(judgement.count("violated") for judgement in judgements):
-        return 1
-    return 3 if any(judgement.count("undecided") for judgement in judgements) else 0
+    return code_of(check for judgement in judgements for check in judgement.checks)
 
 
 def text(judgements: Sequence[Judgement]) -> str:
@@ -59,6 +58,7 @@ def as_json(judgements: Sequence[Judgement]) -> str:
             "file": judgement.file,
             "evaluator": judgement.evaluator,
             "feasible": exit_code([judgement]) == 0,
+            "excess": sum(check.relative_excess for check in judgement.checks),
             "checks": [{**plain(check), "excess": plain(check.excess)} for check in judgement.checks],
         }
         for judgement in judgements
@@ -68,33 +68,34 @@ def as_json(judgements: Sequence[Judgement]) -> str:
 
 def junit(judgements: Sequence[Judgement]) -> str:
     """JUnit XML: a suite a plan, a test case a check."""
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
+    import xml.etree.ElementTree as ET
+
+    suites = ET.Element("testsuites")
     for judgement in judgements:
-        skipped = judgement.count("skipped") + judgement.count("waived")
-        failures = judgement.count("violated") + judgement.count("undecided")
-        lines.append(
-            f'  <testsuite name={quoteattr(_clean(judgement.file))} tests="{len(judgement.checks)}" '
-            f'failures="{failures}" skipped="{skipped}">'
-        )
+        figures = {
+            "tests": len(judgement.checks),
+            "failures": judgement.count("violated") + judgement.count("undecided"),
+            "skipped": judgement.count("skipped") + judgement.count("waived"),
+        }
+        counts = {name: str(figure) for name, figure in figures.items()}
+        suite = ET.SubElement(suites, "testsuite", {"name": _clean(judgement.file), **counts})
         for check in judgement.checks:
-            name = quoteattr(_clean(f"{check.kind} {check.subject}"))
-            lines.append(f"    <testcase classname={quoteattr('placer.' + check.kind)} name={name}>")
-            message = quoteattr(_clean(check.message))
+            name, message = _clean(f"{check.kind} {check.subject}"), _clean(check.message)
+            case = ET.SubElement(suite, "testcase", classname=f"placer.{check.kind}", name=name)
             if check.status in ("violated", "undecided"):
-                lines.append(f"      <failure type={quoteattr(check.status)} message={message}/>")
+                ET.SubElement(case, "failure", type=check.status, message=message)
             elif check.status in ("skipped", "waived"):
-                lines.append(f"      <skipped message={message}/>")
+                ET.SubElement(case, "skipped", message=message)
             else:
-                lines.append(f"      <system-out>{escape(_clean(check.message))}</system-out>")
-            lines.append("    </testcase>")
-        lines.append("  </testsuite>")
-    return "\n".join([*lines, "</testsuites>"]) + "\n"
+                ET.SubElement(case, "system-out").text = message
+    ET.indent(suites)
+    # written by hand: the library's own declaration names the encoding of the terminal
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
 
 def _clean(message: str) -> str:
     """Leave out what XML 1.0 cannot hold."""
-    allowed = (c in "\t\n" or (" " <= c < "\ufffe" and not "\ud800" <= c <= "\udfff") for c in message)
-    return "".join(c if ok else "?" for c, ok in zip(message, allowed, strict=True))
+    return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", message)
 
 
 def github(judgements: Sequence[Judgement]) -> str:

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from placer.cli.output.plan import console
+from placer.cli.output.table import table
 from placer.exits.report import Report
 from placer.exits.schedulers import Task
 from placer.exits.sweep import Axis, Point, Skipped
@@ -60,12 +59,8 @@ def print_reports(task: Task, reports: Sequence[Report], skipped: Sequence[Skipp
         f"{task.profile.name}: {station.rate:.6g} /s, buffer {station.capacity}, loss at most "
         f"{show_fraction(task.max_loss)}"
     )
-    table = Table(title=title, title_justify="left")
-    table.add_column("method", no_wrap=True)
-    for column in ("accuracy", "bound", "loss %: formula", "exact", "simulated", "latency", "busy", "limit"):
-        table.add_column(column)
-    for report in reports:
-        table.add_row(
+    rows = [
+        (
             report.method,
             _number(report.accuracy),
             _number(report.bound),
@@ -76,7 +71,10 @@ def print_reports(task: Task, reports: Sequence[Report], skipped: Sequence[Skipp
             f"{100 * report.utilisation:.1f} %",
             _VERDICT[report.keeps],
         )
-    out.print(table)
+        for report in reports
+    ]
+    figures = ("accuracy", "bound", "loss %: formula", "exact", "simulated", "latency", "busy", "limit")
+    out.print(table(title, ("method", *figures), rows, whole=("method",)))
     if task.profile.table is not None:
         out.print("planned on the calibration split, reported on the test split")
     out.print("bound: best accuracy of any single-exit policy by queue length within the limit (semi-Markov optimum);")
@@ -148,11 +146,7 @@ def print_sweep(task: Task, axis: Axis, points: Sequence[Point], picture: Path |
     """Print accuracy and loss of every method at every value."""
     out = console()
     names = list(dict.fromkeys(report.method for point in points for report in point.reports))
-    table = Table(title=f"{task.profile.name}: accuracy (loss)", title_justify="left")
-    table.add_column(axis)
-    table.add_column("bound")
-    for name in names:
-        table.add_column(name)
+    rows = []
     for point in points:
         by_name = {report.method: report for report in point.reports}
         cells = [
@@ -160,8 +154,8 @@ def print_sweep(task: Task, axis: Axis, points: Sequence[Point], picture: Path |
             for name in names
         ]
         value = f"{point.value:.6g} /s" if axis == "arrivals" else show_fraction(point.value)
-        table.add_row(value, _number(point.reports[0].bound) if point.reports else "–", *cells)
-    out.print(table)
+        rows.append((value, _number(point.reports[0].bound) if point.reports else "–", *cells))
+    out.print(table(f"{task.profile.name}: accuracy (loss)", (axis, "bound", *names), rows))
     for skip in {(s.method, s.reason) for point in points for s in point.skipped if not s.infeasible}:
         out.print(f"{skip[0]}: {skip[1]}", markup=False)
     if task.profile.assumed:

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from placer.evaluation.evaluate import Evaluation
+from placer.cli.output.table import table
+from placer.evaluation.checks import Status
+from placer.evaluation.evaluation import Evaluation
+from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.units import show_bytes, show_fraction, show_joules, show_seconds
+from placer.planning.methods import DETERMINISTIC
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
     from placer.plan.plan import ObjectiveResult, Plan
-    from placer.planning.outcome import Outcome
+    from placer.planning.answer import Answer
 
 _SHOW: dict[str, Callable[[float], str]] = {
     "s": show_seconds,
     "J": show_joules,
     "s/s": lambda value: f"{value:.4g}",
+    "requests/s": lambda value: f"{value:.4g} requests/s",
     "1": show_fraction,
 }
 
-
-ACCURACY = "accuracy"
+_WORDS: tuple[tuple[str, Status], ...] = (("VIOLATED", "violated"), ("UNDECIDED", "undecided"), ("skipped ", "skipped"))
 
 
 def console(err: bool = False) -> Console:
     """A console of stable width where the output is no terminal."""
+    from rich.console import Console
+
     stream = sys.stderr if err else sys.stdout
     return Console(stderr=err, width=None if stream.isatty() else 110, highlight=False)
 
@@ -41,25 +48,30 @@ def value_text(value: float, unit: str) -> str:
     return _SHOW[unit](value) if unit in _SHOW else f"{value:.6g}"
 
 
+def shown(name: str, value: float, unit: str) -> str:
+    """The value of an objective for people: accuracy is a plain number, loss a percentage."""
+    return f"{value:.4g}" if name == "accuracy" and not math.isnan(value) else value_text(value, unit)
+
+
 def objective_text(result: ObjectiveResult) -> str:
-    """One line on an objective: value, bound, gap."""
-    if result.name == ACCURACY:  # minimised as what is missing to 1
-        line = f"accuracy: {1.0 - result.value:.4g}"
-        return line + (" (no bound is proven)" if result.bound is None else f", at most {1.0 - result.bound:.4g}")
-    line = f"{result.name}: {value_text(result.value, result.unit)}"
+    """One line on an objective: value, bound, gap; beside a throughput how long its slowest stage is busy."""
+    line = f"{result.name}: {shown(result.name, result.value, result.unit)}"
+    if result.unit == "requests/s" and result.value > 0:
+        line += f", slowest stage busy {show_seconds(1.0 / result.value)} a request"
+    if result.value_of is not None:
+        line += f" ({result.value_of})"
     if result.bound is None or result.gap is None:
         return f"{line} (no bound is proven)"
-    whose = "" if result.bound_of is None else f" (of {result.bound_of})"
     if result.gap == 0:
-        return f"{line} (proven optimal{whose.replace(' (of', ' for').rstrip(')') if whose else ''})"
-    return f"{line}, bound {value_text(result.bound, result.unit)}{whose}, gap {show_fraction(result.gap)}"
+        return f"{line} (proven optimal{'' if result.bound_of is None else f' for {result.bound_of}'})"
+    whose = "" if result.bound_of is None else f" (of {result.bound_of})"
+    bound = shown(result.name, result.bound, result.unit)
+    return f"{line}, bound {bound}{whose}, gap {show_fraction(result.gap)}"
 
 
 def print_plan(plan: Plan, out: Console) -> None:
     """Print the fragments of every service and the objectives."""
-    table = Table(title=f"Plan of {plan.instance.name}", title_justify="left")
-    for column in ("service", "device", "layers", "sends to"):
-        table.add_column(column)
+    rows = []
     for service in plan.services:
         name = service.service + (f" ({service.alternative})" if service.alternative != "default" else "")
         for fragment in service.fragments:
@@ -71,9 +83,9 @@ def print_plan(plan: Plan, out: Console) -> None:
                 for t in service.transfers
                 if (t.after if t.tensor == "result" else t.tensor) in fragment.layers
             ]
-            table.add_row(name, device, layers, "; ".join(ways))
+            rows.append((name, device, layers, "; ".join(ways)))
             name = ""
-    out.print(table)
+    out.print(table(f"Plan of {plan.instance.name}", ("service", "device", "layers", "sends to"), rows))
     certificate = plan.certificate
     for result in certificate.objectives:
         out.print(objective_text(result), markup=False)
@@ -103,20 +115,9 @@ def print_plan(plan: Plan, out: Console) -> None:
 
 def print_metrics(evaluation: Evaluation, out: Console) -> None:
     """Print the metrics per service and per device."""
-    table = Table(title=f"Services ({evaluation.evaluator} evaluator)", title_justify="left")
-    for column in (
-        "service",
-        "latency",
-        "processing",
-        "transfer",
-        "energy",
-        "accuracy",
-        "offered",
-        "devices",
-    ):
-        table.add_column(column, justify="left" if column == "service" else "right")
-    for service in evaluation.services:
-        table.add_row(
+    figures = ("latency", "processing", "transfer", "energy", "accuracy", "offered", "devices")
+    services = [
+        (
             service.name,
             show_seconds(service.latency),
             show_seconds(service.processing),
@@ -126,97 +127,119 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
             "–" if math.isnan(service.rate) else f"{service.rate:.4g} /s",
             str(service.devices),
         )
-    out.print(table)
+        for service in evaluation.services
+    ]
+    out.print(table(f"Services ({evaluation.evaluator} evaluator)", ("service", *figures), services, right=figures))
     print_times(evaluation, out)
-    table = Table(title="Devices", title_justify="left")
-    for column in ("device", "layers", "memory", "of", "utilisation"):
-        table.add_column(column, justify="left" if column == "device" else "right")
+    devices = []
     for device in evaluation.devices:
         use = ", ".join(
             show_fraction(value) if len(device.utilisation) == 1 else f"{unit} {show_fraction(value)}"
             for unit, value in device.utilisation.items()
         )
         memory, free = show_bytes(device.memory), show_bytes(device.free_memory)
-        table.add_row(device.name, str(device.layers), memory, free, use)
-    out.print(table)
+        devices.append((device.name, str(device.layers), memory, free, use))
+    figures_of_devices = ("layers", "memory", "of", "utilisation")
+    out.print(table("Devices", ("device", *figures_of_devices), devices, right=figures_of_devices))
 
 
 def print_times(evaluation: Evaluation, out: Console) -> None:
     """Print loss and response times under random arrivals, with intervals where they were simulated."""
     if not evaluation.times:
         return
-    table = Table(title=f"Under random arrivals ({evaluation.evaluator} evaluator)", title_justify="left")
-    for column in ("service", "offered", "throughput", "loss ratio", "response time", "p95", "sum of sojourns"):
-        table.add_column(column, justify="left" if column == "service" else "right")
+    figures = ("offered", "throughput", "loss ratio", "response time", "p95", "sum of sojourns")
+    rows = []
     for times in evaluation.times:
         loss, response = show_fraction(times.loss_ratio), show_seconds(times.response_time)
         if times.loss_interval > 0:
             loss += f" ± {show_fraction(times.loss_interval)}"
         if times.response_interval > 0:
             response += f" ± {show_seconds(times.response_interval)}"
-        table.add_row(
-            times.name,
-            f"{times.offered:.4g} /s",
-            f"{times.throughput:.4g} /s",
-            loss,
-            response,
-            "–" if math.isnan(times.p95) else show_seconds(times.p95),
-            show_seconds(times.sum_of_sojourns),
-        )
-    out.print(table)
+        rates = (f"{times.offered:.4g} /s", f"{times.throughput:.4g} /s")
+        p95 = "–" if math.isnan(times.p95) else show_seconds(times.p95)
+        rows.append((times.name, *rates, loss, response, p95, show_seconds(times.sum_of_sojourns)))
+    title = f"Under random arrivals ({evaluation.evaluator} evaluator)"
+    out.print(table(title, ("service", *figures), rows, right=figures))
     for station in evaluation.stations:
         if station.loss_ratio > 1e-6:
             line = f"{station.name}: busy {show_fraction(station.utilisation)}, turns away "
             out.print(line + show_fraction(station.loss_ratio), markup=False)
 
 
-def print_baselines(outcome: Outcome, beside: Mapping[str, Outcome | None], name: str, unit: str, out: Console) -> None:
+def print_answer(answer: Answer, output: Path | None) -> None:
+    """Print all that ``placer plan`` says: the plan, what it does, what stands beside it, its limits."""
+    out = console()
+    print_plan(answer.plan, out)
+    print_metrics(answer.evaluation, out)
+    print_baselines(answer, out)
+    print_checks(answer.evaluation, out)
+    print_assumptions(answer.assumed, out)
+    if output is not None:
+        out.print(f"written to {output}", markup=False)
+    if not answer.evaluation.feasible:
+        method, judge = answer.request.method, answer.evaluation.evaluator
+        line = f"This plan breaks limits, by the {judge} evaluator."
+        if method in ("auto", "loss", "joint-exits"):
+            line += " No plan was found that keeps all; this one breaks them least of those that were looked at."
+        else:
+            line += f" Method {method} does not look at them all; auto searches for plans that keep them."
+        out.print(line, markup=False)
+
+
+def print_baselines(answer: Answer, out: Console) -> None:
     """Print baselines beside a plan, and say plainly when not splitting wins."""
-    value = outcome.evaluation.objectives[name]
-    table = Table(title=f"Beside it ({name})", title_justify="left")
-    for column in ("placement", name, "against the plan", "keeps all limits"):
-        table.add_column(column)
-
-    def shown(figure: float) -> str:
-        return f"{1.0 - figure:.4g}" if name == ACCURACY else value_text(figure, unit)
-
-    table.add_row("the plan", shown(value), "", "yes" if outcome.evaluation.feasible else "no")
-    for title, other in beside.items():
-        if other is None:
-            reason = "no node is large enough" if "node" in title else "no cloud device"
-            table.add_row(title, "–", "", "no such placement was found" if name == "loss" else reason)
+    name = answer.request.objectives[0]
+    unit = OBJECTIVES[name].unit
+    value = answer.evaluation.objectives[name]
+    rows = [("the plan", shown(name, value, unit), "", _kept(answer.evaluation))]
+    for one in answer.baselines:
+        if one.outcome is None:
+            rows.append((one.title, "–", "", one.reason))
             continue
-        theirs = other.evaluation.objectives[name]
-        ratio = f"× {theirs / value:.3g}" if value > 0 and math.isfinite(theirs) else ""
-        if name == "loss" and theirs > 0:
-            ratio = f"the plan loses {show_fraction(1.0 - value / theirs)} less"
-        if name == ACCURACY and math.isfinite(theirs):
-            ratio = f"{theirs - value:+.4g} for the plan"
-        broken = other.evaluation.violations
-        table.add_row(title, shown(theirs), ratio, "yes" if not broken else f"no: {broken[0].message}")
-    out.print(table)
-    split = any(len({f.device for f in service.fragments}) > 1 for service in outcome.plan.services)
-    whole = beside.get("each service whole on one node")
-    if not split:
+        judged = one.outcome.evaluation
+        theirs = judged.objectives[name]
+        rows.append((one.title, shown(name, theirs, unit), against(name, value, theirs), _kept(judged)))
+    out.print(table(f"Beside it ({name})", ("placement", name, "against the plan", "keeps all limits"), rows))
+    if name not in DETERMINISTIC:
+        return
+    whole = next((one.outcome for one in answer.baselines if one.key == "single_node"), None)
+    if not any(len({f.device for f in service.fragments}) > 1 for service in answer.plan.services):
         out.print("Do not split: each service is best whole on one node.")
-    elif whole is not None and whole.evaluation.feasible and whole.evaluation.objectives[name] <= value * (1 + 1e-9):
+    elif whole is not None and whole.evaluation.feasible and _as_good(whole.evaluation, answer.evaluation, name):
         out.print("Do not split: whole networks on one node are as good as this plan.")
 
 
+def against(name: str, value: float, theirs: float) -> str:
+    """How another placement's value of an objective stands against the plan's; empty when that cannot be said."""
+    if not (math.isfinite(value) and math.isfinite(theirs)):
+        return ""
+    if name == "loss":
+        return f"the plan loses {show_fraction(1.0 - value / theirs)} less" if theirs > 0 else ""
+    if name == "accuracy":
+        return f"{value - theirs:+.4g} for the plan"
+    return f"× {theirs / value:.3g}" if value > 0 else ""
+
+
+def _as_good(one: Evaluation, other: Evaluation, name: str) -> bool:
+    return one.costs[name] <= other.costs[name] * (1 + 1e-9)
+
+
+def _kept(evaluation: Evaluation) -> str:
+    broken = evaluation.violations
+    return f"no: {broken[0].message}" if broken else "yes" if evaluation.feasible else "undecided"
+
+
 def print_checks(evaluation: Evaluation, out: Console) -> None:
-    """Print violations and what was skipped, and the count of what was kept."""
-    for check in evaluation.violations:
-        out.print(f"VIOLATED {check.message}", markup=False)
-    for check in evaluation.skipped:
-        out.print(f"skipped  {check.message}", markup=False)
-    kept = sum(check.status == "ok" for check in evaluation.checks)
-    out.print(
-        f"{kept} limits kept, {len(evaluation.violations)} violated, {len(evaluation.skipped)} skipped",
-        markup=False,
-    )
+    """Print what is violated, undecided and skipped, and the count of what was kept."""
+    for word, status in _WORDS:
+        for check in evaluation.having(status):
+            out.print(f"{word} {check.message}", markup=False)
+    counts = [f"{len(evaluation.having('ok'))} limits kept", f"{len(evaluation.violations)} violated"]
+    counts += [f"{len(evaluation.undecided)} undecided"] if evaluation.undecided else []
+    out.print(", ".join([*counts, f"{len(evaluation.skipped)} skipped"]), markup=False)
 
 
-def print_assumptions(lines: list[str], out: Console) -> None:
+def print_assumptions(lines: Sequence[str], out: Console) -> None:
     """Print the assumed figures that a result rests on."""
     if lines:
         out.print(f"Assumed figures ({len(lines)}):", markup=False)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from placer.cli.common import evaluation_json, read_compiled
+
+from placer.api import compiled_of
+from placer.cli.common import evaluation_json
 from placer.cli.output import plan as report
+from placer.cli.output.table import table
 from placer.errors import InputError
 from placer.evaluation.evaluate import evaluate
+from placer.files import Output
 from placer.instance.compiled import Compiled
-from placer.instance.library import FORMATS, Kind, find_shipped, shipped_names
+from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shipped_names
 from placer.instance.model import Model
-from placer.instance.reading import Strict, read_document, unknown, validate
+from placer.instance.reading import Strict, kind_of, read_document, unknown, validate
 from placer.instance.units import show_bytes, show_macs, show_rate
-from placer.plan.plan import Plan
+from placer.plan.files import MIGRATIONS
+from placer.plan.plan import PLAN_FORMAT, Plan
 
 _KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "exit profile")
 
@@ -29,13 +35,15 @@ def identify(thing: str) -> tuple[str, Path]:
         InputError: when it is nothing that placer knows.
     """
     path = Path(thing)
-    if path.is_file():
-        data = read_document(path, thing).data
+    if is_file(path):
+        document = read_document(path, thing)
+        data = document.data
         stated = data.get("format") if isinstance(data, dict) else None
-        formats = {"placer/instance/1": "instance", "placer/plan/1": "plan"}
+        formats = {"placer/instance/1": "instance"} | dict.fromkeys((*MIGRATIONS, PLAN_FORMAT), "plan")
         formats |= {name: kind for kind, name in FORMATS.items()}
-        if stated not in formats:
-            raise InputError(f"{thing}: " + unknown("format", str(stated), list(formats)))
+        if not isinstance(stated, str) or stated not in formats:
+            said = stated if isinstance(stated, str) else kind_of(stated)
+            raise InputError([document.problem(unknown("format", said, list(formats)), ("format",))])
         return formats[stated], path
     for kind in _KINDS:
         shipped = find_shipped(thing, kind)
@@ -44,7 +52,7 @@ def identify(thing: str) -> tuple[str, Path]:
     raise InputError(unknown("name", thing, [name for kind in _KINDS for name in shipped_names(kind)]))
 
 
-def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: bool) -> dict[str, Any]:
+def show_plan(plan: Plan, compiled: Compiled, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show a plan with its metrics."""
     evaluation = evaluate(plan, compiled)
     if picture is not None:
@@ -59,9 +67,9 @@ def show_plan(plan: Plan, compiled: Compiled, picture: Path | None, as_json: boo
     return {"plan": plan.model_dump(mode="json"), "evaluation": evaluation_json(evaluation)}
 
 
-def show_instance(thing: str, picture: Path | None, as_json: bool) -> dict[str, Any]:
+def show_instance(thing: str, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show devices, radios, links and services of an instance."""
-    compiled = read_compiled(thing)
+    compiled = compiled_of(thing)
     if picture is not None:
         from placer.pictures.plan import picture_of_instance
 
@@ -74,46 +82,38 @@ def show_instance(thing: str, picture: Path | None, as_json: bool) -> dict[str, 
 
 def _print_instance(compiled: Compiled, out: Console) -> None:
     instance = compiled.instance
-    table = Table(title=instance.file.title or instance.name, title_justify="left")
-    for column in ("device", "type", "free memory", "compute units", "buffer", "reaches in one hop"):
-        table.add_column(column)
+    devices = []
     names = compiled.device_names
     for index, device in enumerate(instance.devices):
         near = sorted({names[arc.head] for arc in compiled.topology.arcs if arc.tail == index})
         units = ", ".join(station.unit for station in compiled.stations if station.device == index) or "relays only"
         shown = ", ".join(near[:6]) + (f" and {len(near) - 6} more" if len(near) > 6 else "")
         buffer = "unlimited" if device.buffer is None else str(device.buffer)
-        table.add_row(device.name, device.type, show_bytes(compiled.memory[index]), units, buffer, shown)
-    out.print(table)
+        devices.append((device.name, device.type, show_bytes(compiled.memory[index]), units, buffer, shown))
+    of_devices = ("device", "type", "free memory", "compute units", "buffer", "reaches in one hop")
+    out.print(table(instance.file.title or instance.name, of_devices, devices))
     for radio in instance.radios:
         line = f"radio {radio.name}: {show_rate(radio.rate)} goodput, range {radio.range:g} m"
         out.print(line + (f", channel {radio.channel}" if radio.channel else ""), markup=False)
     for link in instance.links:
         rate = show_rate(link.rate * link.goodput)
         out.print(f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms", markup=False)
-    table = Table(title="Services", title_justify="left")
-    for column in ("service", "model", "layers", "work", "weights", "source → sink", "promises"):
-        table.add_column(column)
+    services = []
     for position, service in enumerate(instance.services):
         variant = compiled.variants[compiled.service_variants[position][0]]
         rate = "" if service.arrivals is None else f"{service.arrivals.mean_rate:.4g} /s {service.arrivals.process}"
         promises = [rate] if rate else []
         promises += [f"deadline {service.deadline * 1e3:g} ms"] if service.deadline is not None else []
         promises += [f"loss ≤ {service.max_loss * 100:g} %"] if service.max_loss is not None else []
-        table.add_row(
-            service.name,
-            service.model,
-            str(len(variant)),
-            show_macs(variant.macs.sum()),
-            show_bytes(variant.weights.sum()),
-            f"{service.source} → {service.result_device}",
-            ", ".join(promises),
-        )
-    out.print(table)
+        work, weights = show_macs(variant.macs.sum()), show_bytes(variant.weights.sum())
+        way = f"{service.source} → {service.result_device}"
+        services.append((service.name, service.model, str(len(variant)), work, weights, way, ", ".join(promises)))
+    of_services = ("service", "model", "layers", "work", "weights", "source → sink", "promises")
+    out.print(table("Services", of_services, services))
     out.print(f"objective: {', '.join(instance.file.objective)}", markup=False)
 
 
-def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> dict[str, Any]:
+def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:
     """Show a model, a device type, a radio or an exit profile."""
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
@@ -138,33 +138,33 @@ def show_entry(kind: str, path: Path, picture: Path | None, as_json: bool) -> di
         if isinstance(entry, Model):
             _print_model(entry, out)
         else:
-            table = Table("field", "value", title=data.get("title") or data["name"], title_justify="left")
-            for key, value in data.items():
-                if key == "exits":
-                    for row in value:
-                        shown = {name: figure for name, figure in row.items() if figure not in (None, [])}
-                        table.add_row(
-                            shown.pop("name"), ", ".join(f"{name} {figure}" for name, figure in shown.items())
-                        )
-                elif value not in (None, [], {}):
-                    table.add_row(key, str(value))
-            out.print(table)
+            out.print(table(data.get("title") or data["name"], ("field", "value"), _fields(data)))
     return data
+
+
+def _fields(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and text of every field that says something; exits are told one by one."""
+    for key, value in data.items():
+        if key == "exits":
+            for row in value:
+                shown = {name: figure for name, figure in row.items() if figure not in (None, [])}
+                yield shown.pop("name"), ", ".join(f"{name} {figure}" for name, figure in shown.items())
+        elif value not in (None, [], {}):
+            yield key, str(value)
 
 
 def _print_model(model: Model, out: Console) -> None:
     for graph in model.alternatives:
-        table = Table(title=f"{model.title or model.name} ({graph.name})", title_justify="left")
-        for column in ("layer", "kind", "reads", "work", "weights", "working memory", "output"):
-            table.add_column(column)
+        rows = []
         gates = {exit_.after: exit_.share for exit_ in graph.exits}
         for index, layer in enumerate(graph.layers):
             reads = ", ".join(layer.inputs or ("input" if index == 0 else graph.layers[index - 1].name,))
             name = layer.name + (f" (exit, {gates[layer.name] * 100:g} %)" if layer.name in gates else "")
             work = "measured" if layer.compute is None else show_macs(layer.compute)
             memory = show_bytes(layer.activations)
-            table.add_row(name, layer.kind, reads, work, show_bytes(layer.weights), memory, show_bytes(layer.output))
-        out.print(table)
+            rows.append((name, layer.kind, reads, work, show_bytes(layer.weights), memory, show_bytes(layer.output)))
+        columns = ("layer", "kind", "reads", "work", "weights", "working memory", "output")
+        out.print(table(f"{model.title or model.name} ({graph.name})", columns, rows))
         work = show_macs(sum(layer.compute or 0.0 for layer in graph.layers))
         weights = show_bytes(sum(layer.weights for layer in graph.layers))
         out.print(f"{len(graph.layers)} layers, {work}, {weights} of weights, input {show_bytes(graph.input)}")

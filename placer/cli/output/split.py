@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from placer.cli.output.plan import print_assumptions, value_text
+from placer.cli.output.table import table
 from placer.instance.units import show_bytes, show_fraction, show_rate, show_seconds
 from placer.splitting.questions import Found, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
 _MOST_USERS = 20
 
@@ -36,19 +36,19 @@ def print_found(found: Found | Shared, out: Console) -> None:
 def _print_cut(found: Found, out: Console) -> None:
     one, asked = found.answer, found.asked
     names, remote = one.variant.layers, one.cut.on_server
-    table = Table(title=f"Split of {found.case.model.name}", title_justify="left")
-    for column in ("where", "what", "busy per request"):
-        table.add_column(column, justify="right" if column.startswith("busy") else "left")
     home = [name for name, far in zip(names, remote, strict=True) if not far]
     away = [name for name, far in zip(names, remote, strict=True) if far]
-    table.add_row(asked.device, _layers(home), show_seconds(one.stages.device))
     tensors = [
         f"{'input' if tensor < 0 else names[tensor]} ({show_bytes(way.bytes)}{', ' + way.option if way.option else ''})"
         for tensor, way in one.cut.crossing
     ]
-    table.add_row(f"uplink, {show_rate(1 / found.case.x)}", ", ".join(tensors) or "–", show_seconds(one.stages.uplink))
-    table.add_row(asked.server, _layers(away), show_seconds(one.stages.server))
-    out.print(table)
+    rows = [
+        (asked.device, _layers(home), show_seconds(one.stages.device)),
+        (f"uplink, {show_rate(1 / found.case.x)}", ", ".join(tensors) or "–", show_seconds(one.stages.uplink)),
+        (asked.server, _layers(away), show_seconds(one.stages.server)),
+    ]
+    busy = "busy per request"
+    out.print(table(f"Split of {found.case.model.name}", ("where", "what", busy), rows, right=(busy,)))
     what = "bottleneck" if asked.objective == "throughput" else asked.objective
     proof = one.proof if one.proof != "none" else "heuristic: no bound is proven"
     out.print(f"{what}: {value_text(one.value, one.unit)} ({proof})", markup=False)
@@ -67,14 +67,12 @@ def _layers(names: Sequence[str]) -> str:
 
 def _print_beside(found: Found, out: Console) -> None:
     one = found.answer
-    table = Table(title="Beside it", title_justify="left")
-    for column in ("placement", found.asked.objective, "against the split"):
-        table.add_column(column, justify="left" if column == "placement" else "right")
-    table.add_row("the split", value_text(one.value, one.unit), "")
+    rows = [("the split", value_text(one.value, one.unit), "")]
     for title, value in (("all on the device", one.all_device), ("all on the server", one.all_server)):
         ratio = f"× {value / one.value:.3g}" if one.value > 0 and math.isfinite(value) else "–"
-        table.add_row(title, value_text(value, one.unit), ratio)
-    out.print(table)
+        rows.append((title, value_text(value, one.unit), ratio))
+    figures = (found.asked.objective, "against the split")
+    out.print(table("Beside it", ("placement", *figures), rows, right=figures))
     if not any(one.cut.on_server) or all(one.cut.on_server):
         out.print(
             "Do not split: the whole network is best " + ("on the server." if one.cut.on_server[0] else "at home.")
@@ -91,17 +89,15 @@ def _print_breaks(found: Found, out: Console) -> None:
 def _print_replay(found: Found, out: Console) -> None:
     if not found.scores:
         return
-    table = Table(title=f"Replay of {found.asked.trace}", title_justify="left")
-    for column in ("policy", f"mean {found.asked.objective}", "regret", "worst", "switches"):
-        table.add_column(column, justify="left" if column == "policy" else "right")
+    figures = (f"mean {found.asked.objective}", "regret", "worst", "switches")
+    rows = []
     best = found.scores[0].mean
     for score in found.scores:
         regret = show_fraction(score.regret / best) if best > 0 else "–"
         unit = found.answer.unit
-        table.add_row(
-            score.policy, value_text(score.mean, unit), regret, value_text(score.worst, unit), str(score.switches)
-        )
-    out.print(table)
+        mean, worst = value_text(score.mean, unit), value_text(score.worst, unit)
+        rows.append((score.policy, mean, regret, worst, str(score.switches)))
+    out.print(table(f"Replay of {found.asked.trace}", ("policy", *figures), rows, right=figures))
 
 
 def _print_predictions(found: Found, out: Console) -> None:
@@ -115,21 +111,16 @@ def _print_predictions(found: Found, out: Console) -> None:
 def _print_shared(found: Shared, out: Console) -> None:
     units = len(found.crowd.load) - 1
     title = f"{len(found.crowd.names)} users share {found.asked.server}: {found.crowd.cores} cores in {units} units"
-    table = Table(title=title, title_justify="left")
-    for column in ("user", "cores", "latency", "layers on the device"):
-        table.add_column(column, justify="left" if column == "user" else "right")
+    figures = ("cores", "latency", "layers on the device")
+    rows = []
     order = sorted(range(len(found.crowd.names)), key=lambda user: -float(found.exact.latency[user]))
     for user in order[:_MOST_USERS]:
         share = int(found.exact.units[user])
-        table.add_row(
-            found.crowd.names[user],
-            f"{share * found.crowd.cores / units:.3g}",
-            show_seconds(float(found.exact.latency[user])),
-            str(found.crowd.layers_on_device(user, share)),
-        )
+        cores, latency = f"{share * found.crowd.cores / units:.3g}", show_seconds(float(found.exact.latency[user]))
+        rows.append((found.crowd.names[user], cores, latency, str(found.crowd.layers_on_device(user, share))))
     if len(order) > _MOST_USERS:
-        table.add_row(f"… and {len(order) - _MOST_USERS} more", "", "", "")
-    out.print(table)
+        rows.append((f"… and {len(order) - _MOST_USERS} more", "", "", ""))
+    out.print(table(title, ("user", *figures), rows, right=figures))
     best = found.exact.worst
     out.print(f"slowest user: {show_seconds(best)} (exact); shares left free: {units - found.exact.units.sum()}")
     gap = show_fraction(found.alternating.worst / best - 1)

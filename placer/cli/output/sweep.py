@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from placer.cli.output.plan import value_text
+
+from placer.cli.output.plan import shown
+from placer.cli.output.table import table
 from placer.instance.units import show_fraction, show_seconds
 from placer.sweep.run import Row, Sweep
 
@@ -54,27 +56,18 @@ def _print_points(sweep: Sweep, out: Console) -> None:
     title = f"Sweep of {sweep.grid.name} ({sweep.options.method}" + (
         f"; {', '.join(judges)} evaluator" if judges else ""
     )
-    table = Table(title=escape(title + ")"), title_justify="left")
-    for axis in sweep.grid.axes:
-        table.add_column(escape(axis.path), justify="right", overflow="fold")
-    table.add_column("status")
-    if objective is not None:
-        table.add_column(objective, justify="right")
-    table.add_column("gap", justify="right")
-    table.add_column("loss", justify="right")
-    table.add_column("response", justify="right")
-    if shows_accuracy:
-        table.add_column("accuracy", justify="right")
-    table.add_column("s", justify="right")
-    table.add_column("plan")
+    axes = [axis.path for axis in sweep.grid.axes]
+    figures = [objective] if objective is not None else []
+    tail = ["gap", "loss", "response", *(["accuracy"] if shows_accuracy else []), "s"]
+    rows = []
     for row in sweep.rows:
         cells = [axis.label(i) for axis, i in zip(sweep.grid.axes, row.point.index, strict=True)]
         cells += [_status(row), *([_value(row)] if objective is not None else []), _gap(row), _loss(row)]
         cells.append(_seconds(row.answer.totals.response_time))
         cells += [_number(row.answer.accuracy)] if shows_accuracy else []
-        cells += [f"{row.answer.seconds:.2f}", _plan(row)]
-        table.add_row(*(escape(cell) for cell in cells))
-    out.print(table)
+        rows.append([*cells, f"{row.answer.seconds:.2f}", _plan(row)])
+    columns = (*axes, "status", *figures, *tail, "plan")
+    out.print(table(title + ")", columns, rows, right=(*axes, *figures, *tail)))
 
 
 def _status(row: Row) -> str:
@@ -83,7 +76,10 @@ def _status(row: Row) -> str:
 
 
 def _value(row: Row) -> str:
-    return value_text(row.answer.objectives[0].value, row.answer.objectives[0].unit) if row.answer.objectives else "–"
+    if not row.answer.objectives:
+        return "–"
+    first = row.answer.objectives[0]
+    return shown(first.name, first.value, first.unit)
 
 
 def _gap(row: Row) -> str:
@@ -144,12 +140,14 @@ def _print_losses(sweep: Sweep, out: Console) -> None:
     if len(names) > _MOST_SERVICES:
         out.print(f"loss of each of {len(names)} services: in the files that -o writes, and under --json", markup=False)
         return
-    table = Table(title="Loss per service", title_justify="left")
-    for title in (*(axis.path for axis in sweep.grid.axes), *names):
-        table.add_column(escape(title), justify="right", overflow="fold")
+    columns = (*(axis.path for axis in sweep.grid.axes), *names)
+    rows = []
     for row in planned:
         losses = {service.name: service.loss_ratio for service in row.answer.services}
         cells = [axis.label(i) for axis, i in zip(sweep.grid.axes, row.point.index, strict=True)]
-        cells += [show_fraction(losses[n]) if math.isfinite(losses.get(n, math.nan)) else "–" for n in names]
-        table.add_row(*(escape(cell) for cell in cells))
-    out.print(table)
+        rows.append([*cells, *(_fraction(losses.get(name, math.nan)) for name in names)])
+    out.print(table("Loss per service", columns, rows, right=columns))
+
+
+def _fraction(value: float) -> str:
+    return show_fraction(value) if math.isfinite(value) else "–"

@@ -16,17 +16,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from placer.errors import InputError, UnansweredError
-from placer.evaluation.evaluate import evaluate_placement, with_waiting
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, Confirmation, ObjectiveResult, make_plan, with_chosen
+from placer.plan.plan import Certificate, Confirmation, with_chosen
 from placer.planning.exits.shares import Judge, Point, Shares
 from placer.planning.loss.enumeration import placements
 from placer.planning.loss.search.neighbours import as_assigned, as_placement, random_move
 from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import LEVEL, Selection, select
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import Request
+from placer.planning.stating import Claim, in_values, stated
 from placer.solver.progress import Listener, Progress
 
 ROUNDS = 4
@@ -42,20 +42,20 @@ TIGHTER, ATTEMPTS = 0.97, 5
 PASSES = 40
 
 
-def plan_joint(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def plan_joint(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Choose placement and shares together: most accurate within the limits.
 
     Raises:
-        InputError: no service may choose, or options of other planners.
+        InputError: no service may choose, or request of other planners.
         InfeasibleError: a service has no alternative with a place for all its layers.
         UnansweredError: no placement was found.
     """
-    return _planned(compiled, options, listener, "joint-exits")
+    return _planned(compiled, request, listener, "joint-exits")
 
 
-def plan_sequential(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def plan_sequential(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Choose placement and shares one after the other, in both orders, until the time is over; see the module."""
-    return _planned(compiled, options, listener, "sequential-exits")
+    return _planned(compiled, request, listener, "sequential-exits")
 
 
 def sequential(judge: Judge, seed: int, end: float, evaluations: float = np.inf, passes: int = PASSES) -> Point | None:
@@ -160,21 +160,22 @@ def enumerate_joint(judge: Judge) -> Point | None:
     return best
 
 
-def _planned(compiled: Compiled, options: Options, listener: Listener | None, method: str) -> Outcome:
-    _check(compiled, options)
+def _planned(compiled: Compiled, request: Request, listener: Listener | None, method: str) -> Outcome:
+    _check(compiled)
+    listener = in_values(compiled, "accuracy", listener)
     begin = time.monotonic()
-    end = begin + 0.8 * options.limits.seconds
-    most = np.inf if options.limits.nodes is None else 1000.0 * options.limits.nodes
+    end = begin + 0.8 * request.limits.seconds
+    most = np.inf if request.evaluations is None else float(request.evaluations)
     judge, factor = Judge(compiled), 1.0
     seen: Selection | None = None
     point: Point | None = None
     for attempt in range(ATTEMPTS):
-        until = end if attempt == 0 else time.monotonic() + 0.2 * options.limits.seconds / ATTEMPTS
+        until = end if attempt == 0 else time.monotonic() + 0.2 * request.limits.seconds / ATTEMPTS
         judge = Judge(compiled, factor)
         found = (
-            joint(judge, options.limits.seed, until, most, listener)
+            joint(judge, request.limits.seed, until, most, listener)
             if method == "joint-exits"
-            else sequential(judge, options.limits.seed, until, most)
+            else sequential(judge, request.limits.seed, until, most)
         )
         if attempt and point is not None:  # the placement at hand, with shares for the tighter limit
             again = judge.best_at(point.placement, [point.shares])
@@ -182,22 +183,17 @@ def _planned(compiled: Compiled, options: Options, listener: Listener | None, me
         if found is None:
             raise UnansweredError("no placement was found that keeps memory, order and range")
         point = found
-        seen = _simulated(judge, point, options) if options.confirm else None
+        seen = _simulated(judge, point, request) if request.confirm is not False else None
         if seen is None or not (seen.loss - seen.loss_half_width > _limits(compiled, judge)).any():
             break
         factor *= TIGHTER * float(np.min(_limits(compiled, judge) / np.maximum(seen.loss, 1e-300), initial=1.0))
     assert point is not None
-    return _outcome(compiled, point, options, method, seen, factor, begin)
+    return _outcome(compiled, point, request, method, seen, factor, begin)
 
 
-def _check(compiled: Compiled, options: Options) -> None:
+def _check(compiled: Compiled) -> None:
     if not any(service.choose_exits for service in compiled.instance.services):
         raise InputError("no service lets its exits be chosen", tip="give a service 'choose_exits: true'")
-    objectives = options.objectives or compiled.instance.file.objective
-    if tuple(objectives) != ("accuracy",):
-        raise InputError("planning of exits takes the objective accuracy alone", tip="--objective accuracy")
-    if options.scenarios or options.admission or options.max_moves is not None or options.write_model is not None:
-        raise InputError("planning of exits takes no scenarios, rate limits, --max-moves or --write-model")
 
 
 def _limits(compiled: Compiled, judge: Judge) -> Floats:
@@ -206,26 +202,20 @@ def _limits(compiled: Compiled, judge: Judge) -> Floats:
     return np.array([np.inf if (limit := services[s].max_loss) is None else limit for s in served])
 
 
-def _simulated(judge: Judge, point: Point, options: Options) -> Selection:
-    return select(judge.problem(point.shares), [point.placement], 0.0, options.limits.seed)
+def _simulated(judge: Judge, point: Point, request: Request) -> Selection:
+    return select(judge.problem(point.shares), [point.placement], 0.0, request.limits.seed)
 
 
 def _outcome(
     compiled: Compiled,
     point: Point,
-    options: Options,
+    request: Request,
     method: str,
     seen: Selection | None,
     factor: float,
     begin: float,
 ) -> Outcome:
     chosen = with_chosen(compiled, point.shares)
-    judged = with_waiting(chosen, point.placement, None, evaluate_placement(chosen, point.placement))
-    if not judged.feasible and point.excess <= 0.0 and factor == 1.0:
-        raise UnansweredError(f"internal error: the plan fails the evaluator: {judged.violations[0].message}")
-    result = ObjectiveResult(
-        name="accuracy", value=judged.objectives["accuracy"], bound=None, bound_of=None, gap=None, unit="1"
-    )
     confirmed = None
     if seen is not None:
         confirmed = Confirmation(
@@ -239,11 +229,14 @@ def _outcome(
     certificate = Certificate(
         method=method,
         termination="heuristic",
-        objectives=(result,),
+        objectives=(),
         seconds=time.monotonic() - begin,
-        seed=options.limits.seed,
-        options={"time_limit": options.limits.seconds, "loss_limit_factor": factor},
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds, "loss_limit_factor": factor},
         confirmed=confirmed,
     )
-    made = make_plan(chosen, point.placement, certificate, options.path)
-    return Outcome(made, point.placement, judged)
+    found = stated(chosen, point.placement, certificate, [Claim("accuracy")], request.path)
+    if not found.evaluation.feasible and point.excess <= 0.0 and factor == 1.0:
+        broken = found.evaluation.violations[0].message
+        raise UnansweredError(f"internal error: the plan fails the evaluator: {broken}")
+    return found

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placer.evaluation.analytic import LARGEST_BUFFER
+from placer.evaluation.checks import beyond, excess_of
 from placer.evaluation.evaluate import evaluate_placement
-from placer.evaluation.objectives import inaccuracy
+from placer.evaluation.objectives import inaccuracy, weighted_loss
 from placer.evaluation.queues import NetworkBuilder
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
@@ -40,10 +41,10 @@ class Point:
 
     Attributes:
         placement, shares: what is decided.
-        excess: Σ of what limits are exceeded by (absolute for loss and accuracy, relative for the rest).
+        excess: how badly limits are broken, see :func:`placer.evaluation.checks.excess_of`.
         value: 1 - weighted accuracy.
         loss: weighted loss ratio.
-        limits: what every limit is exceeded by; negative when kept.
+        limits: what every limit is exceeded by, relative to it; negative when kept.
     """
 
     placement: Placement
@@ -122,23 +123,26 @@ class Judge:
         return points
 
     def _point(self, world: Compiled, placement: Placement, shares: Shares, loss: Floats, response: Floats) -> Point:
-        base = self.base
+        """Judge a placement by its losses and response times, shape (C,), against every limit that shares can move."""
+        base, services = self.base, self.compiled.instance.services
         lost, timed = np.isfinite(base.max_loss), np.isfinite(base.deadline)
-        limits = [*(loss - base.max_loss)[lost], *(response / base.deadline - 1.0)[timed]]
+        actual, limit = [*loss[lost], *response[timed]], [*base.max_loss[lost], *base.deadline[timed]]
         accuracy = [world.variants[choice].accuracy for choice in placement.choice]
-        for service, value in zip(self.compiled.instance.services, accuracy, strict=True):
+        for service, value in zip(services, accuracy, strict=True):
             if service.min_accuracy is not None:
-                limits.append(service.min_accuracy - value)
+                actual.append(-value)
+                limit.append(-service.min_accuracy)
         if self._exact:
-            served = {self.compiled.instance.services[s].name for s in base.served}
-            for check in evaluate_placement(world, placement).checks:
+            served = {services[s].name for s in base.served}
+            for check in evaluate_placement(world, placement, "deterministic").checks:
                 rate = check.kind in ("utilisation", "airtime")
                 if (rate or (check.kind == "deadline" and check.subject not in served)) and check.limit is not None:
-                    limits.append((check.actual or 0.0) / check.limit - 1.0)
-        each = np.array(limits, dtype=float)
-        total = float((base.weights * base.rates) @ loss / (base.weights @ base.rates))
+                    actual.append(check.actual or 0.0)
+                    limit.append(check.limit)
+        total = weighted_loss(base.weights, base.rates, loss)
         value = inaccuracy(world, np.array(accuracy))
-        return Point(placement, shares, float(np.maximum(each, 0.0).sum()), value, total, each)
+        excess = float(excess_of(actual, limit).sum())
+        return Point(placement, shares, excess, value, total, beyond(actual, limit))
 
     def improve(self, point: Point, steps: int = 12, radius: float = RADIUS) -> Point:
         """The best shares at the placement of ``point`` that a local search from its shares finds."""

@@ -19,13 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
+from pyomo.common.collections import ComponentMap
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Active, Domain, accurate_enough, always, domain_of
+from placer.solver.result import Values
 
 MS, MB, MMAC = 1e3, 1e-6, 1e-6
 
@@ -64,13 +66,13 @@ class Formulation:
         variant = self.compiled.variants[index]
         return self.model.alpha[self.network(index), variant.layers[layer], self.compiled.stations[station].name]
 
-    def placement(self, values: dict[int, float]) -> Placement:
+    def placement(self, values: Values) -> Placement:
         """Read a placement from the values of a solution."""
         choice, stations = [], []
         for group in self.compiled.service_variants:
             chosen = max(
                 (index for index in group if index in self.domains),
-                key=lambda index: values.get(id(self.model.z[self.network(index)]), 0.0),
+                key=lambda index: values.get(self.model.z[self.network(index)], 0.0),
             )
             domain = self.domains[chosen]
             choice.append(chosen)
@@ -78,20 +80,22 @@ class Formulation:
                 tuple(
                     max(
                         domain.stations(layer),
-                        key=lambda i: values.get(id(self.alpha(chosen, layer, i)), 0.0),
+                        key=lambda i: values.get(self.alpha(chosen, layer, i), 0.0),
                     )
                     for layer in range(len(domain.variant))
                 )
             )
         return Placement(tuple(choice), tuple(stations))
 
-    def start(self, placement: Placement) -> dict[int, float]:
+    def start(self, placement: Placement) -> Values:
         """Values of z and alpha for a placement, to start a solver from."""
-        values = {id(variable): 0.0 for variable in (*self.model.z.values(), *self.model.alpha.values())}
+        values: Values = ComponentMap(
+            (variable, 0.0) for variable in (*self.model.z.values(), *self.model.alpha.values())
+        )
         for index, stations in zip(placement.choice, placement.stations, strict=True):
-            values[id(self.model.z[self.network(index)])] = 1.0
+            values[self.model.z[self.network(index)]] = 1.0
             for layer, station in enumerate(stations):
-                values[id(self.alpha(index, layer, station))] = 1.0
+                values[self.alpha(index, layer, station)] = 1.0
         return values
 
 
@@ -189,42 +193,36 @@ def _node_limits(f: Formulation) -> None:
 
 def _memory(f: Formulation) -> None:
     """Σ alpha·m + working memory + runtimes ≤ memory; weights in flash where a device has one; own memory of units."""
-    m, compiled = f.model, f.compiled
-    ram: dict[int, Terms] = defaultdict(list)
-    flash: dict[int, Terms] = defaultdict(list)
-    unit: dict[int, Terms] = defaultdict(list)
+    m, compiled, stores = f.model, f.compiled, f.compiled.stores
+    held: dict[int, Terms] = defaultdict(list)
     m.working = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, dense=False)
     m.working_memory = pyo.Constraint(pyo.Any)
     m.resident = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, bounds=(0, 1), dense=False)
     m.runtime = pyo.Constraint(pyo.Any)
     for index, variant, layer, station, alpha in placed(f):
-        device = int(compiled.station_device[station])
-        own = not np.isnan(compiled.unit_memory[station])
-        in_flash = not np.isnan(compiled.flash[device])
-        store = unit[station] if own else flash[device] if in_flash else ram[device]
         if variant.weights[layer] > 0:
-            store.append((variant.weights[layer] * MB, alpha))
+            held[stores.weights[station]].append((variant.weights[layer] * MB, alpha))
         name, unit_name = variant.layers[layer], compiled.stations[station].name
         if variant.activations[layer] > 0:
             if unit_name not in m.working:
-                (unit[station] if own else ram[device]).append((1.0, m.working[unit_name]))
+                held[stores.working[station]].append((1.0, m.working[unit_name]))
             row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
             m.working_memory[f.network(index), name, unit_name] = row <= 0
         if variant.runtime_memory > 0:
-            here = (f.network(index), compiled.device_names[device])
+            here = (f.network(index), compiled.device_names[compiled.station_device[station]])
             if here not in m.resident:
-                ram[device].append((variant.runtime_memory * MB, m.resident[here]))
+                held[stores.runtime[station]].append((variant.runtime_memory * MB, m.resident[here]))
             m.runtime[(*here, name, unit_name)] = linear([(1.0, alpha), (-1.0, m.resident[here])]) <= 0
     m.memory = pyo.Constraint(pyo.Any)
     m.flash = pyo.Constraint(pyo.Any)
-    for device, name in enumerate(compiled.device_names):
-        if ram[device] and f.active("memory", name):
-            m.memory[name] = linear(ram[device]) <= compiled.memory[device] * MB
-        if flash[device] and f.active("flash", name):
-            m.flash[name] = linear(flash[device]) <= compiled.flash[device] * MB
-    for station, place in enumerate(compiled.stations):
-        if unit[station] and f.active("memory", compiled.device_names[place.device]):
-            m.memory[place.name, "own"] = linear(unit[station]) <= compiled.unit_memory[station] * MB
+    own = 2 * stores.devices
+    for store in sorted(held):
+        family, size = stores.family(store), stores.capacity[store] * MB
+        unit = compiled.stations[store - own] if store >= own else None
+        device = compiled.device_names[store % stores.devices if unit is None else unit.device]
+        if f.active(family, device):
+            key = device if unit is None else (unit.name, "own")
+            (m.flash if family == "flash" else m.memory)[key] = linear(held[store]) <= size
 
 
 def limit_moves(f: Formulation, old: Placement, most: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.instance.topology import Routes
 from placer.planning.ilp.formulation import MS, Formulation, Terms, linear, placed

@@ -6,22 +6,24 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from placer.errors import InfeasibleError, InputError, UnansweredError
+from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
-from placer.evaluation.objectives import OBJECTIVES
+from placer.evaluation.evaluation import Evaluation
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.plan.plan import Certificate, ObjectiveResult, Termination, make_plan
-from placer.planning.ilp.formulation import Formulation, build, limit_moves
-from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
-from placer.planning.ilp.warmstart import relaxed_optimum, warm_start
+from placer.plan.plan import Certificate, Termination
+from placer.planning.ilp.paths import relaxed_optimum
+from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
-from placer.solver.highs import Result, Solver
+from placer.planning.request import Request
+from placer.planning.stating import Claim, in_values, stated
 from placer.solver.progress import Listener, Progress, relative_gap
+from placer.solver.result import Result
 
-METHODS = ("ilp", "warm-start")
+if TYPE_CHECKING:
+    from placer.planning.ilp.formulation import Formulation
 
 
 @dataclass(frozen=True)
@@ -34,73 +36,41 @@ class _Stage:
     method: str
 
 
-def plan(compiled: Compiled, options: Options | None = None, listener: Listener | None = None) -> Outcome:
-    """Return the best placement found within the limits.
+def plan(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
+    """Return the best placement found within the limits; under the method ``warm-start`` what starts the ILP, alone.
 
     Raises:
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
-        InputError: for an unknown method or an objective that the instance's figures cannot give.
     """
-    options = options or Options()
-    objectives = options.objectives or compiled.instance.file.objective
-    _check_request(compiled, options, objectives)
+    request = request or Request()
+    objectives = request.objectives or tuple(compiled.instance.file.objective)
     begin = time.monotonic()
-    stage = _lexicographic(compiled, options, objectives, listener, begin)
-    evaluation = evaluate_placement(compiled, stage[-1].placement)
-    if not evaluation.feasible:
+    stage = _lexicographic(compiled, request, objectives, listener, begin)
+    alone = _alone(compiled, stage[-1].placement)
+    if not alone.feasible:
         raise UnansweredError(
-            "internal error: the solver's placement fails the evaluator: " + evaluation.violations[0].message
+            "internal error: the solver's placement fails the evaluator: " + alone.violations[0].message
         )
-    results = tuple(
-        _objective_result(name, evaluation.objectives[name], s.bound) for name, s in zip(objectives, stage, strict=True)
-    )
     certificate = Certificate(
         method="+".join(dict.fromkeys(s.method for s in stage)),
         termination=_overall([s.termination for s in stage]),
-        objectives=results,
+        objectives=(),
         seconds=time.monotonic() - begin,
-        seed=options.limits.seed,
+        seed=request.limits.seed,
         options={
-            "time_limit": options.limits.seconds,
-            "gap": options.limits.gap,
-            "threads": options.limits.threads,
+            "time_limit": request.limits.seconds,
+            "gap": request.limits.gap,
+            "threads": request.limits.threads,
         },
     )
-    made = make_plan(compiled, stage[-1].placement, certificate, options.path)
-    return Outcome(made, stage[-1].placement, evaluation)
+    claims = [Claim(name, one.bound) for name, one in zip(objectives, stage, strict=True)]
+    return stated(compiled, stage[-1].placement, certificate, claims, request.path)
 
 
-def _check_request(compiled: Compiled, options: Options, objectives: Sequence[str]) -> None:
-    if options.method not in METHODS:
-        raise InputError(f"unknown method '{options.method}' (allowed: {', '.join(METHODS)})")
-    for name in objectives:
-        if name not in OBJECTIVES:
-            raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
-    if "loss" in objectives:
-        raise InputError("the ILP does not see loss", tip="--method loss or auto plans for it")
-    if "accuracy" in objectives:
-        raise InputError("the ILP does not see accuracy", tip="--method auto, loss or joint-exits plans for it")
-    if "energy" in objectives:
-        missing = sorted({s.name for s, p in zip(compiled.stations, compiled.power, strict=True) if math.isnan(p)})
-        missing += sorted({f"radio {a.technology}" for a in compiled.topology.arcs if math.isnan(a.energy)})
-        if missing:
-            raise InputError(
-                f"objective energy needs power figures; missing for: {', '.join(missing[:12])}",
-                tip="give 'power' to the devices and 'transmit_energy' to radios and links",
-            )
-
-
-def _objective_result(name: str, value: float, bound: float) -> ObjectiveResult:
-    proven = math.isfinite(bound)
-    lower = min(bound, value) if proven else None
-    return ObjectiveResult(
-        name=name,
-        value=value,
-        bound=lower,
-        gap=relative_gap(value, lower) if lower is not None else None,
-        unit=OBJECTIVES[name].unit,
-    )
+def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
+    """What the ILP sees of a placement: no waiting, no loss."""
+    return evaluate_placement(compiled, placement, "deterministic")
 
 
 _ORDER: tuple[Termination, ...] = (
@@ -118,13 +88,13 @@ def _overall(terminations: list[Termination]) -> Termination:
 
 
 def _lexicographic(
-    compiled: Compiled, options: Options, objectives: Sequence[str], listener: Listener | None, begin: float
+    compiled: Compiled, request: Request, objectives: Sequence[str], listener: Listener | None, begin: float
 ) -> list[_Stage]:
     stages: list[_Stage] = []
     for position in range(len(objectives)):
         spent = time.monotonic() - begin
-        limits = replace(options.limits, seconds=max(options.limits.seconds - spent, 0.1))
-        stage = _solve_stage(compiled, replace(options, limits=limits), objectives[: position + 1], stages, listener)
+        limits = replace(request.limits, seconds=max(request.limits.seconds - spent, 0.1))
+        stage = _solve_stage(compiled, replace(request, limits=limits), objectives[: position + 1], stages, listener)
         stages.append(stage)
         if stage.termination == "interrupted":
             stages += [replace(stage, bound=-math.inf) for _ in objectives[position + 1 :]]
@@ -134,33 +104,39 @@ def _lexicographic(
 
 def _solve_stage(
     compiled: Compiled,
-    options: Options,
+    request: Request,
     objectives: Sequence[str],
     earlier: list[_Stage],
     listener: Listener | None,
 ) -> _Stage:
     name = objectives[-1]
-    coupled = options.keep is not None or bool(earlier) or options.write_model is not None
+    listener = in_values(compiled, name, listener)
+    coupled = request.keep is not None or bool(earlier) or request.write_model is not None
     relaxed = None if coupled else relaxed_optimum(compiled, name)
-    if relaxed is not None and options.shortcut and evaluate_placement(compiled, relaxed[1]).feasible:
+    if relaxed is not None and request.shortcut and _alone(compiled, relaxed[1]).feasible:
         return _Stage(relaxed[1], relaxed[0], "optimal", "shortest-path")
-    start = earlier[-1].placement if earlier else _start(compiled, options, name)
+    start = earlier[-1].placement if earlier else _start(compiled, request, name)
     floor = relaxed[0] if relaxed is not None else -math.inf
-    if options.method == "warm-start":
+    if request.method == "warm-start":
         if start is None:
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
-    if listener is not None and start is not None:
-        value = evaluate_placement(compiled, start).objectives[name]
-        listener(Progress(0.0, value, floor, "warm start"))
-    return _solve_ilp(compiled, options, objectives, earlier, start, floor, listener)
+    try:
+        if listener is not None and start is not None:
+            value = _alone(compiled, start).costs[name]
+            listener(Progress(0.0, value, floor, "warm start"))
+        return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener)
+    except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
+        if start is None:
+            raise
+        return _Stage(start, floor, "interrupted", "warm-start")
 
 
-def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
-    kept = options.keep
-    if kept is not None and not evaluate_placement(compiled, kept).feasible:
+def _start(compiled: Compiled, request: Request, name: str) -> Placement | None:
+    kept = request.keep
+    if kept is not None and not _alone(compiled, kept).feasible:
         kept = None
-    if options.keep is not None and options.max_moves is not None:
+    if request.keep is not None and request.max_moves is not None:
         return kept
     start = warm_start(compiled, name)
     if kept is None or start is None:
@@ -168,12 +144,16 @@ def _start(compiled: Compiled, options: Options, name: str) -> Placement | None:
     return _better(compiled, name, kept, start)
 
 
-def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
+def formulate(compiled: Compiled, request: Request, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
     """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
+    # here, as Pyomo is not loaded where a shortest path answers
+    from placer.planning.ilp.formulation import build, limit_moves
+    from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
+
     formulation = build(compiled)
     add_goal_limits(formulation)
-    if options.keep is not None and options.max_moves is not None:
-        limit_moves(formulation, options.keep, options.max_moves)
+    if request.keep is not None and request.max_moves is not None:
+        limit_moves(formulation, request.keep, request.max_moves)
     for position, (name, value) in enumerate(zip(objectives, settled, strict=False)):
         expression = add_objective(formulation, name)
         settle(formulation, position, expression, value * formulation.scale)
@@ -183,21 +163,27 @@ def formulate(compiled: Compiled, options: Options, objectives: Sequence[str], s
 
 def _solve_ilp(
     compiled: Compiled,
-    options: Options,
+    request: Request,
     objectives: Sequence[str],
     earlier: list[_Stage],
     start: Placement | None,
     floor: float,
     listener: Listener | None,
 ) -> _Stage:
-    settled = [evaluate_placement(compiled, earlier[-1].placement).objectives[name] for name in objectives[:-1]]
-    formulation = formulate(compiled, options, objectives, settled)
+    from placer.solver.highs import Solver
+
+    settled = [_alone(compiled, earlier[-1].placement).costs[name] for name in objectives[:-1]]
+    formulation = formulate(compiled, request, objectives, settled)
     solver = Solver.of(formulation.model)
-    if options.write_model is not None:
-        solver.write(options.write_model)
+    if request.write_model is not None:
+        solver.write(request.write_model)
     if start is not None:
         solver.start_from(formulation.start(start))
-    result = solver.solve(options.limits, listener, 1.0 / formulation.scale)
+    limits = request.limits
+    if objectives[-1] == "throughput":
+        # within a gap g of the requests per second is within g / (1 + g) of the load
+        limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
+    result = solver.solve(limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
         raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start
@@ -208,12 +194,12 @@ def _solve_ilp(
     if start is not None:
         placement = _better(compiled, objectives[-1], placement, start)
     bound = max(result.bound / formulation.scale, floor)
-    return _Stage(placement, bound, _termination(result, options), "ilp")
+    return _Stage(placement, bound, _termination(result, request), "ilp")
 
 
 def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -> None:
     """The evaluator must find the objective that the solver states for its point, or one of them is wrong."""
-    value = evaluate_placement(compiled, placement).objectives[name]
+    value = _alone(compiled, placement).costs[name]
     if not value <= stated + 1e-6 * max(abs(stated), 1e-9):
         raise UnansweredError(
             f"internal error: the solver states {name} = {stated:.9g}, its placement has {value:.9g}",
@@ -223,13 +209,13 @@ def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -
 
 def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -> Placement:
     """Keep the start solution where the solver was stopped before it had anything as good."""
-    one, other = evaluate_placement(compiled, found), evaluate_placement(compiled, start)
-    if other.feasible and (not one.feasible or other.objectives[name] < one.objectives[name]):
+    one, other = _alone(compiled, found), _alone(compiled, start)
+    if other.feasible and (not one.feasible or other.costs[name] < one.costs[name]):
         return start
     return found
 
 
-def _termination(result: Result, options: Options) -> Termination:
+def _termination(result: Result, request: Request) -> Termination:
     if result.status == "optimal":
         return "optimal" if relative_gap(result.objective, result.bound) <= 1e-9 else "gap-reached"
     if result.status in ("time-limit", "iteration-limit", "interrupted"):

@@ -12,11 +12,12 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.planning.ilp.formulation import MS, Formulation, Terms, linear
+from placer.planning.ilp.paths import stretches
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -104,17 +105,6 @@ def add_latency(f: Formulation) -> None:
         f.latency[service] = []
     for index, domain in f.domains.items():
         f.latency[domain.variant.service] += _network_latency(f, index)
-
-
-def stretches(variant: Variant) -> list[tuple[int, range]]:
-    """Cut a variant at its gates: (gate before or -1, layers up to and with the next gate)."""
-    result, before = [], -1
-    for gate in variant.gates:
-        result.append((before, range(before + 1, gate + 1)))
-        before = gate
-    if before < len(variant) - 1:
-        result.append((before, range(before + 1, len(variant))))
-    return result
 
 
 def _network_latency(f: Formulation, index: int) -> Terms:

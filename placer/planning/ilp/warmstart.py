@@ -1,8 +1,4 @@
-"""Start solutions: a dynamic programme per chain, a beam search under the devices' capacities, re-planning in turns.
-
-Where nothing couples the layers of chains (the relaxation's shortest paths keep every limit together), the dynamic
-programme is already the optimum: dropping constraints can only improve it.
-"""
+"""Start solutions: a beam search under the devices' capacities, services re-planned in turns."""
 
 from __future__ import annotations
 
@@ -16,163 +12,40 @@ from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Domain, accurate_enough, domain_of
-from placer.planning.ilp.schedule import stretches
+from placer.planning.ilp.paths import Costs, additive_costs, shortest_path, stretch_to_go
 
 Floats = NDArray[np.float64]
 _BEAM = 96
 _ROUNDS = 6
 
 
-@dataclass(frozen=True, eq=False)
-class Costs:
-    """An additive cost of a variant: M layers on N stations, in SI units of the objective.
-
-    Attributes:
-        unary: shape (M, N), cost of a layer on a station, inf where it may not run.
-        pair: per edge (maker, reader) shape (N, N).
-    """
-
-    unary: Floats
-    pair: dict[tuple[int, int], Floats]
-
-
-def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
-    """Return the costs whose sum is the objective on chains (and a guide elsewhere)."""
-    variant = domain.variant
-    energy = objective == "energy"
-    factor = compiled.power if energy else np.ones(len(compiled.stations))
-    unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf)
-    for root in variant.roots:
-        unary[root] += _way(compiled, variant, -1, energy)[int(compiled.source[variant.service])]
-    for layer in range(len(variant)):
-        if variant.leave[layer] > 0:
-            routes = compiled.topology.routes(variant.result_size(layer))
-            matrix = routes.joules if energy else routes.seconds
-            unary[layer] += variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
-    at = compiled.station_device
-    pair = {
-        (maker, reader): variant.run[reader] * _way(compiled, variant, maker, energy, at)[at]
-        for maker, reader in variant.edges
-    }
-    return Costs(
-        np.nan_to_num(unary, nan=0.0, posinf=np.inf),
-        {e: np.nan_to_num(m, posinf=np.inf) for e, m in pair.items()},
-    )
-
-
-def _way(
-    compiled: Compiled, variant: Variant, tensor: int, energy: bool, rows: NDArray[np.int64] | None = None
-) -> Floats:
-    """Cost from every device to every station, shape (D, N)."""
-    routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
-    matrix = routes.joules if energy else routes.seconds
-    return matrix[:, compiled.station_device]
-
-
-def shortest_path(costs: Costs) -> tuple[float, tuple[int, ...], Floats]:
-    """Best stations of a chain without limits that couple layers: (cost, stations, cost to go of shape (M, N))."""
-    layers = len(costs.unary)
-    to_go = np.zeros_like(costs.unary)
-    for layer in range(layers - 2, -1, -1):
-        to_go[layer] = (costs.pair[layer, layer + 1] + (costs.unary + to_go)[layer + 1][None, :]).min(axis=1)
-    station = int(np.argmin(costs.unary[0] + to_go[0]))
-    path, total = [station], float((costs.unary[0] + to_go[0])[station])
-    for layer in range(1, layers):
-        station = int(np.argmin(costs.pair[layer - 1, layer][station] + costs.unary[layer] + to_go[layer]))
-        path.append(station)
-    return total, tuple(path), to_go
-
-
-def relaxed_optimum(compiled: Compiled, objective: str) -> tuple[float, Placement] | None:
-    """Optimum of every service by itself when all are chains: a lower bound, and the optimum if it is feasible.
-
-    None when a service is no chain, cannot run, or the objective is not additive over layers.
-    """
-    if objective not in ("latency", "latency-worst", "energy"):
-        return None
-    values, choice, stations = [], [], []
-    for group in compiled.service_variants:
-        best: tuple[float, int, tuple[int, ...]] | None = None
-        for index in group:
-            variant = compiled.variants[index]
-            if not accurate_enough(compiled, variant):
-                continue
-            if not variant.is_chain:
-                return None
-            domain = domain_of(compiled, variant)
-            if not domain.possible:
-                continue
-            total, path, _ = shortest_path(additive_costs(compiled, domain, objective))
-            if best is None or total < best[0]:
-                best = (total, index, path)
-        if best is None or not np.isfinite(best[0]):
-            return None
-        values.append(best[0])
-        choice.append(best[1])
-        stations.append(best[2])
-    bound = max(values) if objective == "latency-worst" else float(np.dot(compiled.weight, values))
-    return bound, Placement(tuple(choice), tuple(stations))
-
-
 @dataclass(eq=False)
 class _Room:
     """Capacity left on devices and stations, for the beam search."""
 
-    memory: Floats
-    flash: Floats
+    stores: Floats
     layers: Floats
     compute: Floats
     busy: Floats
 
 
 def _room(compiled: Compiled, others: Placement, skip: int) -> _Room:
+    at, stores = compiled.station_device, compiled.stores
     room = _Room(
-        compiled.memory.copy(),
-        compiled.flash.copy(),
-        compiled.max_layers.copy(),
-        compiled.max_compute.copy(),
-        compiled.max_utilisation.copy(),
+        stores.capacity.copy(), compiled.max_layers.copy(), compiled.max_compute.copy(), compiled.max_utilisation.copy()
     )
-    at = compiled.station_device
-    for index, stations in zip(others.choice, others.stations, strict=True):
-        variant = compiled.variants[index]
+    for index, placed in zip(others.choice, others.stations, strict=True):
+        variant, stations = compiled.variants[index], np.array(placed, dtype=np.int64)
         if variant.service == skip:
             continue
         rate = np.nan_to_num(compiled.rate[variant.service])
-        for layer, station in enumerate(stations):
-            device = at[station]
-            weight = 0.0 if not np.isnan(compiled.unit_memory[station]) else variant.weights[layer]
-            if np.isnan(room.flash[device]):
-                room.memory[device] -= weight + variant.activations[layer]
-            else:
-                room.flash[device] -= weight
-                room.memory[device] -= variant.activations[layer]
-            room.layers[device] -= 1
-            room.compute[device] -= variant.macs[layer]
-            room.busy[station] -= rate * variant.run[layer] * variant.time[layer, station]
-        room.memory[np.unique(at[list(stations)])] -= variant.runtime_memory
+        room.stores -= stores.kept(stations, variant.weights, variant.runtime_memory)
+        np.subtract.at(room.stores, stores.working[stations], variant.activations)
+        np.subtract.at(room.layers, at[stations], 1.0)
+        np.subtract.at(room.compute, at[stations], variant.macs)
+        busy = rate * variant.run * variant.time[np.arange(len(stations)), stations]
+        np.subtract.at(room.busy, stations, busy)
     return room
-
-
-def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
-    """Cost to go when every stretch between two gates stays on one station: a chain of stretches.
-
-    Returns:
-        (cost to go after each layer on each station, shape (M, N); first layer of each layer's stretch).
-    """
-    to_go = np.zeros_like(costs.unary)
-    first = list(range(len(variant)))
-    after = np.zeros(costs.unary.shape[1])
-    for before, layers in reversed(stretches(variant)):
-        rest = after.copy()
-        for layer in reversed(layers):
-            first[layer] = layers[0]
-            to_go[layer] = rest
-            rest = rest + costs.unary[layer]
-        if before >= 0:
-            reader = next(layer for layer in layers if before in variant.predecessors[layer])
-            after = (costs.pair[before, reader] + rest[None, :]).min(axis=1)
-    return to_go, first
 
 
 def beam(compiled: Compiled, domain: Domain, costs: Costs, room: _Room) -> tuple[int, ...] | None:
@@ -224,23 +97,19 @@ def _fitting(
     compiled: Compiled, variant: Variant, path: tuple[int, ...], layer: int, room: _Room, rate: float
 ) -> NDArray[np.bool_]:
     """Stations with room for ``layer`` after the layers of ``path``, shape (N,)."""
-    at, devices = compiled.station_device, len(compiled.device_names)
+    at, devices, stores = compiled.station_device, len(compiled.device_names), compiled.stores
     rows = np.arange(layer + 1)
-    ram_need = variant.activations[: layer + 1]
-    used, stored, count, work = (np.zeros(devices) for _ in range(4))
+    free = room.stores
+    count, work = np.zeros(devices), np.zeros(devices)
     busy = np.zeros(len(at))
     if path:
         here = np.array(path, dtype=np.int64)
-        np.add.at(used, at[here], ram_need[:-1])
-        np.add.at(stored, at[here], variant.weights[:layer])
+        free = free - np.bincount(stores.weights[here], variant.weights[:layer], minlength=len(stores))
+        free -= np.bincount(stores.working[here], variant.activations[:layer], minlength=len(stores))
         np.add.at(count, at[here], 1.0)
         np.add.at(work, at[here], variant.macs[:layer])
         np.add.at(busy, here, rate * variant.run[:layer] * variant.time[rows[:-1], here])
-    own = ~np.isnan(compiled.unit_memory)
-    in_flash = ~np.isnan(room.flash)[at]
-    need = np.where(own, 0.0, stored[at] + variant.weights[layer])
-    ram = used[at] + ram_need[-1] + variant.runtime_memory + np.where(in_flash, 0.0, need)
-    ok = (ram <= room.memory[at]) & (~in_flash | (need <= np.nan_to_num(room.flash[at], nan=np.inf)))
+    ok = stores.fitting(free, variant.weights[layer], variant.activations[layer], variant.runtime_memory)
     ok &= (count[at] + 1 <= room.layers[at]) & (work[at] + variant.macs[layer] <= room.compute[at])
     with np.errstate(invalid="ignore"):
         fits: NDArray[np.bool_] = ok & (busy + rate * variant.run[layer] * variant.time[layer] <= room.busy)
@@ -268,7 +137,7 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             return None
         plan[service] = chosen
     best = _as_placement(plan)
-    evaluation = evaluate_placement(compiled, best)
+    evaluation = evaluate_placement(compiled, best, "deterministic")
     for _ in range(_ROUNDS):
         improved = False
         for service in range(len(options)):
@@ -276,9 +145,9 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             if chosen is None or chosen == plan[service]:
                 continue
             candidate = _as_placement({**plan, service: chosen})
-            trial = evaluate_placement(compiled, candidate)
-            better = trial.objectives[objective] < evaluation.objectives[objective] - 1e-12
-            if (trial.feasible, better) > (evaluation.feasible, False):
+            trial = evaluate_placement(compiled, candidate, "deterministic")
+            better = trial.costs[objective] < evaluation.costs[objective] - 1e-12
+            if (-trial.excess, better) > (-evaluation.excess, False):
                 plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
         if not improved:
             break

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from placer.evaluation.evaluate import evaluate_placement, with_waiting
-from placer.evaluation.objectives import OBJECTIVES
-from placer.plan.plan import Bound, Certificate, Confirmation, ObjectiveResult, Termination, make_plan
+from placer.plan.plan import Bound, Certificate, Confirmation, Termination
 from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.relaxations import TRUE_SYSTEM
 from placer.planning.loss.search.search import Candidate, Found
 from placer.planning.loss.selection import LEVEL, Selection
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
-from placer.solver.progress import relative_gap
+from placer.planning.request import Request
+from placer.planning.stating import Claim, stated
 
 ENUMERATED = "every placement under the analytic evaluator"
 
@@ -52,51 +49,51 @@ def ending(problem: Problem, found: Found, relaxed: LossBound, best: Candidate) 
         return "optimal"
     if found.ended == "rounds":
         return "iteration-limit"
-    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted"}
+    endings: dict[str, Termination] = {"time": "time-limit", "interrupted": "interrupted", "gap": "gap-reached"}
     return endings.get(found.ended, "heuristic")
 
 
 def answer(
-    problem: Problem, options: Options, best: Candidate, spacing: dict[int, float], evidence: Evidence
+    problem: Problem, request: Request, best: Candidate, spacing: dict[int, float], evidence: Evidence
 ) -> Outcome:
     """The chosen candidate as a plan with its certificate, judged with its waiting.
 
     Args:
         problem: what was asked.
-        options: how it was asked.
+        request: how it was asked.
         best: the candidate.
         spacing: least time between two requests of a service at its source, s, by service; nothing without limit.
         evidence: how sure it is.
     """
-    compiled = problem.compiled
-    judged = with_waiting(compiled, best.placement, None, evaluate_placement(compiled, best.placement), spacing)
-    value = judged.objectives[problem.objective] if len(problem.scenarios) == 1 else best.score.objective
     certificate = Certificate(
         method=evidence.method,
         termination=evidence.termination,
-        objectives=(_result(problem, value, evidence),),
+        objectives=(),
         seconds=time.monotonic() - evidence.begin,
-        seed=options.limits.seed,
-        options={"time_limit": options.limits.seconds, "rounds": options.limits.nodes},
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds, "rounds": request.rounds},
         bounds=evidence.bounds,
         confirmed=_confirmation(evidence.selection),
         admission_gain=evidence.gain,
     )
-    return Outcome(make_plan(compiled, best.placement, certificate, options.path, spacing), best.placement, judged)
-
-
-def _result(problem: Problem, value: float, evidence: Evidence) -> ObjectiveResult:
-    bound = min(evidence.floor, value) if math.isfinite(evidence.floor) else None
-    return ObjectiveResult(
+    several = len(problem.scenarios) > 1
+    claim = Claim(
         name=problem.objective,
-        value=value,
-        bound=bound,
-        bound_of=None
-        if problem.objective != LOSS
-        else (ENUMERATED if evidence.method == "enumeration" else TRUE_SYSTEM),
-        gap=None if bound is None else relative_gap(value, bound),
-        unit=OBJECTIVES[problem.objective].unit,
+        floor=evidence.floor,
+        bound_of=_bounded(evidence.method) if problem.objective == LOSS else None,
+        cost=best.score.objective if several else None,
+        value_of=_worlds(problem) if several else None,
     )
+    return stated(problem.compiled, best.placement, certificate, [claim], request.path, spacing)
+
+
+def _worlds(problem: Problem) -> str:
+    which = "the worst" if problem.worst else "the weighted mean"
+    return f"{which} of {len(problem.scenarios)} scenarios"
+
+
+def _bounded(method: str) -> str:
+    return ENUMERATED if method == "enumeration" else TRUE_SYSTEM
 
 
 def _confirmation(selection: Selection | None) -> Confirmation | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 
 from placer.errors import InfeasibleError, InputError, UnansweredError
-from placer.evaluation.evaluate import with_waiting
-from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
+from placer.interruption import noted
 from placer.plan.plan import Bound
-from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.loss.admission import choose_limits, limitable
 from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.certificate import ENUMERATED, Evidence, answer, ending
@@ -23,7 +22,8 @@ from placer.planning.loss.scoring import Scorer
 from placer.planning.loss.search.search import Budget, Candidate, Search
 from placer.planning.loss.selection import Selection, select
 from placer.planning.outcome import Outcome
-from placer.planning.request import Options
+from placer.planning.request import Request
+from placer.planning.stating import in_values
 from placer.solver.progress import Listener, Progress
 
 SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
@@ -34,66 +34,61 @@ NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
 
 
-def auto(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
-    """The ILP, unless loss is the objective or its optimum breaks a limit on loss or on the mean response time.
-
-    Where the ILP's optimum keeps the limits under the analytic evaluator it is optimal with them too: they only
-    exclude placements.
-    """
-    objectives = options.objectives or compiled.instance.file.objective
-    if LOSS in objectives or options.scenarios or options.admission:
-        return plan_loss(compiled, options, listener)
-    served = [service for service in compiled.instance.services if service.arrivals is not None]
-    limited = any(service.max_loss is not None or service.deadline is not None for service in served)
-    if not limited or options.max_moves is not None:
-        return plan_ilp(compiled, replace(options, method="ilp"), listener)
-    share = replace(options.limits, seconds=options.limits.seconds / 2)
-    first = plan_ilp(compiled, replace(options, method="ilp", limits=share), listener)
-    judged = with_waiting(compiled, first.placement, None, first.evaluation)
-    if judged.feasible or len(objectives) > 1:
-        return first
-    left = replace(options.limits, seconds=options.limits.seconds - first.plan.certificate.seconds)
-    return plan_loss(compiled, replace(options, limits=left), listener, first)
-
-
 def plan_loss(
-    compiled: Compiled, options: Options, listener: Listener | None = None, first: Outcome | None = None
+    compiled: Compiled, request: Request, listener: Listener | None = None, first: Outcome | None = None
 ) -> Outcome:
     """Plan for little loss, or for a deterministic objective under limits on loss.
 
     Args:
         compiled: the instance.
-        options: objectives (one or two), limits, scenarios, admission.
+        request: objectives (one or two), limits, scenarios, admission.
         listener: told of every better placement.
         first: the optimum without waiting, whose bound and placement are used.
 
     Raises:
-        InputError: for options that this planner does not take.
+        InputError: for request that this planner does not take.
         InfeasibleError: when the fluid relaxation proves that no placement can keep the limits.
         UnansweredError: when no placement was found.
     """
+    with noted() as interrupted:
+        return _plan_loss(compiled, request, listener, first, interrupted)
+
+
+def _plan_loss(
+    compiled: Compiled, request: Request, listener: Listener | None, first: Outcome | None, interrupted: Event
+) -> Outcome:
     begin = time.monotonic()
-    problem = _problem(compiled, options)
-    seconds = options.limits.seconds
-    relaxed = fluid(problem, replace(options.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
-    guided = guide(problem, replace(options.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
+    problem = _problem(compiled, request)
+    listener = in_values(compiled, problem.objective, listener)
+    seconds = request.limits.seconds
+    relaxed = fluid(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
+    guided = guide(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
     starts = [placement for placement in (relaxed.placement, guided.placement) if placement is not None]
-    starts += [kept for kept in (options.keep, first.placement if first else None) if kept is not None]
+    starts += [kept for kept in (request.keep, first.placement if first else None) if kept is not None]
     least = floor(problem, relaxed, first)
-    confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if options.confirm else 0.0
-    search = Search(problem, options.limits.seed, listener, least)
-    sources = SHARE_OF_ADMISSION * seconds * (3.0 if options.admission else 1.0)
-    left = max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
-    found = search.run(Budget(left, options.limits.nodes, None if options.limits.nodes else Budget.stale), starts)
+    confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if request.confirm is not False else 0.0
+    search = Search(problem, request.limits.seed, listener, least)
+    sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
+    left = 0.0 if interrupted.is_set() else max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
+    stale = None if request.rounds else Budget.stale
+    found = search.run(Budget(left, request.rounds, stale, request.limits.gap), starts)
     if not found.elite:
         raise UnansweredError("no placement was found that keeps memory, order and range")
-    elite = _exact(problem, found.elite)
-    # the search ends a round late at times: what is kept for rate limits is theirs
-    until = max(begin + seconds - confirm, time.monotonic() + sources)
-    spacing, gain, elite = _admission(problem, options, elite, relaxed, until)
-    if listener is not None:
-        listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
-    chosen, selection = _confirm(problem, elite, spacing, confirm, options.limits.seed)
+    elite, chosen, gain = list(found.elite), 0, None
+    spacing: list[dict[int, float]] = [{}]
+    selection: Selection | None = None
+    try:
+        if interrupted.is_set() or found.ended == "interrupted":
+            raise KeyboardInterrupt
+        exact = _exact(problem, found.elite)
+        # the search ends a round late at times: what is kept for rate limits is theirs
+        until = max(begin + seconds - confirm, time.monotonic() + sources)
+        spacing, gain, elite = _admission(problem, request, exact, relaxed, until)
+        if listener is not None:
+            listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
+        chosen, selection = _confirm(problem, elite, spacing, confirm, request.limits.seed)
+    except KeyboardInterrupt:  # the best so far, without the last word
+        found = replace(found, ended="interrupted")
     evidence = Evidence(
         method="loss",
         termination=ending(problem, found, relaxed, elite[chosen]),
@@ -103,36 +98,31 @@ def plan_loss(
         selection=selection,
         gain=gain,
     )
-    return answer(problem, options, elite[chosen], spacing[chosen], evidence)
+    return answer(problem, request, elite[chosen], spacing[chosen], evidence)
 
 
-def plan_enumeration(compiled: Compiled, options: Options, listener: Listener | None = None) -> Outcome:
+def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Look at every placement: the optimum under the analytic evaluator."""
     begin = time.monotonic()
-    problem = _problem(compiled, options)
+    problem = _problem(compiled, request)
     best = enumerate_all(problem)
     if best is None:
         raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
-    relaxed = fluid(problem, replace(options.limits, seconds=min(options.limits.seconds, LONGEST_BOUND)))
+    relaxed = fluid(problem, replace(request.limits, seconds=min(request.limits.seconds, LONGEST_BOUND)))
     both = (
         Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),
         Bound(name="enumeration", value=best.score.total, holds_for=ENUMERATED, proven=True),
     )
-    return answer(problem, options, best, {}, Evidence("enumeration", "optimal", best.score.objective, both, begin))
+    return answer(problem, request, best, {}, Evidence("enumeration", "optimal", best.score.objective, both, begin))
 
 
-def _problem(compiled: Compiled, options: Options) -> Problem:
-    objectives = options.objectives or compiled.instance.file.objective
-    for name in objectives:
-        if name not in OBJECTIVES:
-            raise InputError(f"unknown objective '{name}' (allowed: {', '.join(OBJECTIVES)})")
+def _problem(compiled: Compiled, request: Request) -> Problem:
+    objectives = request.objectives or compiled.instance.file.objective
     if len(objectives) > 2 or (len(objectives) == 2 and LOSS not in objectives):
         raise InputError("the loss-aware planner takes one objective, or loss and another one that decides ties")
-    if options.max_moves is not None or options.write_model is not None:
-        raise InputError("--max-moves and --write-model belong to --method ilp")
     second = objectives[1] if len(objectives) == 2 else ("latency" if objectives[0] == LOSS else LOSS)
-    if options.scenarios:
-        return Problem(compiled, objectives[0], tuple(options.scenarios), options.worst, second=second)
+    if request.scenarios:
+        return Problem(compiled, objectives[0], tuple(request.scenarios), request.worst, second=second)
     return Problem(compiled, objectives[0], second=second)
 
 
@@ -144,16 +134,16 @@ def _exact(problem: Problem, elite: tuple[Candidate, ...]) -> list[Candidate]:
 
 
 def _admission(
-    problem: Problem, options: Options, elite: list[Candidate], relaxed: LossBound, deadline: float
+    problem: Problem, request: Request, elite: list[Candidate], relaxed: LossBound, deadline: float
 ) -> tuple[list[dict[int, float]], float | None, list[Candidate]]:
     """Rate limits per candidate, the gain of those of the best one, and the candidates to choose from."""
     if problem.objective != LOSS or not limitable(problem) or len(problem.scenarios) > 1:
         return [{} for _ in elite], None, elite
     planned = {s: float(relaxed.admitted[s] / problem.compiled.rate[s]) for s in problem.served}
-    some = elite[:3] if options.admission else elite[:1]
+    some = elite[:3] if request.admission else elite[:1]
     chosen = [choose_limits(problem, candidate.placement, deadline, planned) for candidate in some]
     gain = max(elite[0].score.total - min(score.total for _, score in chosen), 0.0)
-    if not options.admission:
+    if not request.admission:
         return [{} for _ in elite], gain, elite
     both = [*(Candidate(c.placement, score) for c, (_, score) in zip(some, chosen, strict=True)), elite[0]]
     spacing: list[dict[int, float]] = [*(one for one, _ in chosen), {}]

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from placer.errors import InfeasibleError, InputError
+from placer.errors import InputError
 from placer.evaluation.deterministic import RouteBook, ServiceMetrics, service_metrics
 from placer.evaluation.objectives import OBJECTIVES
 from placer.evaluation.queues import NetworkBuilder, behind_limit
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
-from placer.planning.domains import Domain, accurate_enough, domain_of
-from placer.planning.ilp.warmstart import Costs, additive_costs
+from placer.planning.domains import Domain, choices_of
+from placer.planning.ilp.paths import Costs, additive_costs
 from placer.planning.request import Scenario
 from placer.planning.resources import Resources
 from placer.queueing.network import Arrivals, Process
@@ -55,19 +55,9 @@ class Problem:
         if not self.served:
             raise InputError("no service has arrivals: there is nothing to lose", tip="give services 'arrivals'")
         self.all_poisson = all(stream.process == Process.POISSON for stream in self.builder.arrivals.values())
-        self.domains: dict[int, Domain] = {}
-        for index, variant in enumerate(compiled.variants):
-            domain = domain_of(compiled, variant)
-            if domain.possible and accurate_enough(compiled, variant):
-                self.domains[index] = domain
-        self.groups = [[i for i in group if i in self.domains] for group in compiled.service_variants]
-        for service, group in enumerate(self.groups):
-            if not group:
-                name = compiled.instance.services[service].name
-                raise InfeasibleError(
-                    f"service {name}: no alternative has a place for all its layers",
-                    tip="placer explain says what clashes",
-                )
+        choices = choices_of(compiled)
+        self.domains: dict[int, Domain] = choices.domains
+        self.groups = choices.groups
         guide = "energy" if self.objective == "energy" else "latency"
         self.costs: dict[int, Costs] = {i: additive_costs(compiled, d, guide) for i, d in self.domains.items()}
         self.rates: Floats = compiled.rate[list(self.served)]
@@ -130,7 +120,7 @@ class Problem:
         """A deterministic objective of a placement."""
         pairs = zip(placement.choice, placement.stations, strict=True)
         metrics = [self.metrics(choice, stations) for choice, stations in pairs]
-        return float(OBJECTIVES[name].value(self.compiled, placement, self.book, metrics))
+        return float(OBJECTIVES[name].cost(self.compiled, placement, self.book, metrics))
 
 
 def scaled(stream: Arrivals, factor: float) -> Arrivals:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from placer.errors import InfeasibleError
+from placer.evaluation.objectives import OBJECTIVES
 from placer.plan.plan import Bound
 from placer.planning.loss.bounds.acceptance import acceptance_guide
 from placer.planning.loss.bounds.fluid import LossBound, fluid_bound
@@ -72,8 +73,8 @@ def floor(problem: Problem, relaxed: LossBound, first: Outcome | None) -> float:
     """The proven bound of the objective: of the loss, or that of the optimum without waiting; -inf for none."""
     if problem.objective == LOSS:
         return relaxed.value
-    if first is not None and first.plan.certificate.objectives[0].bound is not None:
-        return first.plan.certificate.objectives[0].bound
+    if first is not None and (bound := first.plan.certificate.objectives[0].bound) is not None:
+        return OBJECTIVES[problem.objective].turned(problem.compiled, bound)
     return -math.inf
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placer.evaluation.analytic import LARGEST_BUFFER
-from placer.evaluation.queues import Block
+from placer.evaluation.blocks import Block
+from placer.evaluation.checks import excess_of
+from placer.evaluation.objectives import weighted_loss
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import LOSS, Problem
@@ -30,7 +32,7 @@ class Score:
     """What the analytic evaluator says of a placement, over all scenarios.
 
     Attributes:
-        violation: Σ of what ``max_loss`` and deadlines are exceeded by, relative for deadlines; 0 is feasible.
+        excess: how badly ``max_loss`` and deadlines are broken, see :func:`placer.evaluation.checks.excess_of`.
         objective: to be minimised.
         second: decides between placements that are as good: latency where the objective is loss.
         sharp: whether the smallest difference in the objective counts; losses are compared to 1e-6.
@@ -42,7 +44,7 @@ class Score:
         blocks: of the served services.
     """
 
-    violation: float
+    excess: float
     objective: float
     second: float
     sharp: bool
@@ -55,7 +57,7 @@ class Score:
     @property
     def key(self) -> tuple[float, float, float]:
         """What is compared: first feasible, then good, then the second objective."""
-        return (round(self.violation, 9), self.objective if self.sharp else round(self.objective, 6), self.second)
+        return (round(self.excess, 9), self.objective if self.sharp else round(self.objective, 6), self.second)
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,7 @@ class Scorer:
         with np.errstate(divide="ignore", invalid="ignore"):
             loss = np.where(offered > 0, 1.0 - solution.throughput[classes] / offered, 0.0)
         loss = np.clip(loss, 0.0, 1.0)
-        weight = self.problem.weights * offered
-        total = float(weight @ loss / weight.sum()) if weight.sum() > 0 else 0.0
+        total = weighted_loss(self.problem.weights, offered, loss)
         return _Aggregate(loss, total, np.nan_to_num(solution.end_to_end[classes], nan=np.inf))
 
     def _score(
@@ -151,14 +152,12 @@ class Scorer:
                 float(shares @ np.array([one.total for one in seen])),
                 np.max([one.response for one in seen], axis=0),
             )
-        excess = np.maximum(chosen.loss - problem.max_loss, 0.0).sum()
-        late = np.minimum(chosen.response, 1e12) / problem.deadline - 1.0
-        excess += np.maximum(np.where(np.isfinite(problem.deadline), late, 0.0), 0.0).sum()
+        excess = excess_of(chosen.loss, problem.max_loss).sum() + excess_of(chosen.response, problem.deadline).sum()
         sharp = problem.objective != LOSS
         objective = problem.deterministic(placement, problem.objective) if sharp else chosen.total
         second = chosen.total if problem.second == LOSS else problem.deterministic(placement, problem.second)
         return Score(
-            violation=float(excess),
+            excess=float(excess),
             objective=float(objective),
             second=second,
             sharp=sharp,
@@ -187,6 +186,7 @@ def _slice(solution: Solution, k: int) -> Memory:
         m.acceptance[tasks], m.base[tasks], m.scv[tasks], m.long_scv[tasks], m.jitter[tasks],
         m.upstream_load[tasks], m.rate[tasks],
         m.loss[stations], m.queue[stations], m.poisson_loss[stations], m.eta[stations], m.felt_scv[stations],
+        m.own_waiting[tasks], m.own_survival[tasks],
     )  # fmt: skip
 
 
@@ -208,8 +208,9 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
             (old.felt_scv, -1.0),
         )
     )
+    unknown = {"rate", "own_waiting", "own_survival"}
     columns: dict[str, list[Floats]] = {
-        name: [] for name in ("acceptance", "base", "scv", "long_scv", "jitter", "upstream_load", "rate")
+        name: [] for name in ("acceptance", "base", "scv", "long_scv", "jitter", "upstream_load", *sorted(unknown))
     }
     at = 0
     for before, now in zip(near.blocks, blocks, strict=True):
@@ -220,7 +221,7 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
             touched = np.concatenate([before.station, now.station])
             felt[touched[touched >= 0]] = -1.0
             for name, column in columns.items():
-                column.append(np.full(now.tasks, np.nan if name == "rate" else 1.0))
+                column.append(np.full(now.tasks, np.nan if name in unknown else 1.0))
         at += before.tasks
     return Memory(
         **{name: np.concatenate(column) for name, column in columns.items()},

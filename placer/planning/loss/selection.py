@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placer.evaluation.objectives import loss_objective
+from placer.evaluation.objectives import weighted_loss
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem
@@ -170,7 +170,7 @@ class _Run:
             offered = self.problem.offered(scenario)
             loss = 1.0 - (1.0 - np.nan_to_num(ratio, nan=0.0)) * admitted / np.maximum(offered, 1e-300)
             losses.append(np.clip(loss, 0.0, 1.0))
-            totals.append(loss_objective(self.problem.weights, offered, losses[-1]))
+            totals.append(weighted_loss(self.problem.weights, offered, losses[-1]))
         if self.problem.worst:
             at = int(np.argmax(totals))
             self.totals.append(totals[at])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError, Problem
+from placer.profiling.onnx.checking import LARGEST_SIZE, bits_of
 from placer.profiling.onnx.reading import need_onnx
 
 _HELD = 4096
@@ -22,12 +23,13 @@ _RANDOM = {
     "Multinomial",
     "Bernoulli",
 }
-_GROWING = {"Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CenterCropPad"}
-_BITS = {
-    "FLOAT": 32, "UINT8": 8, "INT8": 8, "UINT16": 16, "INT16": 16, "INT32": 32, "INT64": 64, "BOOL": 8,
-    "FLOAT16": 16, "DOUBLE": 64, "UINT32": 32, "UINT64": 64, "COMPLEX64": 64, "COMPLEX128": 128,
-    "BFLOAT16": 16, "UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2,
+_GROWING = {
+    "Expand", "Tile", "Range", "OneHot", "Pad", "Resize", "Upsample", "EyeLike", "CenterCropPad", "AffineGrid",
+    "BlackmanWindow", "HammingWindow", "HannWindow", "MelWeightMatrix", "DFT", "STFT", "Col2Im", "MaxUnpool", "Conv",
+    "ConvInteger", "ConvTranspose", "DeformConv", "QLinearConv", "AveragePool", "LpPool", "MaxPool", "MaxRoiPool",
+    "RoiAlign", "GridSample", "RegexFullMatch", "StringSplit", "StringNormalizer", "TfIdfVectorizer", "Einsum",
 }  # fmt: skip
+"""What may make much of little, or take long: computed only where the result is known to be small."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """Bytes, those of 4-bit types packed."""
-        name = need_onnx().TensorProto.DataType.Name(self.kind)
-        bits = _BITS.get(name, 8 if name.startswith("FLOAT8") else 0)
-        return -(-self.elements * bits // 8)
+        return -(-self.elements * (bits_of(need_onnx(), self.kind) or 0) // 8)
 
 
 @dataclass
@@ -172,11 +172,17 @@ class _Folder:
             values = self._evaluate(node, [])
             if values is None:
                 raise self._broken(f"constant '{name}' has no value that can be used")
-            tensor = self.onnx.numpy_helper.from_array(values[0])
+            tensor = self._stored(name, values[0])
         self.result.tensors[name] = Tensor(tuple(tensor.dims), tensor.data_type)
         self._weight(name, tensor)
         if name in self.values:
             self._hold(name, self.values[name])
+
+    def _stored(self, name: str, value: Any) -> Any:
+        try:
+            return self.onnx.numpy_helper.from_array(value)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._broken(f"constant '{name[:60]}' has no value that can be used") from error
 
     def _shape(self, node: Any) -> bool:
         import numpy as np
@@ -198,6 +204,8 @@ class _Folder:
             return False
         fill = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
         kind = fill.data_type if fill is not None else self.onnx.TensorProto.FLOAT
+        if shape.dtype.kind not in "iu" or shape.size > 64 or ((shape < 0) | (shape > LARGEST_SIZE)).any():
+            raise self._broken(f"'{name[:60]}' is filled to the shape {shape.tolist()!s:.80}, which no tensor has")
         self.result.tensors[name] = Tensor(tuple(int(size) for size in shape.flatten()), kind)
         self._weight(name, None)
         if self.result.tensors[name].elements <= _HELD:

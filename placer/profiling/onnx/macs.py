@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from placer.errors import InputError
 from placer.profiling.onnx.operators import Dag, Operator
 
 _MOVES_ONLY = {
@@ -54,12 +55,21 @@ class Count:
 
 
 def count(operator: Operator, dag: Dag) -> Count:
-    """Return the multiply-accumulates of one run of ``operator``."""
+    """Return the multiply-accumulates of one run of ``operator``.
+
+    Raises:
+        InputError: when its operands lack dimensions that its type needs.
+    """
     if operator.type in _MOVES_ONLY:
         return Count(0)
     macs = None if operator.type in _OURS else _by_onnx_tool(operator, dag)
     if not macs and operator.type not in _INTERPOLATES:
-        macs = _by_formula(operator, dag)
+        try:
+            macs = _by_formula(operator, dag)
+        except (IndexError, KeyError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+            raise InputError(
+                f"operator '{operator.name[:60]}': its operands do not have the shapes of a {operator.type}"
+            ) from error
     if macs is not None:
         return Count(macs)
     return Count(max(_elements(operator.reads, dag), _elements(operator.writes, dag), 1), estimated=True)

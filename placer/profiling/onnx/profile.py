@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from placer._version import __version__
+from placer.errors import InputError, Problem
 from placer.profiling.onnx.folding import fold
 from placer.profiling.onnx.macs import count
 from placer.profiling.onnx.operators import Dag, Group, Operator, build_dag, group
@@ -20,6 +21,7 @@ from placer.profiling.onnx.reading import fix_inputs, read_model
 MODEL_FORMAT = "placer/model/1"
 _LONGEST_LAYER_NAME = 90
 _LONGEST_LABEL = 63
+_LONGEST_SOURCE = 4000
 _MERE_NUMBER = re.compile(r"[A-Za-z]?\d*|OC2_DUMMY_\d+")
 _WEIGHT_ENDING = re.compile(r"[._/](?:w|W|weight|weights|kernel|scale|gamma|s)(?:_\d+)?$")
 
@@ -67,10 +69,27 @@ def profile(
     if family is not None:
         result["family"] = family
     shapes = {tensor: list(dag.tensor(tensor).shape) for tensor in dag.inputs}
-    result["source"] = " ".join(filter(None, [note, _source(path, model, shapes, fuse=fuse, estimated=estimated)]))
+    source = " ".join(filter(None, [note, _source(path, model, shapes, fuse=fuse, estimated=estimated)]))
+    # names in the graph may be anything; YAML takes printable text
+    source = "".join(letter if letter.isprintable() else "?" for letter in source)
+    result["source"] = source if len(source) <= _LONGEST_SOURCE else source[: _LONGEST_SOURCE - 2] + " …"
     result["input"] = show_exact(sum(dag.tensor(tensor).size for tensor in dag.inputs), "B")
     result["layers"] = layers
+    _expect_readable(result, path)
     return result
+
+
+def _expect_readable(model: dict[str, Any], path: Path) -> None:
+    """Refuse what the model's own format does not allow, before it is written: too large, too long, no label."""
+    from placer.instance.model import Model
+    from placer.instance.reading import parse_document, validate
+    from placer.profiling.onnx.render import render
+
+    try:
+        validate(Model, parse_document(render(model), str(path)))
+    except InputError as error:
+        problems = [Problem(f"in its profile: {one.message}", one.path, str(path)) for one in error.problems]
+        raise InputError(problems) from error
 
 
 def show_exact(value: int, unit: str) -> str:

@@ -8,24 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from placer.errors import InputError, MissingExtraError, Problem
+from placer import optional
+from placer.errors import InputError, Problem
+from placer.profiling.onnx.checking import check
 
 _CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 _FIRST_IR_WITH_FREE_INITIALISERS = 4
 _IR_VERSION = 8
+LARGEST_FILE = 2**30
 
 
 def need_onnx() -> Any:
     """Return the module ``onnx``.
 
     Raises:
-        MissingExtraError: when it or onnx-tool is not installed.
+        MissingExtraError: when it or onnx-tool is not installed, or cannot be imported.
     """
-    try:
-        importlib.import_module("onnx_tool")
-        return importlib.import_module("onnx")
-    except ImportError as error:
-        raise MissingExtraError("profiling an ONNX file", "onnx") from error
+    what, extra = "profiling an ONNX file", "onnx"
+    optional.load("onnx_tool", what, extra)
+    return optional.load("onnx", what, extra)
 
 
 def read_model(path: Path) -> Any:
@@ -37,17 +38,27 @@ def read_model(path: Path) -> Any:
     onnx = need_onnx()
     file = str(path)
     try:
+        if path.exists() and not path.is_file():
+            raise InputError([Problem("is not a file", file=file)])
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError([Problem(f"is larger than {LARGEST_FILE // 2**20} MiB", file=file)])
         content = path.read_bytes()
-    except OSError as error:
-        raise InputError([Problem(f"cannot be read: {error.strerror or error}", file=file)]) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError([Problem(f"cannot be read: {reason}", file=file)]) from error
     try:
         model = onnx.ModelProto.FromString(content)
     except Exception as error:  # protobuf's DecodeError, whose module has no types and moves between versions
         raise InputError([Problem("is no ONNX file: its content is not a ModelProto", file=file)]) from error
     if not model.graph.node or not model.opset_import:
         raise InputError([Problem("is no ONNX file: it has no operators or names no operator set", file=file)])
+    check(onnx, model, file)
     if model.functions:
-        model = importlib.import_module("onnx.inliner").inline_local_functions(model)
+        try:
+            model = importlib.import_module("onnx.inliner").inline_local_functions(model)
+        except Exception as error:  # the inliner raises RuntimeError, ValueError and its own kinds
+            raise InputError([Problem(f"its functions cannot be put in place: {_line(error)}", file=file)]) from error
+        check(onnx, model, file)
     problems = [
         Problem(
             f"operator '{node.name or node.output[0]}' is a top-level {node.op_type}: what runs is known "
@@ -68,6 +79,11 @@ def read_model(path: Path) -> Any:
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     return model
+
+
+def _line(error: Exception) -> str:
+    """The first line of a library's message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _check_external_data(model: Any, path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from placer.files import write_atomically
+
 _WIDTH = 110
 _PLAIN = re.compile(r"[A-Za-z0-9_/(](?:[A-Za-z0-9_ ./%+()'-]*[A-Za-z0-9_./%)'-])?")
 _MAY_BE_A_NUMBER = re.compile(r"[0-9.+-]\S*")
@@ -33,9 +35,7 @@ def render(model: Mapping[str, Any]) -> str:
 
 def write(model: Mapping[str, Any], path: Path) -> None:
     """Write ``model`` to ``path``, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(render(model), encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    write_atomically(path, render(model))
 
 
 _WRAP: Mapping[str, Any] = {"break_on_hyphens": False, "break_long_words": False}

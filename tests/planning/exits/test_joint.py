@@ -9,8 +9,9 @@ import pytest
 
 from placer.bench.exits.instances import generate
 from placer.errors import InputError
+from placer.evaluation.comparison import simulate_plan
 from placer.evaluation.evaluate import evaluate
-from placer.evaluation.simulated import Request, simulate_plan
+from placer.evaluation.runs import Runs
 from placer.export.parts import parts_of
 from placer.instance.variant import with_shares
 from placer.plan.plan import Plan, dump_plan
@@ -18,7 +19,7 @@ from placer.planning.exits.planner import enumerate_joint, joint, sequential
 from placer.planning.exits.shares import Judge
 from placer.planning.loss.enumeration import placements
 from placer.planning.registry import plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits
 
 DIFFERS = 3
@@ -87,7 +88,7 @@ def test_no_point_of_a_grid_is_better_than_the_local_search() -> None:
 
 def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
     compiled = generate(DIFFERS, services=1, devices=2)
-    outcome = plan(compiled, Options(method="auto", limits=Limits(seconds=3.0)))
+    outcome = plan(compiled, Request(method="auto", limits=Limits(seconds=3.0)))
     made = Plan.model_validate_json(dump_plan(outcome.plan))
     assert made.certificate.method == "joint-exits"
     judged = evaluate(made, compiled)
@@ -97,7 +98,7 @@ def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
     (variant,) = compiled.variants
     assert list(entry.exits.values()) != [share for _, share, _ in variant.exits]
     assert parts_of(made, compiled)
-    seen = simulate_plan(made, compiled, Request(jobs=20_000, replications=8)).evaluation.times[0]
+    seen = simulate_plan(made, compiled, Runs(jobs=20_000, replications=8)).simulation.times[0]
     limit = compiled.instance.services[0].max_loss
     assert limit is not None
     assert seen.loss_ratio - seen.loss_interval <= limit
@@ -106,7 +107,7 @@ def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
 @pytest.mark.parametrize("shares", [(0.9, 0.9), (-0.1, 0.2)])
 def test_shares_that_are_none_are_violated(shares: tuple[float, float]) -> None:
     compiled = next(c for c in (generate(s, services=1, devices=2) for s in range(20)) if len(c.variants[0].exits) == 2)
-    made = plan(compiled, Options(method="sequential-exits", limits=Limits(seconds=0.5), confirm=False)).plan
+    made = plan(compiled, Request(method="sequential-exits", limits=Limits(seconds=0.5), confirm=False)).plan
     gates = list(made.services[0].exits)
     entry = made.services[0].model_copy(update={"exits": dict(zip(gates, shares, strict=True))})
     wrong = made.model_copy(update={"services": (entry,)})
@@ -129,7 +130,7 @@ def test_alternatives_are_chosen_by_the_limit() -> None:
     picked = set()
     for seed in (1, 3):
         compiled = generate(seed, services=1, devices=2, variants=True)
-        outcome = plan(compiled, Options(method="joint-exits", limits=Limits(seconds=3.0), confirm=False))
+        outcome = plan(compiled, Request(method="joint-exits", limits=Limits(seconds=3.0), confirm=False))
         assert outcome.evaluation.feasible
         variant = compiled.variants[outcome.placement.choice[0]]
         chosen = with_shares(variant, list(outcome.plan.services[0].exits.values()))
@@ -141,4 +142,4 @@ def test_alternatives_are_chosen_by_the_limit() -> None:
 def test_nothing_to_choose_is_refused() -> None:
     compiled = generate(0, services=1)
     with pytest.raises(InputError, match="accuracy alone"):
-        plan(compiled, Options(method="joint-exits", objectives=("loss",)))
+        plan(compiled, Request(method="joint-exits", objectives=("loss",)))

@@ -24,7 +24,7 @@ EXACT = {"runs", "allowed", "range", "privacy", "memory", "flash", "layers", "co
 
 
 def keeps_exact_limits(compiled: Compiled, placement: Placement) -> bool:
-    return not any(check.kind in EXACT for check in evaluate_placement(compiled, placement).violations)
+    return not any(check.kind in EXACT for check in evaluate_placement(compiled, placement, "deterministic").violations)
 
 
 def feasible_placements(compiled: Compiled) -> list[Placement]:

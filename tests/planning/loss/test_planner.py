@@ -10,8 +10,9 @@ import pytest
 
 from placer.bench.loss.instances import Spec, generate
 from placer.errors import InfeasibleError, InputError
-from placer.evaluation.evaluate import evaluate, evaluate_placement, with_waiting
-from placer.evaluation.simulated import Request, simulate_plan
+from placer.evaluation.comparison import simulate_plan
+from placer.evaluation.evaluate import evaluate, evaluate_placement
+from placer.evaluation.runs import Runs
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
@@ -24,15 +25,15 @@ from placer.planning.loss.scenarios import read_scenarios
 from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import select
 from placer.planning.registry import PLANNERS, plan
-from placer.planning.request import Options
+from placer.planning.request import Request
 from placer.solver.progress import Limits, Progress
 from tests.instance.build import compiled_from
 
 SMALL = [Spec(seed, *shape) for seed in range(2) for shape in ((3, 2, (2, 3)), (4, 2, (2, 3)), (3, 3, (2, 2)))]
 
 
-def options(seconds: float = 4.0, **more: object) -> Options:
-    return Options(objectives=(LOSS,), limits=Limits(seconds=seconds), **more)  # type: ignore[arg-type]
+def options(seconds: float = 4.0, **more: object) -> Request:
+    return Request(objectives=(LOSS,), limits=Limits(seconds=seconds), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("spec", SMALL, ids=lambda spec: spec.name)
@@ -54,9 +55,8 @@ def test_enumeration_is_the_least_over_all_products() -> None:
     values = []
     for a, b in itertools.product(itertools.product(range(3), repeat=2), repeat=2):
         placement = Placement((0, 1), (a, b))
-        evaluation = evaluate_placement(compiled, placement)
-        if evaluation.feasible:
-            values.append(with_waiting(compiled, placement, None, evaluation).objectives[LOSS])
+        if evaluate_placement(compiled, placement, "deterministic").feasible:
+            values.append(evaluate_placement(compiled, placement).objectives[LOSS])
     assert count(problem) == 81
     assert best.score.total == pytest.approx(min(values), abs=1e-4)
 
@@ -152,8 +152,8 @@ def test_rate_limits_save_losses_and_the_simulation_agrees(tmp_path: Path) -> No
     assert better.value <= plain.value + plain.half_width + better.half_width
     outcome = plan_loss(compiled, options(admission=True))
     assert outcome.plan.certificate.admission_gain is not None
-    simulated = simulate_plan(outcome.plan, compiled, Request(jobs=40_000, replications=5, seed=1))
-    assert simulated.evaluation.objectives[LOSS] == pytest.approx(outcome.evaluation.objectives[LOSS], abs=0.03)
+    simulated = simulate_plan(outcome.plan, compiled, Runs(jobs=40_000, replications=5, seed=1))
+    assert simulated.simulation.objectives[LOSS] == pytest.approx(outcome.evaluation.objectives[LOSS], abs=0.03)
     assert any(service.min_gap for service in outcome.plan.services)
 
 
@@ -172,11 +172,11 @@ def test_selection_takes_the_better_and_ends_early_on_twins() -> None:
 
 def test_auto_keeps_the_optimum_where_it_can_and_plans_for_loss_where_it_must() -> None:
     parking = compile_instance(read_instance("smart-parking"))
-    assert auto(parking, Options(limits=Limits(seconds=10))).plan.certificate.method == "shortest-path"
+    assert auto(parking, Request(limits=Limits(seconds=10))).plan.certificate.method == "shortest-path"
     boards = compile_instance(read_instance("five-board"))
-    blind = plan(boards, Options(method="ilp", limits=Limits(seconds=10)))
-    assert not with_waiting(boards, blind.placement, None, blind.evaluation).feasible
-    found = auto(boards, Options(limits=Limits(seconds=10)))
+    blind = plan(boards, Request(method="ilp", limits=Limits(seconds=10)))
+    assert not blind.evaluation.feasible
+    found = auto(boards, Request(limits=Limits(seconds=10)))
     assert found.evaluation.feasible
     objective = found.plan.certificate.objectives[0]
     assert objective.bound is not None

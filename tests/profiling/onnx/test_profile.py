@@ -303,11 +303,7 @@ def test_weights_outside_the_folder_are_refused(tmp_path: Path, location: str, a
 
 def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "a.onnx", [node("Relu", ["x"], ["y"])])
-
-    def missing(name: str, *args: object, **kwargs: object) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr("importlib.import_module", missing)
+    monkeypatch.setattr("placer.optional.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="needs the extra 'onnx'"):
         profile(path)
 

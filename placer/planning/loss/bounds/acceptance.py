@@ -27,7 +27,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.errors import InfeasibleError
 from placer.instance.compiled import Compiled, Floats
@@ -38,10 +38,12 @@ from placer.planning.loss.bounds.candidates import PER_LAYER, narrowed
 from placer.planning.loss.bounds.closed_form import ways_out
 from placer.planning.loss.bounds.completion import add_loss_objective, completed_rates
 from placer.planning.loss.bounds.effort import Effort, effort_of
-from placer.planning.loss.bounds.fluid import LEAST_SECONDS, SLACK, LossBound, Problem, fluid_bound, is_known, is_large
+from placer.planning.loss.bounds.fluid import LEAST_SECONDS, LossBound, Task, fluid_bound
+from placer.planning.loss.bounds.fluid_model import SLACK, is_known, is_large
 from placer.planning.loss.bounds.tangents import accepted_share, lines
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
+from placer.solver.result import Values
 
 MEDIUM = 300
 """Binaries from which on the search among few stations per layer comes first: HiGHS's own incumbents are poor there."""
@@ -84,7 +86,7 @@ def acceptance_guide(
         if len(formulation.model.alpha) >= MEDIUM:
             share = 1.0 if is_large(formulation) else 0.5
             part = replace(limits, seconds=share * limits.seconds)
-            found = _rounds(Problem(compiled, part, begin, max_loss, False), formulation, start)
+            found = _rounds(Task(compiled, part, begin, max_loss, False), formulation, start)
         if not is_large(formulation):
             model = GuideModel(formulation, effort_of(compiled, first_station=False), max_loss)
             found = _solve(model, replace(limits, seconds=limits.seconds - (time.monotonic() - begin)), found)
@@ -115,24 +117,24 @@ def _solve(model: GuideModel, limits: Limits, best: LossBound) -> LossBound:
     return replace(found, placement=placement, admitted=admitted, estimate=result.objective)
 
 
-def _rounds(problem: Problem, formulation: Formulation, start: Placement | None) -> LossBound:
+def _rounds(task: Task, formulation: Formulation, start: Placement | None) -> LossBound:
     """Bound by the fluid relaxation, which holds in the guide's model too; search among few stations per layer.
 
     Each round keeps the stations of the best placement so far and draws others.
     """
-    compiled, limits = problem.compiled, problem.limits
-    rough = replace(limits, seconds=0.7 * problem.left, gap=max(limits.gap, ROUGH))
-    fluid = fluid_bound(compiled, rough, start, max_loss=problem.max_loss, first_station=False)
+    compiled, limits = task.compiled, task.limits
+    rough = replace(limits, seconds=0.7 * task.left, gap=max(limits.gap, ROUGH))
+    fluid = fluid_bound(compiled, rough, start, max_loss=task.max_loss, first_station=False)
     if fluid.status == "infeasible":
         raise InfeasibleError("no placement satisfies the instance (proven)")
     best = replace(fluid, estimate=math.inf)
     bases = [p for p in (start, fluid.placement) if p is not None]
     seed = 0
-    while problem.left > LEAST_SECONDS and best.estimate > best.value + max(SLACK, limits.gap):
-        few = narrowed(formulation, {}, bases, PER_LAYER if bases else 2 * PER_LAYER, seed)
-        seconds = min(problem.left, max(problem.left / 3, LEAST_ROUND))
+    while task.left > LEAST_SECONDS and best.estimate > best.value + max(SLACK, limits.gap):
+        few = narrowed(formulation, None, bases, PER_LAYER if bases else 2 * PER_LAYER, seed)
+        seconds = min(task.left, max(task.left / 3, LEAST_ROUND))
         try:
-            model = GuideModel(build(few), effort_of(few, first_station=False), problem.max_loss)
+            model = GuideModel(build(few), effort_of(few, first_station=False), task.max_loss)
             found = _solve(model, replace(limits, seconds=seconds), best)
         except InfeasibleError:
             found = best  # of the narrow problem only
@@ -247,6 +249,6 @@ class GuideModel:
                 row = linear([*terms, *((-up * slope * c, v) for c, v in self._offered[station])])
                 m.acceptance[name, number] = row <= up * intercept
 
-    def rates(self, values: dict[int, float]) -> Floats:
+    def rates(self, values: Values) -> Floats:
         """Planned completed rates of a solution in 1/s, NaN without arrivals, shape (S,)."""
         return completed_rates(self.compiled, self.completed, values)

@@ -10,6 +10,7 @@ import numpy as np
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
 from placer.planning.ilp.formulation import Formulation
+from placer.solver.result import Values
 
 PER_LAYER = 3
 """With 3 the fluid MILP of 80 devices × 12 chains × 12 layers is solved in a second to within .001 of its bound."""
@@ -17,7 +18,7 @@ PER_LAYER = 3
 
 def narrowed(
     f: Formulation,
-    values: dict[int, float],
+    values: Values | None,
     placements: Sequence[Placement] = (),
     per_layer: int = PER_LAYER,
     seed: int = 0,
@@ -26,7 +27,7 @@ def narrowed(
 
     Args:
         f: the whole problem.
-        values: of a relaxation, by variable; every station with a part of a layer stays.
+        values: of a relaxation; every station with a part of a layer stays. None where none was solved.
         placements: whose stations stay too.
         per_layer: stations to fill up to, drawn.
         seed: of the draw.
@@ -36,9 +37,10 @@ def narrowed(
     for index, domain in f.domains.items():
         variant = domain.variant
         part: Floats = np.where(domain.usable, 0.0, -1.0)
-        for layer in range(len(variant)):
-            for station in domain.stations(layer):
-                part[layer, station] = values.get(id(f.alpha(index, layer, station)), 0.0)
+        if values is not None:
+            for layer in range(len(variant)):
+                for station in domain.stations(layer):
+                    part[layer, station] = values.get(f.alpha(index, layer, station), 0.0)
         for placement in placements:
             if placement.choice[variant.service] == index:
                 at = placement.stations[variant.service]

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import pyomo.core as pyo
 
 from placer.instance.compiled import Compiled, Floats
 from placer.planning.ilp.formulation import Terms, linear
+from placer.solver.result import Values
 
 
 def add_loss_objective(
@@ -35,10 +36,10 @@ def add_loss_objective(
     model.objective = pyo.Objective(expr=linear(objective, 1.0 if total > 0 else 0.0), sense=pyo.minimize)
 
 
-def completed_rates(compiled: Compiled, completed: Mapping[int, Terms], values: Mapping[int, float]) -> Floats:
+def completed_rates(compiled: Compiled, completed: Mapping[int, Terms], values: Values) -> Floats:
     """Completed rates of a solution in 1/s, NaN without arrivals, shape (S,)."""
     found = np.full(len(compiled.rate), np.nan)
     for service, terms in completed.items():
-        share = sum(c * values.get(id(v), 0.0) for c, v in terms)
+        share = sum(c * values.get(v, 0.0) for c, v in terms)
         found[service] = float(compiled.rate[service]) * min(max(share, 0.0), 1.0)
     return found

@@ -1,7 +1,7 @@
 """What a completed job costs each station, and which share of the arrivals a station can complete at most.
 
 Everything here holds in the long run for the system that :mod:`placer.evaluation.queues` describes; the bounds of
-:mod:`placer.planning.loss.bounds.fluid` are built on it.
+:mod:`placer.planning.loss.bounds.fluid_model` are built on it.
 
 **Effective seconds.** Without outages a service that starts ends, so by Wald's identity the busy time per execution is
 its mean t. With outages (up and down times exponential) a failure drops the job in service. With f = 1/up the
@@ -14,7 +14,7 @@ superadditive and Σ h(t_j) ≤ h(Σ t_j); for c* > 1 it is concave, and t_j h(M
 
 **Shares.** A layer alone on a station without outages is executed at most 1/t times per second. The first layer of a
 service whose Poisson stream reaches the station after a constant delay is met by what the first-station theorem says
-(see :mod:`placer.planning.loss.bounds.fluid`), and with outages by the availability: arrivals are independent of
+(see :mod:`placer.planning.loss.bounds.fluid_model`), and with outages by the availability: arrivals are independent of
 failures.
 """
 

@@ -20,6 +20,7 @@ from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem
 from placer.planning.loss.scoring import Score, Scorer
 from placer.planning.loss.search.neighbours import Assigned, as_assigned, as_placement, random_move
+from placer.planning.request import Request
 from placer.queueing.network import QueueNetwork
 from placer.simulation.quick import evaluate_chains, is_plain
 from placer.simulation.runner import simulate
@@ -49,51 +50,57 @@ Energies = Callable[[list[Placement], Sequence[int]], list[float]]
 
 @dataclass(frozen=True)
 class Annealed:
-    """The best state: the placement, its value by the evaluator that annealed, and how many were evaluated."""
+    """The best state: the placement, its value by the evaluator that annealed, how many were evaluated, by what end."""
 
     placement: Placement
     value: float
     evaluations: int
+    interrupted: bool = False
 
 
 def anneal(
-    problem: Problem, starts: list[Placement], energies: Energies, seconds: float, seed: int, settings: Settings
+    problem: Problem, starts: list[Placement], energies: Energies, request: Request, settings: Settings
 ) -> Annealed:
-    """Anneal from feasible placements until the time is up.
+    """Anneal from feasible placements until the time is up, or as many placements were evaluated as asked for.
 
     Args:
         problem: the problem; limits on resources are never broken.
         starts: one state per chain.
         energies: the evaluator.
-        seconds: wall time.
-        seed: of moves and acceptance.
+        request: wall time, evaluations at most (then the temperature falls with them) and the seed.
         settings: how to anneal; ``chains`` is the number of starts here.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(request.limits.seed)
+    seconds, most = request.limits.seconds, request.evaluations
     begin = time.monotonic()
     states: list[Assigned] = [as_assigned(problem, start) for start in starts]
     values = energies(starts, range(len(starts)))
     at = int(np.argmin(values))
     best, best_value, evaluations = starts[at], values[at], len(starts)
     scale = max(best_value, 1e-3)
-    while (spent := time.monotonic() - begin) < seconds:
-        temperature = scale * settings.hot * (settings.cold / settings.hot) ** (spent / seconds)
-        proposals: list[Placement] = []
-        owners: list[int] = []
-        for chain, state in enumerate(states):
-            trial = _feasible_move(problem, state, rng)
-            if trial is not None:
-                proposals.append(trial)
-                owners.append(chain)
-        if not proposals:
-            continue
-        evaluations += len(proposals)
-        for placement, chain, value in zip(proposals, owners, energies(proposals, owners), strict=True):
-            if value <= values[chain] or rng.random() < math.exp((values[chain] - value) / temperature):
-                states[chain], values[chain] = as_assigned(problem, placement), value
-            if value < best_value:
-                best, best_value = placement, value
-    return Annealed(best, best_value, evaluations)
+    interrupted = False
+    try:
+        while (spent := (time.monotonic() - begin) / seconds) < 1.0 and (most is None or evaluations < most):
+            part = spent if most is None else evaluations / most
+            temperature = scale * settings.hot * (settings.cold / settings.hot) ** part
+            proposals: list[Placement] = []
+            owners: list[int] = []
+            for chain, state in enumerate(states):
+                trial = _feasible_move(problem, state, rng)
+                if trial is not None:
+                    proposals.append(trial)
+                    owners.append(chain)
+            if not proposals:
+                continue
+            evaluations += len(proposals)
+            for placement, chain, value in zip(proposals, owners, energies(proposals, owners), strict=True):
+                if value <= values[chain] or rng.random() < math.exp((values[chain] - value) / temperature):
+                    states[chain], values[chain] = as_assigned(problem, placement), value
+                if value < best_value:
+                    best, best_value = placement, value
+    except KeyboardInterrupt:
+        interrupted = True
+    return Annealed(best, best_value, evaluations, interrupted)
 
 
 def _feasible_move(problem: Problem, state: Assigned, rng: Rng) -> Placement | None:

@@ -16,7 +16,7 @@ import numpy as np
 from placer.instance.compiled import Compiled, Floats, Ints
 from placer.instance.variant import Truths, Variant
 from placer.planning.domains import Domain
-from placer.planning.ilp.warmstart import Costs
+from placer.planning.ilp.paths import Costs
 from placer.planning.loss.search.screening import ENDLESS, Screened, station_loss
 from placer.planning.resources import Resources, Room
 from placer.queueing.network import UNLIMITED
@@ -198,14 +198,11 @@ class Inserter:
     def _fits(self, a: int, ends: Ints, room: Room, rate: float) -> Truths:
         """Which runs a…b fit what is left, shape (ends, N)."""
         compiled, variant, at = self.compiled, self.variant, self.compiled.station_device
-        own = self.resources.own
         weights = (self.weights[ends + 1] - self.weights[a])[:, None]
         peak = np.maximum.accumulate(variant.activations[a:])[: len(ends), None]
         more = np.maximum(peak - room.peak[None, :], 0.0)
-        in_ram = np.where(own | self.resources.in_flash[at], 0.0, weights) + np.where(own, 0.0, more)
-        ok = in_ram + variant.runtime_memory <= _eased(room.memory, compiled.memory)[at]
-        ok &= np.where(self.resources.in_flash[at] & ~own, weights, 0.0) <= room.flash[at] * (1 + SLACK)
-        ok &= np.where(own, weights + more, 0.0) <= room.unit_memory * (1 + SLACK)
+        stores = self.resources.stores
+        ok = stores.fitting(_eased(room.stores, stores.capacity), weights, more, variant.runtime_memory)
         ok &= (ends - a + 1)[:, None] <= room.layers[at]
         ok &= (self.macs[ends + 1] - self.macs[a])[:, None] <= _eased(room.compute, compiled.max_compute)[at]
         ok &= rate * (self.work[ends + 1] - self.work[a]) <= room.work + SLACK

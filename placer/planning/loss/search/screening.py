@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placer.evaluation.queues import Block, NetworkBuilder
+from placer.evaluation.blocks import Block
+from placer.evaluation.queues import NetworkBuilder
 from placer.instance.compiled import Floats, Ints
 from placer.plan.placement import Placement
 from placer.queueing import mg1k

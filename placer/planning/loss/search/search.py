@@ -20,7 +20,7 @@ from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.scoring import Score, Scorer
 from placer.planning.loss.search.neighbours import Assigned, Rebuilder, as_assigned, as_placement
 from placer.planning.loss.search.walks import Walks
-from placer.solver.progress import Progress
+from placer.solver.progress import Progress, relative_gap
 
 BATCH = 24
 """Placements that the analytic evaluator sees at once."""
@@ -49,11 +49,13 @@ class Budget:
         seconds: wall time from its start.
         rounds: rounds of rebuilding and polishing; None for as many as the time allows.
         stale: stop when so many rounds in a row have found nothing better; None never.
+        gap: stop when the best that keeps all limits is proven to be within this relative gap; 0 never.
     """
 
     seconds: float = 10.0
     rounds: int | None = None
     stale: int | None = 40
+    gap: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,7 @@ class Found:
     Attributes:
         elite: best first, all different.
         rounds: rounds done.
-        ended: ``stale``, ``rounds``, ``time`` or ``interrupted``.
+        ended: ``gap``, ``stale``, ``rounds``, ``time`` or ``interrupted``.
         evaluations: placements that the analytic evaluator scored.
     """
 
@@ -158,6 +160,13 @@ class Search:
         """Key of the best placement so far; infinite before there is one."""
         return self.elite[0].score.key if self.elite else (math.inf, math.inf, math.inf)
 
+    @property
+    def gap(self) -> float:
+        """Relative gap of the best placement that keeps all limits to the proven bound; infinite without one."""
+        if not self.elite or self.elite[0].score.excess > 0.0:
+            return math.inf
+        return relative_gap(self.elite[0].score.objective, self.bound)
+
     def _keep(self, candidate: Candidate) -> None:
         if len(self.elite) == ELITE and candidate.score.key >= self.elite[-1].score.key:
             return
@@ -181,6 +190,9 @@ class Search:
             while budget.rounds is None or done < budget.rounds:
                 if time.monotonic() >= deadline:
                     ended = "time"
+                    break
+                if budget.gap > 0.0 and self.gap <= budget.gap:  # at 0 the second objective is still looked for
+                    ended = "gap"
                     break
                 before = self.best_key
                 self._round(current, deadline)
@@ -236,7 +248,7 @@ class Search:
         walk = self.walks.rebuild if kind == "rebuild" else self.walks.anneal
         self._improve(walk(current, deadline), deadline)
         best = self.elite[0]
-        gain = max(before.violation - best.score.violation, 0.0)
+        gain = max(before.excess - best.score.excess, 0.0)
         gain += max(before.objective - best.score.objective, 0.0) / max(abs(before.objective), 1e-6)
         self._worth[kind] += LEARNING * (min(gain, 1.0) - self._worth[kind])
         if self.walks.small and gain == 0.0 and best.placement not in self._explored:

@@ -1,4 +1,7 @@
-"""The values of a varied field: ``start:stop:count``, ``start:stop:count:log`` or a list, with a unit at the end."""
+"""What ``--vary PATH=VALUES`` says: ``start:stop:count``, ``start:stop:count:log`` or a list, with a unit at the end.
+
+The one grammar of sweeps: over instances (``placer sweep``), and over the load of exits (``placer exits``).
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ DIGITS = 12
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _RANGE = re.compile(rf"^({_NUMBER}):({_NUMBER}):(\d{{1,6}})(?::([a-zA-Z]+))?(?:\s*([^\W\d_]\S*|[%/]\S*))?$")
 _ITEM = re.compile(rf"^({_NUMBER})(?:\s*([^\W\d_].*|[%/].*))?$")
+_DOTS = re.compile(rf"^({_NUMBER})\s*(\S*?)\.\.({_NUMBER})?\s*(.*?)(?::(\d+))?$")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,9 @@ def parse_values(text: str) -> Values:
     Raises:
         InputError: with what is allowed.
     """
+    dots = _DOTS.match(text)
+    if dots is not None:
+        raise InputError(f"'{text[:80]}' is no range; write {_with_colons(*dots.groups())}")
     if ":" not in text:
         return Values(_listed(text))
     found = _RANGE.match(text)
@@ -93,6 +100,11 @@ def parse_values(text: str) -> Values:
     else:
         points = [float(start + (stop - start) * i / (number - 1)) for i in range(number)]
     return Values(tuple(Value(float(_digits(p)), _digits(p), unit) for p in points), spacing == "log")
+
+
+def _with_colons(first: str, unit: str, last: str | None, other: str, count: str | None) -> str:
+    """The right spelling of a range written with dots, as ``placer exits`` once took them."""
+    return EXAMPLES if last is None else f"{first}:{last}:{count or 9} {other or unit}".rstrip()
 
 
 def _digits(number: float) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placer.errors import InputError
-from placer.sweep.values import parse_values, split_option
+from placer.instance.ranges import parse_values, split_option
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,8 @@ def test_ranges_and_lists(text: str, shown: list[str], unit: str | None) -> None
 def test_a_list_keeps_units_and_words() -> None:
     items = parse_values("500 kbit/s, 1, 10 Mbit/s").items
     assert [(item.text, item.unit) for item in items] == [("500", "kbit/s"), ("1", "Mbit/s"), ("10", "Mbit/s")]
+    items = parse_values("../one.yaml,a..b").items
+    assert [(item.number, item.text) for item in items] == [(None, "../one.yaml"), (None, "a..b")]
     items = parse_values("memory,5,alexnet-exit").items
     assert [(item.number, item.text) for item in items] == [(None, "memory"), (5.0, "5"), (None, "alexnet-exit")]
 
@@ -54,6 +56,10 @@ def test_a_list_keeps_units_and_words() -> None:
         ("3:3:4", "starts where it stops"),
         ("0:20:3:log", "above zero"),
         ("1,,2", "empty"),
+        ("1 /s..6 /s", "write 1:6:9 /s$"),
+        ("1..6 Mbit/s:20", "write 1:6:20 Mbit/s$"),
+        ("0.1%..5%:4", "write 0.1:5:4 %$"),
+        ("1 /s..x", "write start:stop:count"),
     ],
 )
 def test_refusals(text: str, words: str) -> None:

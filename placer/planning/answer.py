@@ -1,0 +1,109 @@
+"""The whole answer to a request, within its time limit: the plan, what stands beside it, what was assumed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from placer.errors import InfeasibleError, UnansweredError
+from placer.evaluation.assumptions import assumptions
+from placer.evaluation.evaluation import Evaluation
+from placer.instance.compiled import Compiled
+from placer.plan.plan import Plan
+from placer.planning.methods import DETERMINISTIC
+from placer.planning.outcome import Baseline, Outcome
+from placer.planning.registry import plan, planner, resolve
+from placer.planning.request import Request
+from placer.planning.whole import whole_baselines
+from placer.solver.progress import Limits, Listener
+
+SHARE_OF_BASELINES, LONGEST_BASELINE = 0.1, 20.0
+"""Of the time limit, for the plan of least latency beside a plan for little loss."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A plan with what a reader needs to judge it.
+
+    Attributes:
+        compiled: the instance.
+        request: what was asked, defaults filled in.
+        outcome: the plan, its placement and its evaluation, which is the one that ``placer check`` makes.
+        baselines: what people would try first, judged like the plan.
+        assumed: the assumed figures that the plan rests on, a line each.
+        seconds: wall time of all of it.
+    """
+
+    compiled: Compiled
+    request: Request
+    outcome: Outcome
+    baselines: tuple[Baseline, ...]
+    assumed: tuple[str, ...]
+    seconds: float
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.outcome.plan
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its evaluation."""
+        return self.outcome.evaluation
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{one.name} {one.value:.6g} {one.unit}" for one in self.plan.certificate.objectives)
+        kept = "feasible" if self.evaluation.feasible else f"{len(self.evaluation.violations)} limits violated"
+        ended = f"{self.plan.certificate.method}, {self.plan.certificate.termination}"
+        return f"<Answer for {self.compiled.instance.name}: {values}, {kept} ({ended}, {self.seconds:.2f} s)>"
+
+
+def answer(
+    compiled: Compiled,
+    request: Request | None = None,
+    listener: Listener | None = None,
+    keep: Callable[[Outcome], None] | None = None,
+) -> Answer:
+    """Plan, and put baselines beside the plan; the time limit holds for all of it.
+
+    Args:
+        compiled: the instance.
+        request: how.
+        listener: told of progress.
+        keep: gets the outcome as soon as it is there.
+
+    Raises:
+        InputError: for what the instance, the method or the planner refuses.
+        InfeasibleError: when no placement satisfies the instance (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+    """
+    begin = time.monotonic()
+    request = resolve(compiled, request or Request())
+    objective = request.objectives[0]
+    beside: list[Baseline] = []
+    if objective not in DETERMINISTIC:
+        beside = blind_baselines(compiled, request.limits)
+    left = max(request.limits.seconds - (time.monotonic() - begin), 0.01)
+    outcome = plan(compiled, replace(request, limits=replace(request.limits, seconds=left)), listener)
+    if keep is not None:
+        keep(outcome)
+    if objective in DETERMINISTIC:
+        beside = whole_baselines(compiled, objective)
+    assumed = tuple(assumptions(compiled, outcome.placement))
+    return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin)
+
+
+def blind_baselines(compiled: Compiled, limits: Limits) -> list[Baseline]:
+    """What stands beside a plan for little loss or accuracy: layers dealt out in turn, the plan of least latency."""
+    seconds = min(SHARE_OF_BASELINES * limits.seconds, LONGEST_BASELINE)
+    asked = Request(("latency",), limits=Limits(seconds, threads=limits.threads, seed=limits.seed))
+    titles = {"round-robin": "round robin", "min-latency": "least latency (ILP)"}
+    result = []
+    for method, title in titles.items():
+        key = method.replace("-", "_")
+        try:
+            result.append(Baseline(key, title, planner(method)(compiled, replace(asked, method=method), None)))
+        except (InfeasibleError, UnansweredError) as error:
+            result.append(Baseline(key, title, None, error.message))
+    return result

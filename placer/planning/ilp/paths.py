@@ -1,0 +1,142 @@
+"""Costs that add up along a chain of layers, and the cheapest path through the stations: a dynamic programme.
+
+Where nothing couples the layers of chains (the shortest paths keep every limit together), the dynamic programme is
+already the optimum: dropping constraints can only improve it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer.instance.compiled import Compiled
+from placer.instance.variant import Variant
+from placer.plan.placement import Placement
+from placer.planning.domains import Domain, accurate_enough, domain_of
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """An additive cost of a variant: M layers on N stations, in SI units of the objective.
+
+    Attributes:
+        unary: shape (M, N), cost of a layer on a station, inf where it may not run.
+        pair: per edge (maker, reader) shape (N, N).
+    """
+
+    unary: Floats
+    pair: dict[tuple[int, int], Floats]
+
+
+def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
+    """Return the costs whose sum is the objective on chains (and a guide elsewhere)."""
+    variant = domain.variant
+    energy = objective == "energy"
+    factor = compiled.power if energy else np.ones(len(compiled.stations))
+    unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf)
+    for root in variant.roots:
+        unary[root] += _way(compiled, variant, -1, energy)[int(compiled.source[variant.service])]
+    for layer in range(len(variant)):
+        if variant.leave[layer] > 0:
+            routes = compiled.topology.routes(variant.result_size(layer))
+            matrix = routes.joules if energy else routes.seconds
+            unary[layer] += variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
+    at = compiled.station_device
+    pair = {
+        (maker, reader): variant.run[reader] * _way(compiled, variant, maker, energy, at)[at]
+        for maker, reader in variant.edges
+    }
+    return Costs(
+        np.nan_to_num(unary, nan=0.0, posinf=np.inf),
+        {e: np.nan_to_num(m, posinf=np.inf) for e, m in pair.items()},
+    )
+
+
+def _way(
+    compiled: Compiled, variant: Variant, tensor: int, energy: bool, rows: NDArray[np.int64] | None = None
+) -> Floats:
+    """Cost from every device to every station, shape (D, N)."""
+    routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
+    matrix = routes.joules if energy else routes.seconds
+    return matrix[:, compiled.station_device]
+
+
+def shortest_path(costs: Costs) -> tuple[float, tuple[int, ...], Floats]:
+    """Best stations of a chain without limits that couple layers: (cost, stations, cost to go of shape (M, N))."""
+    layers = len(costs.unary)
+    to_go = np.zeros_like(costs.unary)
+    for layer in range(layers - 2, -1, -1):
+        to_go[layer] = (costs.pair[layer, layer + 1] + (costs.unary + to_go)[layer + 1][None, :]).min(axis=1)
+    station = int(np.argmin(costs.unary[0] + to_go[0]))
+    path, total = [station], float((costs.unary[0] + to_go[0])[station])
+    for layer in range(1, layers):
+        station = int(np.argmin(costs.pair[layer - 1, layer][station] + costs.unary[layer] + to_go[layer]))
+        path.append(station)
+    return total, tuple(path), to_go
+
+
+def stretches(variant: Variant) -> list[tuple[int, range]]:
+    """Cut a variant at its gates: (gate before or -1, layers up to and with the next gate)."""
+    result, before = [], -1
+    for gate in variant.gates:
+        result.append((before, range(before + 1, gate + 1)))
+        before = gate
+    if before < len(variant) - 1:
+        result.append((before, range(before + 1, len(variant))))
+    return result
+
+
+def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
+    """Cost to go when every stretch between two gates stays on one station: a chain of stretches.
+
+    Returns:
+        (cost to go after each layer on each station, shape (M, N); first layer of each layer's stretch).
+    """
+    to_go = np.zeros_like(costs.unary)
+    first = list(range(len(variant)))
+    after = np.zeros(costs.unary.shape[1])
+    for before, layers in reversed(stretches(variant)):
+        rest = after.copy()
+        for layer in reversed(layers):
+            first[layer] = layers[0]
+            to_go[layer] = rest
+            rest = rest + costs.unary[layer]
+        if before >= 0:
+            reader = next(layer for layer in layers if before in variant.predecessors[layer])
+            after = (costs.pair[before, reader] + rest[None, :]).min(axis=1)
+    return to_go, first
+
+
+def relaxed_optimum(compiled: Compiled, objective: str) -> tuple[float, Placement] | None:
+    """Optimum of every service by itself when all are chains: a lower bound, and the optimum if it is feasible.
+
+    None when a service is no chain, cannot run, or the objective is not additive over layers.
+    """
+    if objective not in ("latency", "latency-worst", "energy"):
+        return None
+    values, choice, stations = [], [], []
+    for group in compiled.service_variants:
+        best: tuple[float, int, tuple[int, ...]] | None = None
+        for index in group:
+            variant = compiled.variants[index]
+            if not accurate_enough(compiled, variant):
+                continue
+            if not variant.is_chain:
+                return None
+            domain = domain_of(compiled, variant)
+            if not domain.possible:
+                continue
+            total, path, _ = shortest_path(additive_costs(compiled, domain, objective))
+            if best is None or total < best[0]:
+                best = (total, index, path)
+        if best is None or not np.isfinite(best[0]):
+            return None
+        values.append(best[0])
+        choice.append(best[1])
+        stations.append(best[2])
+    bound = max(values) if objective == "latency-worst" else float(np.dot(compiled.weight, values))
+    return bound, Placement(tuple(choice), tuple(stations))

@@ -1,0 +1,193 @@
+"""Services kept whole: each on one node of its own choice, or everything in the cloud.
+
+Which node takes which service is an assignment: what a service costs on a node does not depend on where the others
+are, except by what they take from shared devices. It is searched depth first with that cost as a bound; no flow model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from placer.errors import InfeasibleError
+from placer.evaluation.deterministic import RouteBook, service_metrics
+from placer.evaluation.stages import bottleneck
+from placer.instance.compiled import Compiled
+from placer.instance.units import show_bytes
+from placer.plan.placement import Placement
+from placer.plan.plan import Certificate
+from placer.planning.domains import Choices, Truths, choices_of
+from placer.planning.outcome import Baseline, Outcome
+from placer.planning.resources import Resources
+from placer.planning.stating import stated
+
+NODES = 20_000
+"""Partial assignments looked at; beyond them the best one so far is taken."""
+
+
+@dataclass(frozen=True, order=True)
+class _Whole:
+    """One way to keep a service whole: what it costs alone, its variant and its station."""
+
+    cost: float
+    choice: int
+    station: int
+
+
+def whole_baselines(compiled: Compiled, objective: str) -> list[Baseline]:
+    """What stands beside a plan for an objective without waiting: no service split.
+
+    Limits on layers per device and deadlines are left out in the choice, so that the comparison says what splitting
+    costs; what is broken shows in the evaluation.
+    """
+    return [_best_whole(compiled, objective), _in_the_cloud(compiled, objective)]
+
+
+def _best_whole(compiled: Compiled, objective: str) -> Baseline:
+    key, title = "single_node", "each service whole on one node"
+    try:
+        choices = choices_of(compiled)
+    except InfeasibleError as error:
+        return Baseline(key, title, None, error.message)
+    options = [
+        sorted(_ways(compiled, choices, service, objective, range(len(compiled.stations))))
+        for service in range(len(choices.groups))
+    ]
+    for service, found in enumerate(options):
+        if not found:
+            return Baseline(key, title, None, _no_node(compiled, service))
+    found_whole = _Assignment(compiled, objective, options).best()
+    if found_whole is None:
+        return Baseline(key, title, None, "no nodes have room for all services whole")
+    return Baseline(key, title, _outcome(compiled, found_whole, "single-node"))
+
+
+def _in_the_cloud(compiled: Compiled, objective: str) -> Baseline:
+    """Everything on the best device of the cloud tier."""
+    key, title = "cloud", "everything in the cloud"
+    clouds = [station for station in range(len(compiled.stations)) if _tier(compiled, station) == "cloud"]
+    if not clouds:
+        return Baseline(key, title, None, "no cloud device")
+    try:
+        choices = choices_of(compiled)
+    except InfeasibleError as error:
+        return Baseline(key, title, None, error.message)
+    best: tuple[float, Placement] | None = None
+    for station in clouds:
+        ways = [sorted(_ways(compiled, choices, s, objective, [station])) for s in range(len(choices.groups))]
+        if not all(ways):
+            continue
+        placement = _placement(compiled, [one[0] for one in ways])
+        value = _joint(compiled, objective, [one[0] for one in ways], placement)
+        if best is None or value < best[0]:
+            best = value, placement
+    if best is None:
+        return Baseline(key, title, None, "pins, zones, range or memory keep services out of the cloud")
+    return Baseline(key, title, _outcome(compiled, best[1], "cloud"))
+
+
+def _tier(compiled: Compiled, station: int) -> str | None:
+    device = compiled.instance.devices[compiled.stations[station].device]
+    return device.tier or compiled.instance.device_type(device).tier
+
+
+def _ways(
+    compiled: Compiled, choices: Choices, service: int, objective: str, stations: Iterable[int]
+) -> Iterator[_Whole]:
+    """Ways to keep a service whole on a station that would take it alone."""
+    book, resources = RouteBook(compiled), Resources(_without_layer_limits(compiled))
+    for choice in choices.groups[service]:
+        variant = compiled.variants[choice]
+        usable: Truths = np.logical_and.reduce(choices.domains[choice].usable, axis=0)
+        for station in stations:
+            if not usable[station]:
+                continue
+            alone = Placement((choice,), ((station,) * len(variant),))
+            if resources.overdrawn(alone) > 0.0:
+                continue
+            if objective == "throughput":
+                yield _Whole(bottleneck(compiled, alone, book).load, choice, station)
+                continue
+            metrics = service_metrics(compiled, variant, alone.stations[0], book)
+            cost = metrics.energy if objective == "energy" else metrics.latency
+            weight = 1.0 if objective == "latency-worst" else float(compiled.weight[service])
+            yield _Whole(weight * cost, choice, station)
+
+
+class _Assignment:
+    """Depth-first search over the services, the one with least choice first."""
+
+    def __init__(self, compiled: Compiled, objective: str, options: list[list[_Whole]]) -> None:
+        self.compiled, self.objective, self.options = compiled, objective, options
+        self.resources = Resources(_without_layer_limits(compiled))
+        self.order = sorted(range(len(options)), key=lambda service: len(options[service]))
+        self.largest = objective in ("throughput", "latency-worst")
+        least = [options[service][0].cost for service in self.order]
+        self.rest = [self._sum(least[depth:]) for depth in range(len(least) + 1)]
+        self.value, self.nodes = np.inf, 0
+        self.found: Placement | None = None
+
+    def best(self) -> Placement | None:
+        """The best assignment found; None when none keeps memory and rates."""
+        self._descend(0, {})
+        return self.found
+
+    def _sum(self, costs: list[float]) -> float:
+        return max(costs, default=0.0) if self.largest else float(sum(costs))
+
+    def _descend(self, depth: int, chosen: dict[int, _Whole]) -> None:
+        if depth == len(self.order):
+            ways = [chosen[service] for service in range(len(self.options))]
+            placement = _placement(self.compiled, ways)
+            value = _joint(self.compiled, self.objective, ways, placement)
+            if value < self.value:
+                self.value, self.found = value, placement
+            return
+        service = self.order[depth]
+        for way in self.options[service]:
+            self.nodes += 1
+            if self.nodes > NODES:
+                return
+            trial = {**chosen, service: way}
+            bound = self._sum([*(one.cost for one in trial.values()), self.rest[depth + 1]])
+            if bound >= self.value:
+                return  # the others cost more
+            ways = list(trial.values())
+            if self.resources.overdrawn(_placement(self.compiled, ways)) == 0.0:
+                self._descend(depth + 1, trial)
+
+
+def _without_layer_limits(compiled: Compiled) -> Compiled:
+    return replace(compiled, max_layers=np.full(len(compiled.device_names), np.inf))
+
+
+def _placement(compiled: Compiled, ways: list[_Whole]) -> Placement:
+    stations = tuple((way.station,) * len(compiled.variants[way.choice]) for way in ways)
+    return Placement(tuple(way.choice for way in ways), stations)
+
+
+def _joint(compiled: Compiled, objective: str, ways: list[_Whole], placement: Placement) -> float:
+    if objective == "throughput":
+        return bottleneck(compiled, placement, RouteBook(compiled)).load
+    costs = [way.cost for way in ways]
+    return max(costs) if objective == "latency-worst" else float(sum(costs))
+
+
+def _no_node(compiled: Compiled, service: int) -> str:
+    """Why a service cannot be kept whole, in the user's words."""
+    name = compiled.instance.services[service].name
+    sizes = [
+        float(v.weights.sum() + v.activations.max(initial=0.0) + v.runtime_memory)
+        for v in (compiled.variants[index] for index in compiled.service_variants[service])
+    ]
+    room = float(np.max(compiled.memory[compiled.station_device], initial=0.0))
+    if min(sizes) > room:
+        return f"no node is large enough for {name} ({show_bytes(min(sizes))})"
+    return f"no node takes all of {name}: memory, pins, zones, range or rates are in the way"
+
+
+def _outcome(compiled: Compiled, placement: Placement, method: str) -> Outcome:
+    certificate = Certificate(method=method, termination="given", objectives=(), seconds=0.0, seed=0)
+    return stated(compiled, placement, certificate, ())

@@ -1,0 +1,204 @@
+"""Small valid files of every format that placer reads: what the fuzzer starts from."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from placer.cli import cli
+from placer.instance.library import shipped_root
+from tests.cli.fuzz.mutations import npy
+from tests.instance.build import small_tree, write_tree
+from tests.profiling.onnx.build import ones, save
+
+LOSS = """\
+format: placer/instance/1
+devices:
+  - {name: cam, type: raspberry-pi-3a-plus, buffer: 3}
+  - {name: hub, type: raspberry-pi-4b, buffer: 4}
+network:
+  links: [{between: [cam, hub], rate: 20 Mbit/s, latency: 5 ms}]
+services:
+  - {name: s, model: parts/net.yaml, source: cam, sink: hub, arrivals: 4 /s, deadline: 2 s}
+  - {name: t, model: parts/net.yaml, source: cam, arrivals: {process: trace, times: [0 s, 1 s, 1.5 s, 3 s]}}
+objective: loss
+"""
+SCENARIOS = """\
+format: placer/scenarios/1
+scenarios:
+  - {name: usual, weight: 3}
+  - {name: busy, arrivals: {s: 9 /s}}
+  - {name: broken, weight: 0.5, arrivals: {}, down: [hub]}
+"""
+PROFILE = """\
+format: placer/exits/1
+name: small
+title: Three exits
+source: made up
+table: table.npz
+exits:
+  - {name: one, time: 10 ms, classifier: 1 ms, macs: 1 MMAC, classifier_macs: 100 kMAC, scv: 0.1}
+  - {name: two, time: 20 ms, classifier: 1 ms, macs: 2 MMAC, classifier_macs: 100 kMAC}
+  - {name: three, time: 35 ms, classifier: 2 ms, macs: 4 MMAC, classifier_macs: 100 kMAC, assumed: [time]}
+"""
+FIGURES = """\
+format: placer/exits/1
+name: figures
+source: made up
+synthetic: true
+published: {accuracy: 0.8, mean_time: 20 ms, plain_time: 35 ms, shares: [0.5, 0.5]}
+exits:
+  - {name: one, time: 10 ms, accuracy: 0.6, confidence: 0.7}
+  - {name: two, time: 0.02 s, scv: 0.5, accuracy: 80 %}
+"""
+USERS = """\
+format: placer/users/1
+source: made up
+users:
+  - {name: ann, model: parts/net.yaml, device: raspberry-pi-4b, uplink: 20 Mbit/s, latency: 10 ms, count: 2}
+  - {name: bob, model: alexnet, device: parts/board.yaml, uplink: 1 Mbit/s, input: 100 kB, assumed: [uplink]}
+cores: 4
+speedup: {2: 1.67, 4: 2.5}
+"""
+COMPRESSION = """\
+format: placer/compression/1
+name: small
+source: made up
+options:
+  - {name: four, ratio: 4, encode: {"*": 50 MB/s}, decode: {"*": 500 MB/s}, accuracy_loss: 0 %, layers: [a, input]}
+  - {name: nine, ratio: 9, encode: {raspberry-pi-4b: 5 MB/s}, decode: {"*": 5 MB/s}, accuracy_loss: 2 %}
+"""
+GRAPH = {
+    "maxSizePerFPGA": 10.0,
+    "maxFPGAs": 2,
+    "maxCPUs": 1,
+    "nodes": [
+        {"id": 0, "supportedOnFpga": True, "cpuLatency": 5.0, "fpgaLatency": 1.0, "size": 3.0, "name": "in"},
+        {"id": 1, "supportedOnFpga": True, "cpuLatency": 4.0, "fpgaLatency": 1.5, "size": 4.0, "colorClass": 1},
+        {"id": 2, "supportedOnFpga": False, "cpuLatency": 0.5, "fpgaLatency": 1.0, "size": 1.0, "colorClass": 2},
+        {"id": 3, "supportedOnFpga": True, "cpuLatency": 2.0, "fpgaLatency": 0.5, "isBackwardNode": True},
+    ],
+    "edges": [
+        {"sourceId": 0, "destId": 1, "cost": 0.5},
+        {"sourceId": 0, "destId": 2, "cost": 0.5},
+        {"sourceId": 1, "destId": 3, "cost": 0.1},
+        {"sourceId": 2, "destId": 3, "cost": 0.2},
+    ],
+}
+REFERENCE = {
+    "throughput": {"g": {"contiguous": 3.0, "contiguous_bound": 2.0, "noncontiguous": 3, "noncontiguous_bound": 2.5}},
+    "latency": {"g": {"best_feasible": 5.0, "bound": 4.0}},
+}
+CHAINNET = {
+    "numClasses": "2\n1\n",
+    "numNodes": "3\n2\n",
+    "capacity": "4 5 3\n2 6\n",
+    "path": "1 2 3\n3 1\n2 1 2\n",
+    "arrival": "1.5\n2.25\n1\n",
+    "service": "0.5 0.25 0.5\n1 0.5\n0.25 0.5 0.125\n",
+    "tputRatio": "0.9\n0.95\n0.8\n",
+    "responseTime": "1.5\n1.75\n2\n",
+}
+
+
+def run(folder: Path, *arguments: str) -> None:
+    """Run a command that must succeed, in a folder."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert cli.main(list(arguments), standalone_mode=False) in (0, 1, None), arguments
+    finally:
+        os.chdir(before)
+
+
+def write_seeds(folder: Path) -> Path:
+    """Write every file into a folder and return it."""
+    tree = small_tree()
+    tree["instance.yaml"]["services"][0]["max_loss"] = "50 %"
+    tree["instance.yaml"]["objective"] = ["latency"]
+    write_tree(folder, tree)
+    root = shipped_root()
+    for name, text in {
+        "loss.yaml": LOSS,
+        "scenarios.yaml": SCENARIOS,
+        "profile.yaml": PROFILE,
+        "sheet.yaml": PROFILE.replace("table.npz", "table.csv"),
+        "figures.yaml": FIGURES,
+        "users.yaml": USERS,
+        "compression.yaml": COMPRESSION,
+        "trace.csv": "# made up\ntime_s,rate_mbit_s\n0,20\n1,1.5\n2.5,6\n4,20\n",
+        "radio.yaml": (root / "models/radios/wifi-n.yaml").read_text(encoding="utf-8"),
+        "graphs/throughput/g.json": json.dumps(GRAPH),
+        "graphs/latency/g.json": json.dumps(GRAPH),
+        "graphs/reference.json": json.dumps(REFERENCE),
+        **{f"chainnet/{name}.txt": text for name, text in CHAINNET.items()},
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    _write_tables(folder)
+    _write_onnx(folder)
+    _write_answers(folder)
+    return folder
+
+
+def _write_tables(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays, rows = {}, ["split," + ",".join(f"{kind}_{e}" for kind in ("confidence", "correct") for e in (1, 2, 3))]
+    for split in ("train", "calibration", "test"):
+        confidence = np.sort(rng.random((12, 3)), axis=1).astype(np.float32)
+        correct = rng.random((12, 3)) < confidence
+        arrays[f"confidence_{split}"], arrays[f"correct_{split}"] = confidence, correct
+        rows += [
+            ",".join([split, *(f"{value:.3f}" for value in one), *(str(int(value)) for value in other)])
+            for one, other in zip(confidence, correct, strict=True)
+        ]
+    arrays["confidence_test"] = (arrays["confidence_test"] * 255).astype(np.uint8)
+    np.savez_compressed(folder / "table.npz", **arrays)
+    (folder / "table.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert npy(arrays["correct_test"])
+
+
+def _write_onnx(folder: Path) -> None:
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], name="conv/one"),
+        helper.make_node("BatchNormalization", ["c", "s", "s", "s", "s"], ["n"]),
+        helper.make_node("Relu", ["n"], ["r"]),
+        helper.make_node("Shape", ["r"], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["first"]),
+        helper.make_node("Concat", ["first", "rest"], ["target"], axis=0),
+        helper.make_node("Reshape", ["r", "target"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "g"], ["y"], name="last", transB=1),
+        helper.make_node("Softmax", ["y"], ["z"]),
+    ]
+    weights = {
+        "w": ones(4, 3, 3, 3),
+        "s": ones(4),
+        "zero": np.array([0], dtype=np.int64),
+        "rest": np.array([256], dtype=np.int64),
+        "g": ones(5, 256),
+    }
+    save(folder / "net.onnx", nodes, weights, inputs={"x": ["batch", 3, 8, 8]}, outputs=("z", "r"))
+
+
+def _write_answers(folder: Path) -> None:
+    """The files that placer itself writes: plans, policy, split table, an export."""
+    run(folder, "plan", "instance.yaml", "-o", "plan.json", "--time-limit", "5")
+    run(folder, "plan", "loss.yaml", "-o", "loss.json", "--rounds", "1", "--no-confirm", "--time-limit", "5")
+    load = ("--arrivals", "20 /s", "--buffer", "3", "--jobs", "100", "--replications", "2")
+    run(folder, "exits", "figures.yaml", *load, "-o", "policy.json")
+    cut = ("--server", "edge-2500", "--uplink", "5 Mbit/s", "--table", "table.json")
+    run(folder, "split", "parts/net.yaml", *cut)
+    run(folder, "export", "plan.json", "-o", "exported")
+    assert yaml.safe_load((folder / "plan.json").read_text())["format"].startswith("placer/plan/")
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
