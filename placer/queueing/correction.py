@@ -22,7 +22,7 @@ import numpy as np
 from placer.queueing import pair_network
 from placer.queueing.flattened import Batch
 from placer.queueing.network import UNLIMITED, Floats, Ints
-from placer.queueing.sweep_state import Bools, Flows, Layout, State
+from placer.queueing.sweep_state import Bools, Flows, Layout, State, mean_waits
 from placer.queueing.variability import TINY, fit_gaps, runs
 
 LOSS_BOUND = 6.0
@@ -124,7 +124,7 @@ def describe(
     load_of = np.minimum(flows.rho, 3.0)
     log_load = np.log(np.maximum(flows.rho, 1e-9))
 
-    wait_of = state.queue / np.maximum(np.bincount(all_at, kept, minlength=stations), TINY)
+    wait_of = mean_waits(state, np.bincount(all_at, kept, minlength=stations))
 
     at, up, rate = all_at[pick], layout.up[pick], flows.rate[pick]
     fed = ~scope.outside[pick]

@@ -28,7 +28,7 @@ from placer.queueing.rules import Rules, Solution
 from placer.queueing.solution import conclude
 from placer.queueing.special_stations import SpecialStation, apply, special_stations
 from placer.queueing.stations import corrected
-from placer.queueing.sweep_state import Bools, Flows, Layout, Memory, State, arrange, flows_of, start
+from placer.queueing.sweep_state import Bools, Flows, Layout, Memory, State, arrange, flows_of, mean_waits, start
 from placer.queueing.variability import (
     TINY,
     departure_scv,
@@ -264,7 +264,7 @@ def _streams(batch: Batch, layout: Layout, flows: Flows, state: State) -> None:
     state.scv[fed] = goes_on * short[source] + 1.0 - goes_on
     state.long_scv[fed] = goes_on * long[source] + 1.0 - goes_on
     state.upstream_load[fed] = np.maximum(state.upstream_load, utilisation[station])[source]
-    wait = state.queue / np.maximum(np.bincount(station, out, minlength=stations), TINY)
+    wait = mean_waits(state, np.bincount(station, out, minlength=stations))
     pushed = state.jitter + (1.0 - portion) * wait[station] + layout.mean * np.sqrt(layout.scv)
     state.jitter[fed] = np.where(layout.before[fed] >= layout.widest[fed], 0.0, pushed[source])
 

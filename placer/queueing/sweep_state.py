@@ -4,6 +4,7 @@ sweeps."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,15 @@ def flows_of(layout: Layout, stations: int, rate: Floats) -> Flows:
     with np.errstate(divide="ignore", invalid="ignore"):
         service_scv = np.where(rho > 0.0, np.maximum(second * total / rho**2 - 1.0, 0.0), 0.0)
     return Flows(rate, rate / np.maximum(total, 1e-300)[station], total, rho, service_scv)
+
+
+LONGEST_WAIT = 1e12
+"""Waits are cut here where they become features: an unlimited station in overload has an infinite one."""
+
+
+def mean_waits(state: State, passed: NDArray[Any]) -> Floats:
+    """Mean wait in s at each station, shape (S,), by the rules, from what passes it in 1/s; bounded."""
+    return np.asarray(np.minimum(state.queue, LONGEST_WAIT) / np.maximum(passed, 1e-9))
 
 
 @dataclass
