@@ -26,6 +26,7 @@ Kind = Literal[
     "compute",
     "utilisation",
     "airtime",
+    "stability",
     "deadline",
     "deadline_p95",
     "max_loss",

@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 
 from placer.errors import InputError
-from placer.evaluation.analytic import analytic, queues_of, waiting_checks
+from placer.evaluation.analytic import analytic, queues_of, stability_checks, waiting_checks
 from placer.evaluation.checks import Check
 from placer.evaluation.deterministic import DeviceMetrics, Loads, RouteBook, loads, service_metrics
 from placer.evaluation.evaluation import Evaluation, ServiceTimes
 from placer.evaluation.limits import exact_checks, service_checks
 from placer.evaluation.objectives import OBJECTIVES, weighted_loss
-from placer.evaluation.plan_checks import gaps_of, promises, read_book, renewed
+from placer.evaluation.plan_checks import promises, read_book, renewed, spacing_of
 from placer.evaluation.runs import Runs
 from placer.evaluation.stages import bottleneck
 from placer.instance.compiled import Compiled
@@ -48,10 +48,10 @@ def evaluate(plan: Plan, compiled: Compiled, by: By = "analytic", runs: Runs | N
     plan, compiled = renewed(plan, compiled), as_chosen(compiled, plan)
     placement = to_placement(plan, compiled)
     book, said = read_book(plan, compiled, placement)
-    gaps = gaps_of(plan, compiled)
-    result = evaluate_placement(compiled, placement, by, book=book, gaps=gaps, runs=runs)
+    spacing = spacing_of(plan, compiled)
+    result = evaluate_placement(compiled, placement, by, book=book, spacing=spacing, runs=runs)
     # what a plan promises is what the analytic evaluator computes: a simulated loss is never that to the last digit
-    computed = evaluate_placement(compiled, placement, book=book, gaps=gaps) if by == "simulation" else result
+    computed = evaluate_placement(compiled, placement, book=book, spacing=spacing) if by == "simulation" else result
     return replace(result, checks=(*said, *result.checks, *promises(plan, computed)))
 
 
@@ -61,7 +61,7 @@ def evaluate_placement(
     by: By = "analytic",
     *,
     book: RouteBook | None = None,
-    gaps: Mapping[int, float] | None = None,
+    spacing: Mapping[int, float] | None = None,
     runs: Runs | None = None,
 ) -> Evaluation:
     """Evaluate a bare placement.
@@ -71,7 +71,7 @@ def evaluate_placement(
         placement: which station runs each layer.
         by: the evaluator.
         book: routes; those of least time when None.
-        gaps: rate limits at the sources, seconds by service index, see :class:`placer.plan.plan.ServicePlan`.
+        spacing: rate limits at the sources, seconds by service index, see :class:`placer.plan.plan.ServicePlan`.
         runs: how to simulate; the defaults of :class:`Runs` when None.
 
     Raises:
@@ -81,7 +81,7 @@ def evaluate_placement(
     result = _alone(compiled, placement, book)
     if by == "deterministic":
         return result
-    labelled = queues_of(compiled, placement, book, gaps)
+    labelled = queues_of(compiled, placement, book, spacing)
     if by == "simulation":
         if labelled is None:
             raise InputError("nothing to simulate: no service has arrivals, or a layer or tensor has nowhere to go")
@@ -89,12 +89,13 @@ def evaluate_placement(
 
         seen = simulated(compiled, labelled, runs or Runs())
         waiting = replace(result, evaluator=by, times=seen.times, stations=seen.stations, simulation=seen.result)
-        return _judged(compiled, waiting, seen.checks)
+        # that a queue grows without end is a matter of loads: no run is long enough to see it
+        return _judged(compiled, waiting, (*seen.checks, *stability_checks(analytic(labelled)[1])))
     if labelled is None:
         return result
     times, stations = analytic(labelled)
     waiting = replace(result, evaluator=by, times=times, stations=stations)
-    return _judged(compiled, waiting, tuple(waiting_checks(compiled, times)))
+    return _judged(compiled, waiting, (*waiting_checks(compiled, times), *stability_checks(stations)))
 
 
 def _alone(compiled: Compiled, placement: Placement, book: RouteBook) -> Evaluation:

@@ -32,6 +32,8 @@ class ServiceTimes:
         response_time: mean time from arrival to sink of completed jobs, s.
         p50, p95, p99: percentiles of that time, s; NaN from the analytic model.
         loss_interval, response_interval: half-widths.
+        loss_range: loss under the best and the worst phases of periodic arrivals that the instance does not state
+            (each set lasts for ever); both are the loss where phases do not matter, NaN where it is not known.
     """
 
     name: str
@@ -45,6 +47,13 @@ class ServiceTimes:
     p99: float = NAN
     loss_interval: float = 0.0
     response_interval: float = 0.0
+    loss_range: tuple[float, float] = (NAN, NAN)
+
+    @property
+    def phases_matter(self) -> bool:
+        """Whether the loss depends on phases that are assumed."""
+        low, high = self.loss_range
+        return high - low > 1e-3 * high + 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,16 @@ class StationTimes:
         utilisation: fraction of time busy.
         loss_ratio: jobs turned away / jobs that asked.
         number: mean jobs there, the one in service included.
+        load: work that arrives per second, in seconds; NaN from the simulator.
+        unstable: there is no buffer limit and the load is 1 or more: nothing is lost, the queue grows without end.
     """
 
     name: str
     utilisation: float
     loss_ratio: float
     number: float
+    load: float = NAN
+    unstable: bool = False
 
 
 @dataclass(frozen=True)

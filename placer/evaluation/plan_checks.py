@@ -33,22 +33,22 @@ def renewed(plan: Plan, compiled: Compiled) -> Plan:
     return plan.model_copy(update={"certificate": plan.certificate.model_copy(update={"objectives": results})})
 
 
-def gaps_of(plan: Plan, compiled: Compiled) -> dict[int, float]:
+def spacing_of(plan: Plan, compiled: Compiled) -> dict[int, float]:
     """The rate limits that a plan sets at the sources: seconds by service index.
 
     Raises:
         InputError: for a limit on arrivals that are not Poisson.
     """
     by_name = {entry.service: entry.min_gap for entry in plan.services}
-    gaps: dict[int, float] = {}
+    spacing: dict[int, float] = {}
     for index, service in enumerate(compiled.instance.services):
-        gap = by_name.get(service.name)
-        if gap is None:
+        least = by_name.get(service.name)
+        if least is None:
             continue
         if service.arrivals is None or service.arrivals.process != "poisson":
             raise InputError(f"the plan limits the rate of service '{service.name}', whose arrivals are not Poisson")
-        gaps[index] = gap
-    return gaps
+        spacing[index] = least
+    return spacing
 
 
 def read_book(plan: Plan, compiled: Compiled, placement: Placement) -> tuple[RouteBook, list[Check]]:

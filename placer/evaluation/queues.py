@@ -99,14 +99,14 @@ class NetworkBuilder:
         own = _capacities(self.compiled, placement) if fixed is None else fixed
         return np.array([*own, *links], dtype=np.int64)
 
-    def labelled(self, placement: Placement, gaps: Mapping[int, float] | None = None) -> Labelled:
+    def labelled(self, placement: Placement, spacing: Mapping[int, float] | None = None) -> Labelled:
         """The network of a placement with the names of what it is made of.
 
         Args:
             placement: which station runs each layer.
-            gaps: rate limits at the sources, seconds by service index.
+            spacing: rate limits at the sources, seconds by service index.
         """
-        streams = [behind_limit(self.arrivals[s], (gaps or {}).get(s, 0.0)) for s in self.served]
+        streams = [behind_limit(self.arrivals[s], (spacing or {}).get(s, 0.0)) for s in self.served]
         network = self.network(placement, streams)
         compiled, links = self.compiled, self.compiled.topology.queueing
         labels = [station.name for station in compiled.stations]
@@ -118,24 +118,24 @@ class NetworkBuilder:
 
 
 def queue_network(
-    compiled: Compiled, placement: Placement, book: RouteBook, gaps: Mapping[int, float] | None = None
+    compiled: Compiled, placement: Placement, book: RouteBook, spacing: Mapping[int, float] | None = None
 ) -> Labelled | None:
     """Return the queueing network of a placement; None when no service has arrivals.
 
-    ``gaps`` are the rate limits at the sources: seconds by service index.
+    ``spacing`` are the rate limits at the sources: seconds by service index.
     """
     builder = NetworkBuilder(compiled, book)
-    return builder.labelled(placement, gaps) if builder.served else None
+    return builder.labelled(placement, spacing) if builder.served else None
 
 
-def behind_limit(stream: Arrivals, gap: float) -> Arrivals:
-    """A Poisson process behind a token bucket that holds one token, refilled ``gap`` seconds after it was taken.
+def behind_limit(stream: Arrivals, spacing: float) -> Arrivals:
+    """A Poisson process behind a token bucket that holds one token, refilled ``spacing`` seconds after it was taken.
 
-    The admitted ones are a renewal process of gaps ``gap + Exp(lambda)``: rate ``1/(gap + 1/lambda)``.
+    The admitted ones are a renewal process of times ``spacing + Exp(lambda)``: rate ``1/(spacing + 1/lambda)``.
     """
-    if gap <= 0.0:
+    if spacing <= 0.0:
         return stream
-    return replace(stream, rate=1.0 / (gap + 1.0 / stream.rate), spacing=gap)
+    return replace(stream, rate=1.0 / (spacing + 1.0 / stream.rate), spacing=spacing)
 
 
 def _capacities(compiled: Compiled, placement: Placement) -> list[int]:
@@ -182,8 +182,11 @@ def arrivals_of(service: Service) -> Arrivals:
         rates = np.array([state.rate for state in spec.states])
         return Arrivals(Process.MMPP, spec.mean_rate, rates=rates, generator=generator)
     if spec.process == "trace":
-        return Arrivals(Process.TRACE, spec.mean_rate, times=np.array(spec.times))
-    return Arrivals(Process.PERIODIC if spec.process == "periodic" else Process.POISSON, spec.mean_rate)
+        # an origin far back (seconds since 1970) is no time without arrivals
+        return Arrivals(Process.TRACE, spec.mean_rate, times=np.array(spec.times) - spec.times[0])
+    if spec.process == "periodic":
+        return Arrivals(Process.PERIODIC, spec.mean_rate, phase=spec.phase)
+    return Arrivals(Process.POISSON, spec.mean_rate)
 
 
 def _joined(

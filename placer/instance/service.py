@@ -31,6 +31,9 @@ class Arrivals(Facts):
     """Poisson and periodic arrivals have a rate, mmpp has states, a trace has times."""
     rate: Rate | None = None
     """Mean arrivals per second."""
+    phase: Seconds | None = None
+    """Of periodic arrivals: when the first one comes. Cameras of one rate keep their phases for ever, and these
+    decide what a shared device loses; where none is given any phase is taken to be as likely as any other."""
     states: tuple[MmppState, ...] = Field(default=(), max_length=50)
     """States of the mmpp, visited in turn."""
     times: tuple[Seconds, ...] = Field(default=(), max_length=200_000)
@@ -44,6 +47,8 @@ class Arrivals(Facts):
             if given != (name == needs):
                 verb = "needs" if name == needs else "takes no"
                 raise ValueError(f"process '{self.process}' {verb} '{name}'")
+        if self.phase is not None and self.process != "periodic":
+            raise ValueError(f"process '{self.process}' takes no 'phase'")
         if self.process == "trace" and (
             len(self.times) < 2 or any(b <= a for a, b in zip(self.times, self.times[1:], strict=False))
         ):

@@ -58,17 +58,17 @@ def make_plan(
     placement: Placement,
     certificate: Certificate,
     path: str | None = None,
-    gaps: Mapping[int, float] | None = None,
+    spacing: Mapping[int, float] | None = None,
 ) -> Plan:
     """Return the plan of a placement: fragments, and routes of least transfer time.
 
-    ``gaps`` are rate limits at the sources: seconds by service index.
+    ``spacing`` are rate limits at the sources: seconds by service index.
     """
     return Plan(
         instance=Origin(name=compiled.instance.name, path=path, hash=compiled.instance.meaning_hash),
         certificate=certificate,
         services=tuple(
-            _service_plan(compiled, compiled.variants[choice], stations, gaps or {})
+            _service_plan(compiled, compiled.variants[choice], stations, spacing or {})
             for choice, stations in zip(placement.choice, placement.stations, strict=True)
         ),
     )
@@ -102,7 +102,7 @@ def with_chosen(compiled: Compiled, shares: Mapping[int, Sequence[float]]) -> Co
 
 
 def _service_plan(
-    compiled: Compiled, variant: Variant, stations: tuple[int, ...], gaps: Mapping[int, float]
+    compiled: Compiled, variant: Variant, stations: tuple[int, ...], spacing: Mapping[int, float]
 ) -> ServicePlan:
     names = compiled.device_names
     fragments = tuple(
@@ -119,7 +119,7 @@ def _service_plan(
         fragments=fragments,
         transfers=tuple(_transfers(compiled, variant, stations)),
         exits={variant.layers[layer]: share for layer, share, _ in variant.exits},
-        min_gap=gaps.get(variant.service),
+        min_gap=spacing.get(variant.service),
     )
 
 

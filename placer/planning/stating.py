@@ -64,7 +64,7 @@ def stated(
     certificate: Certificate,
     claims: Iterable[Claim],
     path: str | None = None,
-    gaps: Mapping[int, float] | None = None,
+    spacing: Mapping[int, float] | None = None,
 ) -> Outcome:
     """Make the plan of a placement and evaluate it: whole, and once.
 
@@ -74,9 +74,9 @@ def stated(
         certificate: how; its objectives are filled in from the claims, those without a finite value left out.
         claims: what is said of the objectives, in order.
         path: how the plan names the instance file.
-        gaps: rate limits at the sources, seconds by service index.
+        spacing: rate limits at the sources, seconds by service index.
     """
-    made = make_plan(compiled, placement, certificate, path, gaps)
+    made = make_plan(compiled, placement, certificate, path, spacing)
     judged = evaluate(made, compiled)
     results = tuple(result for claim in claims if (result := claim.result(compiled, judged)) is not None)
     made = made.model_copy(update={"certificate": certificate.model_copy(update={"objectives": results})})

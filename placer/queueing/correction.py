@@ -21,8 +21,9 @@ import numpy as np
 
 from placer.queueing import pair_network
 from placer.queueing.flattened import Batch
+from placer.queueing.flows import Flows, mean_waits
 from placer.queueing.network import UNLIMITED, Floats, Ints
-from placer.queueing.sweep_state import Bools, Flows, Layout, State, mean_waits
+from placer.queueing.sweep_state import Bools, Layout, State
 from placer.queueing.variability import TINY, fit_gaps, runs
 
 LOSS_BOUND = 6.0

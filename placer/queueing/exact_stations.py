@@ -4,8 +4,9 @@ Markovian arrivals (Poisson, MMPP, what comes from other stations as Poisson) go
 arrivals by the clock (periodic, traces) to :mod:`placer.queueing.orbit` when all services are constant, else to
 :mod:`placer.queueing.clocked`, with the Markovian ones as background.
 
-Where an answer is not exact: services of several kinds of jobs are taken as one mixture drawn independently of the
-order in which the jobs came; a law that is not of phase type is replaced under a clock
+Where an answer is not exact: where kinds of jobs differ in their services and the order of arrival is not drawn anew
+(:mod:`placer.queueing.ordered_g1k`), in a station too large for that or under a clock, one mixture is taken for all; a
+law that is not of phase type is replaced under a clock
 (:mod:`placer.queueing.phase_type`), constants under a clock with random company by Erlang laws of two sizes,
 extrapolated; unstated phases are a finite set; of many MMPPs the least bursty count as Poisson
 (``MOST_PHASES``); long buffers are extrapolated geometrically (``LONGEST``).
@@ -19,18 +20,23 @@ from functools import lru_cache
 
 import numpy as np
 
-from placer.queueing import clocked, map_g1k
+from placer.queueing import clocked, map_g1k, ordered_g1k
 from placer.queueing.clock_chain import states
+from placer.queueing.counting import TimeLaw
+from placer.queueing.departures import departures
 from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals
-from placer.queueing.network import UNLIMITED, Floats, Process
+from placer.queueing.network import UNLIMITED, Arrivals, Floats, Process
 from placer.queueing.orbit import follow
 from placer.queueing.patterns import Clock, Pattern, clock_of, pattern_of
 from placer.queueing.phase_type import PhaseType, phase_type
-from placer.queueing.visits import Visit, background, by_clock, groups_of, key_of, mixture
+from placer.queueing.visits import Company, Visit, background, by_clock, groups_of, key_of, law_key, mixture
 
 LONGEST = 256
 """Places (times phases) up to which a buffer is taken as it is."""
+
+LONGEST_ORBIT = 512
+"""Places up to which a buffer is taken as it is where nothing is random."""
 
 MOST_STATES = 640
 """States of a chain under a clock."""
@@ -54,6 +60,7 @@ class Outcome:
         loss_low, loss_high: least and largest over such phases.
         waiting: mean wait of the admitted in s.
         survival: part of the admitted that no outage meets.
+        leaving: what modulated visits look like when they leave, before exits; None for others.
     """
 
     loss: Floats
@@ -61,6 +68,7 @@ class Outcome:
     loss_high: Floats
     waiting: Floats
     survival: Floats
+    leaving: tuple[MarkovArrivals | None, ...]
 
 
 def meet(capacity: int, up: float, down: float, visits: Sequence[Visit]) -> Outcome | None:
@@ -105,8 +113,11 @@ def _long(question: _Question) -> Outcome | None:
     visits = question.visits
     work = sum(visit.rate * visit.law.average for visit in visits)
     K = question.capacity
-    if _by_orbit(question) or 0 < K <= _longest(question):
-        return _solved(replace(question, capacity=K)) if K != UNLIMITED else None
+    if _by_orbit(question) and (K != UNLIMITED or work < 1.0):
+        met = _solved(replace(question, capacity=LONGEST_ORBIT if K == UNLIMITED else min(K, LONGEST_ORBIT)))
+        return _lossless(met) if K == UNLIMITED and met is not None else met
+    if 0 < K <= _longest(question):
+        return _solved(question)
     if work >= 1.0 and K == UNLIMITED:
         return None
     size = _longest(question)
@@ -117,8 +128,7 @@ def _long(question: _Question) -> Outcome | None:
     if large is None or half is None:
         return None
     if K == UNLIMITED:
-        nothing = np.zeros_like(large.loss)
-        return replace(large, loss=nothing, loss_low=nothing, loss_high=nothing)
+        return _lossless(large)
     floor = max(1.0 - 1.0 / work, 0.0)
 
     def further(now: Floats, before: Floats) -> Floats:
@@ -134,6 +144,12 @@ def _long(question: _Question) -> Outcome | None:
         loss_low=further(large.loss_low, half.loss_low),
         loss_high=further(large.loss_high, half.loss_high),
     )
+
+
+def _lossless(met: Outcome) -> Outcome:
+    """A buffer so large that what it turns away is not worth a figure."""
+    nothing = np.zeros_like(met.loss)
+    return replace(met, loss=nothing, loss_low=nothing, loss_high=nothing)
 
 
 def _by_orbit(question: _Question) -> bool:
@@ -156,14 +172,26 @@ def _solved(question: _Question) -> Outcome | None:
     others, company = background(groups)
     server = Server(question.capacity, mixture(question.visits), question.up, question.down)
     table = np.full((5, len(question.visits)), np.nan)
+    leaving: tuple[MarkovArrivals | None, ...] = (None,) * len(question.visits)
     if not timed:
-        answer = map_g1k.solve(others, server)
+        ordered = _ordered(question, company)
+        several = others.phases > 1 or others.batch.max() > 1
+        if several and len(ordered.laws) > 1 and ordered.words() * others.phases <= ordered_g1k.MOST_STATES:
+            answer: map_g1k.Answer | ordered_g1k.OrderedAnswer = ordered_g1k.solve(others, ordered)
+        else:
+            answer = map_g1k.solve(others, server)
+            if question.up <= 0.0:
+                leaving = departures(others, company, server, answer, len(question.visits))
         for e, group in enumerate(company):
             for b, v in enumerate(group.visits):
                 loss = answer.loss[e, b]
                 table[:, v] = loss, loss, loss, answer.waiting[e, b], answer.survival[e, b]
-        return Outcome(*table)
-    streams = [clock_of(group.first.arrivals, len(group.visits)) for group in timed if group.first.arrivals]
+        return _outcome(table, leaving)
+    streams = [
+        clock_of(group.first.arrivals, len(group.visits))
+        for group in timed
+        if isinstance(group.first.arrivals, Arrivals)
+    ]
     order = [v for group in timed for v in group.visits]
     if _by_orbit(question):
         pattern = _in_batches(pattern_of(streams, ORBITS), streams)
@@ -182,7 +210,25 @@ def _solved(question: _Question) -> Outcome | None:
             _fill(table, list(group.visits), *(field[:, e, :size] for field in fields))
     if pattern.phases_matter:
         _even_out(table, [question.visits[v] for v in order], order)
-    return Outcome(*table)
+    return _outcome(table, leaving)
+
+
+def _outcome(table: Floats, leaving: tuple[MarkovArrivals | None, ...]) -> Outcome:
+    loss, low, high, waiting, survival = table
+    return Outcome(loss, low, high, waiting, survival, leaving)
+
+
+def _ordered(question: _Question, company: Sequence[Company]) -> ordered_g1k.OrderedServer:
+    """The station with its kinds of jobs apart: visits of one service law are one kind."""
+    kinds: dict[object, int] = {}
+    laws: list[TimeLaw] = []
+    for visit in question.visits:
+        law = law_key(visit.law)
+        if law not in kinds:
+            kinds[law] = len(laws)
+            laws.append(visit.law)
+    spelled = tuple(tuple(kinds[law_key(question.visits[v].law)] for v in group.visits) for group in company)
+    return ordered_g1k.OrderedServer(question.capacity, tuple(laws), spelled, question.up, question.down)
 
 
 def _fill(table: Floats, order: Sequence[int], loss: Floats, waiting: Floats, survival: Floats) -> None:
@@ -199,7 +245,12 @@ def _even_out(table: Floats, visits: Sequence[Visit], order: Sequence[int]) -> N
     alike: dict[object, list[int]] = {}
     for v, visit in zip(order, visits, strict=True):
         stream = visit.arrivals
-        if visit.together < 0 and stream is not None and stream.process == Process.PERIODIC and stream.phase is None:
+        if (
+            visit.together < 0
+            and isinstance(stream, Arrivals)
+            and stream.process == Process.PERIODIC
+            and stream.phase is None
+        ):
             alike.setdefault(key_of(visit), []).append(v)
     for same in alike.values():
         table[1, same], table[2, same] = table[1, same].min(), table[2, same].max()

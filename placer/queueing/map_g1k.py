@@ -50,11 +50,8 @@ class Answer:
         survival: shape (E, B), probability that an admitted job is served to its end (no outage meets it).
         waiting: shape (E, B), mean time in s that an admitted job waits (of those that no outage meets, about).
         number, busy: mean number in the station and probability that it serves.
-        idle: shape (m,), probability of each phase with the station up and empty.
-        serving: shape (m,), the same with the station busy.
-        leaving, emptying: shape (m,), departures per second that leave in a phase, and those that leave an empty
-            station behind.
-        accepted_by_phase: shape (E, m), probability that the first job of an event is admitted, given the phase.
+        present: shape (K+1, m), probability of each number and phase, the station not failed.
+        leaving: shape (K, m), departures per second by what they leave behind and the phase.
     """
 
     loss: Floats
@@ -62,11 +59,8 @@ class Answer:
     waiting: Floats
     number: float
     busy: float
-    idle: Floats
-    serving: Floats
+    present: Floats
     leaving: Floats
-    emptying: Floats
-    accepted_by_phase: Floats
 
 
 def solve(arrivals: MarkovArrivals, server: Server) -> Answer:
@@ -106,20 +100,14 @@ def solve(arrivals: MarkovArrivals, server: Server) -> Answer:
     present, residual = present / total, residual / total
     failed = failed / total
     loss, waiting, survival = _admission(arrivals, server, present, residual, failed, float(levels.sum()) / total)
-    serving = present[1:].sum(axis=0)
-    phases = present.sum(axis=0) + failed
-    admitting = np.divide(present[:K].sum(axis=0), phases, out=np.ones(m), where=phases > 0.0)
     return Answer(
         loss=loss,
         survival=survival,
         waiting=waiting,
         number=float(np.arange(K + 1) @ present.sum(axis=1)),
-        busy=float(serving.sum()),
-        idle=present[0],
-        serving=serving,
-        leaving=levels.sum(axis=0) / total,
-        emptying=levels[0] / total,
-        accepted_by_phase=np.tile(admitting, (len(arrivals.events), 1)),
+        busy=float(present[1:].sum()),
+        present=present,
+        leaving=levels / total,
     )
 
 

@@ -9,7 +9,7 @@ matrices as Kronecker sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,11 +25,16 @@ class MarkovArrivals:
             to 0.
         events: shape (E, m, m), transitions with one arrival of the kind.
         batch: shape (E,), jobs that arrive together at such an event, >= 1.
+        beat: shape (b, b), generator of what modulates the process from outside, which no station changes; the phases
+            are ordered (rest, beat). Empty when there is nothing of that kind.
+        coarser: the same process described by fewer phases, None when there is no such description.
     """
 
     hidden: Floats
     events: Floats
     batch: Ints
+    beat: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    coarser: MarkovArrivals | None = None
 
     @property
     def phases(self) -> int:
@@ -87,7 +92,7 @@ def modulated(rates: Floats, generator: Floats, batch: int = 1) -> MarkovArrival
         batch: jobs an event.
     """
     marks = np.diag(rates)
-    return MarkovArrivals(generator - marks, marks[None], np.array([batch], dtype=np.int64))
+    return MarkovArrivals(generator - marks, marks[None], np.array([batch], dtype=np.int64), generator)
 
 
 def superpose(parts: Sequence[MarkovArrivals]) -> MarkovArrivals:
@@ -101,7 +106,38 @@ def superpose(parts: Sequence[MarkovArrivals]) -> MarkovArrivals:
     return MarkovArrivals(hidden, events, np.concatenate([part.batch for part in parts]))
 
 
-def thinned(arrivals: MarkovArrivals, keep: float) -> MarkovArrivals:
-    """Each event kept with probability ``keep``, independently; what is dropped moves the phase unseen."""
-    lost = (1.0 - keep) * arrivals.events.sum(axis=0)
-    return MarkovArrivals(arrivals.hidden + lost, keep * arrivals.events, arrivals.batch)
+def scaled(arrivals: MarkovArrivals, rate: float) -> MarkovArrivals:
+    """The process with its events made rarer (each kept independently) or more frequent, to ``rate`` in all.
+
+    Args:
+        arrivals: with one kind of event.
+        rate: events per second.
+    """
+    now = float(arrivals.event_rates().sum())
+    if now <= 0.0:
+        return arrivals
+    if arrivals.coarser is not None:
+        arrivals = replace(arrivals, coarser=scaled(arrivals.coarser, rate))
+    events = arrivals.events * (rate / now)
+    hidden = arrivals.hidden + arrivals.events.sum(axis=0)
+    return (
+        replace(arrivals, hidden=hidden - events.sum(axis=0), events=events)
+        if rate <= now
+        else _faster(arrivals, rate / now)
+    )
+
+
+def _faster(arrivals: MarkovArrivals, factor: float) -> MarkovArrivals:
+    """Events more frequent in every phase; those that move the phase keep their rate, so the modulation stays."""
+    more = np.diag((factor - 1.0) * arrivals.events.sum(axis=(0, 2)))
+    return replace(arrivals, hidden=arrivals.hidden - more, events=arrivals.events + more[None])
+
+
+def coarse(stream: MarkovArrivals) -> MarkovArrivals | None:
+    """Only what modulates the process from outside, Poisson in each of its phases; None when it is no coarser."""
+    b = len(stream.beat)
+    if b in (0, stream.phases):
+        return None
+    share = stationary(stream.modulation).reshape(-1, b)
+    flow = (share * stream.events.sum(axis=(0, 2)).reshape(-1, b)).sum(axis=0)
+    return modulated(flow / np.maximum(share.sum(axis=0), 1e-300), stream.beat, int(stream.batch[0]))

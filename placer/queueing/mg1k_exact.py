@@ -24,6 +24,11 @@ from numpy.typing import ArrayLike
 from placer.queueing.network import Floats, Ints, Law
 
 RESCALE_ABOVE = 1e60
+
+LONG = 512
+"""Places that are computed one by one. The vector does not depend on the capacity but for its end and its norm, and
+far out it is geometric, so a longer one is continued with its last ratio."""
+
 LARGE_LOAD = 500.0
 """Above this load per component exp(-y) nears underflow; the fluid values are exact to double precision
 there."""
@@ -124,8 +129,9 @@ def embedded(capacity: Ints, station: Ints, weight: Floats, load: Floats, scv: F
         log_zero = np.where(variation > 1e-12, -np.log1p(y * variation) / variation, -y)
     theta = y * variation
     term, tail = p * np.exp(log_zero), -p * np.expm1(log_zero)
-    most = int(places[0])
-    counts = np.searchsorted(-places, -np.arange(most + 2), side="right")
+    listed = np.minimum(places, LONG)
+    most = int(listed[0])
+    counts = np.searchsorted(-listed, -np.arange(most + 2), side="right")
     ends = np.searchsorted(where, np.arange(stations + 1))
     none = np.bincount(where, term, minlength=stations)
     exceed = np.zeros((most + 1, stations))
@@ -149,12 +155,36 @@ def embedded(capacity: Ints, station: Ints, weight: Floats, load: Floats, scv: F
             large = np.flatnonzero(pi[j + 1, :m] > RESCALE_ABOVE)
             pi[: j + 2, large] /= pi[j + 1, large]
     total = pi.sum(axis=0)
-    idle = pi[0] / total
+    idle, mean = pi[0] / total, np.arange(most) @ pi / total
+    if places[0] > LONG:
+        beyond, further = _continued(places, pi)
+        idle, mean = idle * (1.0 - beyond), mean * (1.0 - beyond) + further * beyond
     lost = np.maximum(1.0 - 1.0 / (idle + rho), 0.0)
     lost = np.where(rho <= 0.0, 0.0, lost)
-    number = np.arange(most) @ pi / total * (1.0 - lost) + places * lost
+    number = mean * (1.0 - lost) + places * lost
     waiting = np.maximum(number - rho * (1.0 - lost), 0.0)
     return Exact(lost[rank], number[rank], waiting[rank])
+
+
+def _continued(places: Ints, pi: Floats) -> tuple[Floats, Floats]:
+    """What lies beyond the ``LONG`` numbers that were computed, the ratio of the last two going on.
+
+    Returns:
+        (its part of the whole, the mean number there), shape (S,); 0 for shorter stations.
+    """
+    more = np.maximum(places - LONG, 0).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        x = np.log(pi[LONG - 1] / pi[LONG - 2])
+        sum_of_powers = np.where(np.abs(x) * more < 1e-9, more, np.expm1(more * x) / -np.expm1(-x))
+        mean = np.where(
+            np.abs(x) * more < 1e-3,
+            (more - 1.0) / 2.0 + (more**2 - 1.0) * x / 12.0,
+            1.0 / np.expm1(-x) - more / np.expm1(-more * x),
+        )
+        tail = pi[LONG - 1] * sum_of_powers
+        part = np.where(np.isinf(tail), 1.0, tail / (tail + pi.sum(axis=0)))
+    far = (more > 0.0) & (pi[LONG - 1] > 0.0) & np.isfinite(x)
+    return np.where(far, part, 0.0), np.where(far, LONG + mean, 0.0)
 
 
 @dataclass(frozen=True)

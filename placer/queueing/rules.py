@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
 from placer.queueing.network import Floats, Ints
 from placer.queueing.sweep_state import Memory
 
@@ -58,8 +61,9 @@ RULE_NAMES = tuple(field.name for field in fields(Rules))
 class Solution:
     """What the analytic model says of one network, or of a batch of networks flattened.
 
-    N networks, S stations, C classes, T tasks; times in s, rates in 1/s. In an unlimited station with load
-    >= 1 the waiting time is infinite and jobs pass at the service rate; a ratio counts what passes.
+    N networks, S stations, C classes, T tasks; times in s, rates in 1/s. An unlimited station with load >= 1 is
+    *unstable*: nothing is lost there, the queue grows without end, the waiting time is infinite, and jobs pass at
+    the service rate, which is what the throughput counts.
 
     Attributes:
         station_ptr, class_ptr, task_ptr: shape (N+1,), what belongs to each network.
@@ -70,10 +74,14 @@ class Solution:
         station_rate: shape (S,), arrivals.
         station_utilisation: shape (S,), fraction of time busy.
         station_loss: shape (S,), lost / arrived.
+        station_load: shape (S,), work that arrives per second, thinned by losses before.
+        station_unstable: shape (S,), whether the queue grows without end.
         station_number: shape (S,), mean number of jobs, the one in service included.
         throughput: shape (C,), completed jobs per second.
         throughput_ratio: shape (C,), completed / offered.
-        loss_ratio: shape (C,), 1 - throughput_ratio.
+        loss_ratio: shape (C,), lost / offered; 1 - throughput_ratio where all stations are stable.
+        loss_low, loss_high: shape (C,), the loss under the best and the worst phases of periodic arrivals that
+            nobody states; equal where these do not matter.
         sum_of_sojourns: shape (C,), sum over the stations visited of the mean sojourn of the jobs accepted
             there.
         end_to_end: shape (C,), mean time from arrival to sink of completed jobs, over the exits; in a DAG
@@ -94,10 +102,14 @@ class Solution:
     station_rate: Floats
     station_utilisation: Floats
     station_loss: Floats
+    station_load: Floats
+    station_unstable: NDArray[np.bool_]
     station_number: Floats
     throughput: Floats
     throughput_ratio: Floats
     loss_ratio: Floats
+    loss_low: Floats
+    loss_high: Floats
     sum_of_sojourns: Floats
     end_to_end: Floats
     sweeps: int

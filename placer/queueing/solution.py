@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from placer.queueing.correction import stretch
 from placer.queueing.flattened import Batch
+from placer.queueing.flows import flows_of
 from placer.queueing.network import UNLIMITED, Floats
 from placer.queueing.routing import reach, responses
 from placer.queueing.rules import Rules, Solution
 from placer.queueing.stations import tandem_waiting
-from placer.queueing.sweep_state import Layout, State, flows_of, remember
+from placer.queueing.sweep_state import Layout, State, remember
 from placer.queueing.variability import crowding
 
 
+@dataclass(frozen=True)
+class Flow:
+    """How jobs flow through the T tasks in the end.
+
+    Attributes:
+        rate: shape (T,), arrivals at the tasks, 1/s.
+        passing: shape (T,), probability that a job passes the task sooner or later.
+        drained: shape (T,), the same per second: an unlimited station in overload passes jobs at its service rate.
+    """
+
+    rate: Floats
+    passing: Floats
+    drained: Floats
+
+
 def conclude(
-    batch: Batch,
-    layout: Layout,
-    rules: Rules,
-    rate: Floats,
-    passing: Floats,
-    state: State,
-    sweeps: int,
-    residual: float,
+    batch: Batch, layout: Layout, rules: Rules, flow: Flow, state: State, sweeps: int, residual: float
 ) -> Solution:
     """Assemble the solution.
 
     Args:
         batch, layout, rules: what was solved.
-        rate: shape (T,), arrivals at the tasks.
-        passing: shape (T,), probability that a job passes the task.
+        flow: of the jobs, after the last sweep.
         state: of the last sweep.
         sweeps, residual: how it converged.
     """
     station, stations = layout.station, len(batch.capacity)
+    rate, passing = flow.rate, flow.passing
     at = rate[layout.task]
     total = np.bincount(station, at, minlength=stations).astype(np.float64)
     rho = np.bincount(station, at * layout.mean, minlength=stations).astype(np.float64)
@@ -46,12 +57,13 @@ def conclude(
     with np.errstate(divide="ignore", invalid="ignore"):
         kept = np.where(goes_on > 0.0, passing[layout.task] / goes_on, state.acceptance)
     acceptance[layout.task] = kept
-    # an unlimited station in overload passes jobs at its service rate
-    slow = (batch.capacity == UNLIMITED) & (rho > 1.0)
-    drained = passing.copy()
-    drained[layout.task] *= np.where(slow[station], 1.0 / np.maximum(rho[station], 1.0), 1.0)
     sojourn = waiting + batch.mean
-    ratio, end_to_end = responses(batch, reach(batch, drained), acceptance, waiting, sojourn)
+    ratio, end_to_end = responses(batch, reach(batch, flow.drained), acceptance, waiting, sojourn)
+    lost_ratio = 1.0 - ratio
+    if flow.drained is not passing:
+        lost_ratio = 1.0 - responses(batch, reach(batch, passing), acceptance, waiting, sojourn)[0]
+    low, high = _spread(batch, layout, state, lost_ratio)
+    endless = (batch.capacity == UNLIMITED) & (rho >= 1.0 - 1e-9)
     admitted = at * kept
     work = np.bincount(station, admitted * layout.mean, minlength=stations)
     lost = total - np.bincount(station, admitted, minlength=stations)
@@ -72,13 +84,31 @@ def conclude(
         station_number=np.asarray(number, dtype=np.float64),
         throughput=batch.rate * ratio,
         throughput_ratio=ratio,
-        loss_ratio=1.0 - ratio,
+        loss_ratio=lost_ratio,
+        loss_low=low,
+        loss_high=high,
+        station_unstable=endless & (rho > 0.0),
+        station_load=rho,
         sum_of_sojourns=stay.astype(np.float64),
         end_to_end=end_to_end,
         sweeps=sweeps,
         residual=residual,
         memory=remember(layout, state, len(rate)),
     )
+
+
+def _spread(batch: Batch, layout: Layout, state: State, loss: Floats) -> tuple[Floats, Floats]:
+    """Least and largest loss of each class over phases that nobody states, at the stations where they matter."""
+    known = np.flatnonzero(~np.isnan(state.spread_low))
+    bounds = []
+    for spread in (state.spread_low, state.spread_high):
+        kept = 1.0 - loss
+        for p in known.tolist():
+            owner = int(batch.task_class[layout.task[p]])
+            accepted = state.target[p]
+            kept[owner] *= (1.0 - spread[p]) / accepted if accepted > 0.0 else 1.0
+        bounds.append(np.clip(1.0 - kept, 0.0, 1.0))
+    return bounds[0], bounds[1]
 
 
 def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floats, state: State) -> Floats:
@@ -95,7 +125,7 @@ def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho:
         waiting[after & (layout.mean <= layout.slowest)] = 0.0
     if rules.virtual_tandem:
         finite = batch.capacity[station] != UNLIMITED
-        pick = np.flatnonzero(after & (layout.mean > layout.slowest) & (rho[station] < 1.0) & finite)
+        pick = np.flatnonzero(after & layout.plain & (layout.mean > layout.slowest) & (rho[station] < 1.0) & finite)
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]
         )

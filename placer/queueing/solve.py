@@ -21,14 +21,15 @@ import numpy as np
 from placer.queueing import class_loss, correction, loss_system, mg1k
 from placer.queueing.correction import Scope, scope
 from placer.queueing.flattened import Batch, compile_batch
+from placer.queueing.flows import Flows, flows_of, mean_waits
 from placer.queueing.mg1k_exact import Exact, embedded
 from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
 from placer.queueing.routing import reach
 from placer.queueing.rules import Rules, Solution
-from placer.queueing.solution import conclude
+from placer.queueing.solution import Flow, conclude
 from placer.queueing.special_stations import SpecialStation, apply, special_stations
 from placer.queueing.stations import corrected
-from placer.queueing.sweep_state import Bools, Flows, Layout, Memory, State, arrange, flows_of, mean_waits, start
+from placer.queueing.sweep_state import Bools, Layout, Memory, State, arrange, start
 from placer.queueing.variability import (
     TINY,
     departure_scv,
@@ -96,11 +97,13 @@ def solve_batch(
     state = start(batch, layout, memory)
     corrects = scope(batch, layout) if rules.corrects else None
     special = special_stations(batch, layout) if rules.special else ()
-    passing = np.ones(len(batch.mean))
+    if memory is not None:  # what is remembered has no streams in it
+        state.stale[[one.station for one in special if one.hands_on]] = True
+    passing = drained = np.ones(len(batch.mean))
     rate = batch.rate[batch.task_class]
     sweep, residual = 0, float("inf")
     for sweep in range(1, most_sweeps + 1):
-        rate = batch.rate[batch.task_class] * reach(batch, passing)[: len(passing)]
+        rate = batch.rate[batch.task_class] * reach(batch, drained)[: len(passing)]
         before = state.acceptance
         sweep_once(batch, layout, rules, (special, corrects), rate[layout.task], state)
         damping = 1.0 if sweep <= FREE_SWEEPS else 0.5 if sweep <= HALF_SWEEPS else 0.25
@@ -108,9 +111,23 @@ def solve_batch(
         residual = float(np.max(np.abs(state.acceptance - before), initial=0.0))
         passing = batch.goes_on.copy()
         passing[layout.task] *= state.acceptance * _survival(batch, layout, rate[layout.task], state)
-        if residual < CHANGED and sweep > 1:
+        drained = _drained(batch, layout, rate, passing)
+        if residual < CHANGED and sweep > 1 and not state.stale.any():
             break
-    return conclude(batch, layout, rules, rate, passing, state, sweep, residual)
+    flow = Flow(rate, passing, drained)
+    return conclude(batch, layout, rules, flow, state, sweep, residual)
+
+
+def _drained(batch: Batch, layout: Layout, rate: Floats, passing: Floats) -> Floats:
+    """What passes per second where an unlimited station is overloaded: jobs at its service rate, the rest stays."""
+    endless = batch.capacity == UNLIMITED
+    if not endless.any():
+        return passing
+    rho = np.bincount(layout.station, rate[layout.task] * layout.mean, minlength=len(batch.capacity))
+    part = np.where(endless, 1.0 / np.maximum(rho, 1.0), 1.0)
+    drained = passing.copy()
+    drained[layout.task] *= part[layout.station]
+    return drained
 
 
 def sweep_once(
@@ -139,7 +156,7 @@ def sweep_once(
     todo = np.flatnonzero(dirty)
     state.seen_rate = np.where(dirty[station], rate, state.seen_rate)
     state.seen_scv = np.where(dirty, felt, state.seen_scv)
-    if len(todo):
+    if len(todo) or state.stale.any():
         poisson = poisson_values(batch.capacity, layout, todo, flows) if rules.exact_core else None
         state.loss[todo], state.queue[todo] = corrected(
             batch.capacity[todo], flows.rho[todo], flows.service_scv[todo], felt[todo], poisson

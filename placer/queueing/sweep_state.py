@@ -4,12 +4,12 @@ sweeps."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placer.queueing.flattened import Batch
+from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import Floats, Ints
 
 Bools = NDArray[np.bool_]
@@ -34,7 +34,8 @@ class Layout:
         widest_at: shape (P,), the station of that service; a label of its own for a stream without one.
         slowest: shape (P,), longest service before on the chain, s.
         alone: shape (P,), the station serves no other task.
-        unshared: shape (P,), and so do all before, with fixed times, Poisson arrivals and no outages.
+        unshared: shape (P,), and so do all before, with fixed times and no outages.
+        plain: shape (P,), the class has Poisson arrivals.
         part_of, part_weight, part_mean, part_scv: gamma components of the service times, by position.
     """
 
@@ -51,47 +52,11 @@ class Layout:
     slowest: Floats
     alone: Bools
     unshared: Bools
+    plain: Bools
     part_of: Ints
     part_weight: Floats
     part_mean: Floats
     part_scv: Floats
-
-
-@dataclass(frozen=True)
-class Flows:
-    """What comes to the stations in one sweep.
-
-    Attributes:
-        rate, share: shape (P,), arrivals in 1/s, and their part of the arrivals of the station.
-        total, rho: shape (S,), arrivals in 1/s, and offered load.
-        service_scv: shape (S,), of the mixture of service times.
-    """
-
-    rate: Floats
-    share: Floats
-    total: Floats
-    rho: Floats
-    service_scv: Floats
-
-
-def flows_of(layout: Layout, stations: int, rate: Floats) -> Flows:
-    """The flows of one sweep from the arrivals at each served task, shape (P,), 1/s."""
-    station = layout.station
-    total = np.bincount(station, rate, minlength=stations).astype(np.float64)
-    rho = np.bincount(station, rate * layout.mean, minlength=stations).astype(np.float64)
-    second = np.bincount(station, rate * layout.mean**2 * (1.0 + layout.scv), minlength=stations)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        service_scv = np.where(rho > 0.0, np.maximum(second * total / rho**2 - 1.0, 0.0), 0.0)
-    return Flows(rate, rate / np.maximum(total, 1e-300)[station], total, rho, service_scv)
-
-
-LONGEST_WAIT = 1e12
-"""Waits are cut here where they become features: an unlimited station in overload has an infinite one."""
-
-
-def mean_waits(state: State, passed: NDArray[Any]) -> Floats:
-    """Mean wait in s at each station, shape (S,), by the rules, from what passes it in 1/s; bounded."""
-    return np.asarray(np.minimum(state.queue, LONGEST_WAIT) / np.maximum(passed, 1e-9))
 
 
 @dataclass
@@ -112,6 +77,9 @@ class State:
         seen_rate, seen_scv: shape (P,) and (S,), for which loss and queue were computed.
         own_waiting, own_survival: shape (P,), wait in s, and part of the admitted that no outage meets, at stations
             that are solved exactly (:mod:`placer.queueing.exact_stations`); NaN elsewhere.
+        streams: by position, what a modulated stream from another station looks like there.
+        stale: shape (S,), stations to which such a stream changed.
+        station: shape (P,), as in the layout.
         spread_low, spread_high: shape (P,), loss of the best and the worst phases that nobody states; NaN elsewhere.
     """
 
@@ -130,6 +98,9 @@ class State:
     seen_scv: Floats
     own_waiting: Floats
     own_survival: Floats
+    streams: dict[int, MarkovArrivals]
+    stale: Bools
+    station: Ints
     spread_low: Floats
     spread_high: Floats
 
@@ -154,6 +125,9 @@ def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
         seen_scv=np.full(stations, -1.0),
         own_waiting=np.full(tasks, np.nan),
         own_survival=np.full(tasks, np.nan),
+        streams={},
+        stale=np.zeros(stations, dtype=bool),
+        station=layout.station,
         spread_low=np.full(tasks, np.nan),
         spread_high=np.full(tasks, np.nan),
     )
@@ -248,7 +222,7 @@ def arrange(batch: Batch) -> Layout:
     up = np.where(up_task >= 0, position[up_task], -1)
     alone = np.bincount(station, minlength=len(batch.capacity))[station] == 1
     steady = alone & (scv == 0.0) & (batch.up[station] <= 0.0) & (batch.goes_on[task] == 1.0)
-    unshared = steady & (batch.arrival_scv[batch.task_class[task]] == 1.0)
+    unshared = steady.copy()
     slowest, before = np.zeros(len(task)), np.where((up >= 0) & (scv[up] == 0.0), mean[up], 0.0)
     spacing, widest = np.where(up < 0, batch.arrival_spacing[batch.task_class[task]], before), before.copy()
     widest_at = np.where(before > 0.0, station[up], -1 - np.arange(len(task)))
@@ -285,6 +259,7 @@ def arrange(batch: Batch) -> Layout:
         slowest=slowest,
         alone=alone,
         unshared=unshared,
+        plain=batch.arrival_scv[batch.task_class[task]] == 1.0,
         part_of=owner[by_owner],
         part_weight=parts.weight[by_owner],
         part_mean=parts.mean[by_owner],

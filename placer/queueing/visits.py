@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from placer.queueing.counting import TimeLaw
 from placer.queueing.markov_streams import MarkovArrivals, modulated, poisson, stationary, superpose
 from placer.queueing.network import Arrivals, Process
 
-MOST_PHASES = 16
+MOST_PHASES = 40
 """Phases of all MMPPs of a station together."""
 
 
@@ -20,13 +20,14 @@ class Visit:
     """Jobs of one kind that come to a station.
 
     Attributes:
-        arrivals: the process; None for a stream from another station, which is taken as Poisson.
+        arrivals: the process, or that of a modulated stream from another station; None for any other stream from
+            there, which is taken as Poisson.
         rate: jobs per second.
         law: service time.
         together: visits with the same number (not negative) come at the same instants, in the order given.
     """
 
-    arrivals: Arrivals | None
+    arrivals: Arrivals | MarkovArrivals | None
     rate: float
     law: TimeLaw
     together: int = -1
@@ -40,20 +41,36 @@ class Group:
     first: Visit
 
 
+@dataclass(frozen=True)
+class Company:
+    """Visits of one event, and the process that brings it to the station."""
+
+    visits: tuple[int, ...]
+    process: MarkovArrivals
+
+
+def law_key(law: TimeLaw) -> tuple[object, ...]:
+    """All that a service law is, to compare it by."""
+    return (law.weight.tobytes(), law.mean.tobytes(), law.scv.tobytes())
+
+
 def key_of(visit: Visit) -> tuple[object, ...]:
     """All that a visit is, to compare it by."""
     law = visit.law
-    own: tuple[object, ...] = (visit.rate, law.weight.tobytes(), law.mean.tobytes(), law.scv.tobytes(), visit.together)
+    own: tuple[object, ...] = (visit.rate, *law_key(law), visit.together)
     stream = visit.arrivals
     if stream is None:
         return own
+    if isinstance(stream, MarkovArrivals):
+        return (*own, stream.hidden.tobytes(), stream.events.tobytes())
     process = (stream.rates.tobytes(), stream.generator.tobytes(), stream.times.tobytes())
     return (*own, int(stream.process), stream.rate, stream.phase, *process)
 
 
 def by_clock(visit: Visit) -> bool:
     """Whether the jobs come at fixed instants."""
-    return visit.arrivals is not None and visit.arrivals.process in (Process.PERIODIC, Process.TRACE)
+    stream = visit.arrivals
+    return isinstance(stream, Arrivals) and stream.process in (Process.PERIODIC, Process.TRACE)
 
 
 def groups_of(visits: Sequence[Visit]) -> list[Group]:
@@ -76,33 +93,40 @@ def mixture(visits: Sequence[Visit]) -> TimeLaw:
     return TimeLaw(weights / weights.sum(), np.array([m for m, _ in parts]), np.array([c for _, c in parts]))
 
 
-def background(groups: Sequence[Group]) -> tuple[MarkovArrivals, list[Group]]:
-    """The Markovian arrivals of a station together, and their groups in the order of the events."""
+def background(groups: Sequence[Group]) -> tuple[MarkovArrivals, list[Company]]:
+    """The Markovian arrivals of a station together, and who they are, in the order of the events."""
     mine = [group for group in groups if not by_clock(group.first)]
-    bursts = {}
-    for g, group in enumerate(mine):
-        stream = group.first.arrivals
-        if stream is not None and stream.process == Process.MMPP:
-            bursts[g] = _excess(stream)
-    kept: set[int] = set()
+    processes = [_markovian(group) for group in mine]
+    while np.prod([process.phases for process in processes]) > MOST_PHASES:
+        coarser = [process.coarser for process in processes]
+        if all(one is None for one in coarser):
+            break
+        processes = [old if new is None else new for old, new in zip(processes, coarser, strict=True)]
+    parts = [poisson(group.first.rate, len(group.visits)) for group in mine]
     phases = 1
-    for g in sorted(bursts, key=lambda one: -bursts[one]):
-        stream = mine[g].first.arrivals
-        assert stream is not None
-        if phases * len(stream.rates) <= MOST_PHASES:
-            phases *= len(stream.rates)
-            kept.add(g)
-    parts = []
-    for g, group in enumerate(mine):
-        stream = group.first.arrivals
-        if g in kept and stream is not None:
-            parts.append(modulated(stream.rates, stream.generator, len(group.visits)))
-        else:
-            parts.append(poisson(group.first.rate, len(group.visits)))
-    return (superpose(parts) if parts else poisson(0.0)), mine
+    for g in sorted(range(len(mine)), key=lambda one: -_excess(processes[one])):
+        if phases * processes[g].phases <= MOST_PHASES:
+            phases *= processes[g].phases
+            parts[g] = processes[g]
+    company = [Company(group.visits, part) for group, part in zip(mine, parts, strict=True)]
+    return (superpose(parts) if parts else poisson(0.0)), company
 
 
-def _excess(stream: Arrivals) -> float:
-    """Variance of the rate over its phases: how much there is to lose by calling it Poisson."""
-    share = stationary(stream.generator)
-    return float(share @ stream.rates**2 - (share @ stream.rates) ** 2)
+def _markovian(group: Group) -> MarkovArrivals:
+    stream, size = group.first.arrivals, len(group.visits)
+    if isinstance(stream, MarkovArrivals):
+        if size == 1:
+            return stream
+        together = np.array([size], dtype=np.int64)
+        coarser = None if stream.coarser is None else replace(stream.coarser, batch=together, coarser=None)
+        return replace(stream, batch=together, coarser=coarser)
+    if stream is not None and stream.process == Process.MMPP:
+        return modulated(stream.rates, stream.generator, size)
+    return poisson(group.first.rate, size)
+
+
+def _excess(stream: MarkovArrivals) -> float:
+    """Variance of the rate over the phases: how much there is to lose by calling it Poisson."""
+    rates = stream.events.sum(axis=(0, 2))
+    share = stationary(stream.modulation)
+    return float(share @ rates**2 - (share @ rates) ** 2)

@@ -16,13 +16,14 @@ import numpy as np
 from placer.jit import version
 from placer.queueing import correction
 from placer.queueing.flattened import compile_batch
+from placer.queueing.flows import flows_of
 from placer.queueing.network import Floats, Ints, QueueNetwork
 from placer.queueing.pair_network import Singles
 from placer.queueing.routing import reach
 from placer.queueing.rules import Rules
 from placer.queueing.solution import waiting_times
 from placer.queueing.solve import poisson_values, sweep_once
-from placer.queueing.sweep_state import arrange, flows_of, start
+from placer.queueing.sweep_state import arrange, start
 from placer.simulation import kernel
 from placer.simulation.features import features_of
 from placer.simulation.state import GROW, State, grown, initial, layout

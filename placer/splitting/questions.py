@@ -20,7 +20,7 @@ from placer.splitting.users import Crowd, User, UsersFile, crowd, read_users
 
 
 @dataclass(frozen=True)
-class Asked:
+class CutQuestion:
     """The options of ``placer split``, in SI units; see its help."""
 
     model: str | None
@@ -48,7 +48,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Prediction:
     """Times that were predicted on one device type: how many, and the errors of the regressions."""
 
     device: str
@@ -57,13 +57,13 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class Found:
+class CutAnswer:
     """One split: the answer, its table, its replay."""
 
-    asked: Asked
+    asked: CutQuestion
     case: Case
     answer: Answer
-    predicted: tuple[Predicted, ...]
+    predicted: tuple[Prediction, ...]
     assumed: tuple[str, ...]
     table: dict[str, Any] | None
     scores: tuple[Score, ...]
@@ -121,15 +121,15 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharingAnswer:
     """Many users on one server: three ways to share it."""
 
-    asked: Asked
+    asked: CutQuestion
     crowd: Crowd
     exact: Shares
     alternating: Shares
     equal: Shares
-    predicted: tuple[Predicted, ...] = ()
+    predicted: tuple[Prediction, ...] = ()
     table: None = None
     exit_code: int = 0
 
@@ -159,7 +159,7 @@ class Shared:
         }
 
 
-def ask(asked: Asked) -> Found | Shared:
+def decide(asked: CutQuestion) -> CutAnswer | SharingAnswer:
     """Answer what was asked.
 
     Raises:
@@ -170,9 +170,9 @@ def ask(asked: Asked) -> Found | Shared:
     return _share(asked) if asked.users is not None else _split(asked)
 
 
-def _split(asked: Asked) -> Found:
+def _split(asked: CutQuestion) -> CutAnswer:
     assert asked.model is not None
-    model, predicted = read_model(asked.model), tuple[Predicted, ...]()
+    model, predicted = read_model(asked.model), tuple[Prediction, ...]()
     if asked.predict:
         kinds = [machine_type(argument).name for argument in (asked.device, asked.server)]
         model, counts = fill_times(model, kinds)
@@ -201,15 +201,15 @@ def _split(asked: Asked) -> Found:
             asked.server_load, asked.noise, asked.margin, switch_cost=asked.switch_cost, seed=asked.seed
         )
         scores = tuple(replay(table, read_trace(asked.trace), settings))
-    return Found(asked, case, one, predicted, tuple(assumed), table, scores)
+    return CutAnswer(asked, case, one, predicted, tuple(assumed), table, scores)
 
 
-def _predicted(device: str, layers: int, network: str) -> Predicted:
+def _predicted(device: str, layers: int, network: str) -> Prediction:
     forms = best_forms([sample for sample in shipped_samples(device) if sample.network != network])
-    return Predicted(device, layers, tuple((form, error) for form, error in forms.values()))
+    return Prediction(device, layers, tuple((form, error) for form, error in forms.values()))
 
 
-def _compressions(asked: Asked, case: Case) -> tuple[tuple[Compression, ...], tuple[str, ...]]:
+def _compressions(asked: CutQuestion, case: Case) -> tuple[tuple[Compression, ...], tuple[str, ...]]:
     if asked.compress is None:
         return (), ()
     layers = {name for variant in case.compiled.variants for name in variant.layers}
@@ -218,7 +218,7 @@ def _compressions(asked: Asked, case: Case) -> tuple[tuple[Compression, ...], tu
     return options_for(file, kinds[0], kinds[1], layers, asked.max_accuracy_loss)
 
 
-def _share(asked: Asked) -> Shared:
+def _share(asked: CutQuestion) -> SharingAnswer:
     assert asked.users is not None
     if asked.users.isdigit():
         if not 1 <= int(asked.users) <= 1000:
@@ -240,4 +240,4 @@ def _share(asked: Asked) -> Shared:
         file = read_users(asked.users)
     many = crowd(file, asked.server)
     table, kinds = many.table, many.kinds
-    return Shared(asked, many, exact(table, kinds), alternating(table, kinds=kinds), equal(table, kinds))
+    return SharingAnswer(asked, many, exact(table, kinds), alternating(table, kinds=kinds), equal(table, kinds))

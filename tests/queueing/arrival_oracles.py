@@ -30,7 +30,7 @@ def closed(moves: dict[tuple[object, object], float]) -> tuple[np.ndarray, list[
 
 def markov_queue(
     capacity: int,
-    mu: float,
+    mu: float | Sequence[float],
     streams: Sequence[tuple[np.ndarray, np.ndarray]],
     up: float = 0.0,
     down: float = 0.0,
@@ -39,6 +39,7 @@ def markov_queue(
 
     The state is (order of the kinds of jobs, phases) or ("down", phases).
     """
+    speed = list(mu) if isinstance(mu, Sequence) else [mu] * len(streams)
     phases: list[tuple[int, ...]] = [()]
     for rates, _ in streams:
         phases = [(*old, j) for old in phases for j in range(len(rates))]
@@ -68,8 +69,8 @@ def markov_queue(
             go(state, ((), phase), 1.0 / down)
             continue
         if queue:
-            served[queue[0]][state] = mu
-            go(state, (queue[1:], phase), mu)
+            served[queue[0]][state] = speed[queue[0]]
+            go(state, (queue[1:], phase), speed[queue[0]])
         if up > 0.0:
             go(state, ("down", phase), 1.0 / up)
     q, states = closed(moves)

@@ -11,7 +11,7 @@ import pytest
 
 from placer.queueing.network import Arrivals, Law, Process, QueueNetwork, chains
 from placer.queueing.solve import solve
-from tests.queueing.arrival_oracles import markov_queue, modulated_constant, orbit, timed_queue
+from tests.queueing.arrival_oracles import closed, markov_queue, modulated_constant, orbit, solve_chain, timed_queue
 
 
 def station(
@@ -184,3 +184,92 @@ def test_cameras_of_one_period() -> None:
     loose = solve(station([periodic(1.0)] * 5, 2, [0.19] * 5, Law.DETERMINISTIC))
     assert np.ptp(loose.loss_ratio) == 0.0
     assert 0.1 < loose.loss_ratio[0] < 0.3
+
+
+def test_overload_without_a_buffer_limit() -> None:
+    """`cases/oracle/exit-unlimited`: nothing is lost, the queue grows without end."""
+    both = solve(chains(np.array([0, 3]), np.array([2.0]), [[0, 1]], [[1.05, 0.4]], [[1.0, 1.0]], Law.EXPONENTIAL))
+    assert both.station_unstable.tolist() == [True, False]
+    assert both.end_to_end[0] == np.inf
+    assert both.station_load[0] == pytest.approx(2.1)
+    # the second station sees what the first one gets done
+    assert both.station_rate[1] == pytest.approx(1 / 1.05)
+    alone = solve(chains(np.array([0]), np.array([2.0]), [[0]], [[0.525]]))
+    assert alone.loss_ratio[0] == 0.0
+    assert alone.throughput[0] == pytest.approx(1 / 0.525)
+
+
+@pytest.mark.parametrize("process", ["mmpp", "periodic", "constant"])
+def test_without_a_buffer_limit(process: str) -> None:
+    """A stable station without a limit loses nothing; the wait is that of a very long buffer."""
+    stream = CAMERA if process == "mmpp" else periodic(3.0)
+    law = Law.DETERMINISTIC if process == "constant" else Law.EXPONENTIAL
+    endless, long = (solve(station([stream], K, [0.25], law)) for K in (0, 250))
+    assert endless.loss_ratio[0] == 0.0
+    assert not endless.station_unstable[0]
+    assert endless.end_to_end[0] == pytest.approx(long.end_to_end[0], rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kinds_of_different_services(seed: int) -> None:
+    """An MMPP and a Poisson stream with services of their own, half of them at a station that fails."""
+    rng = np.random.default_rng(600 + seed)
+    capacity, service = int(rng.integers(1, 6)), rng.uniform(0.1, 1.0, 2)
+    bursty = draw_mmpp(rng, 0.5, float(service[0]))
+    rate = float(0.5 / service[1])
+    up, down = (30.0, 3.0) if seed % 2 else (0.0, 0.0)
+    given = [(bursty.rates, bursty.generator), (np.array([rate]), np.zeros((1, 1)))]
+    exact = markov_queue(capacity, (1 / service).tolist(), given, up, down)
+    found = solve(station([bursty, poisson(rate)], capacity, service.tolist(), outages=(up, down))).loss_ratio
+    if up:  # which kind an outage kills is shared out by the mean stay: the total is exact
+        offered = np.array([bursty.rate, rate])
+        assert offered @ found == pytest.approx(offered @ np.array(exact), abs=1e-8)
+        np.testing.assert_allclose(found, exact, atol=2e-3)
+    else:
+        np.testing.assert_allclose(found, exact, atol=1e-8)
+
+
+def tandem_of(stream: Arrivals, capacity: Sequence[int], mu: Sequence[float]) -> float:
+    """Loss of an MMPP over two exponential stations, by the chain of (numbers, phase)."""
+    moves: dict[tuple[object, object], float] = {}
+    for a in range(capacity[0] + 1):
+        for b in range(capacity[1] + 1):
+            for j, rate in enumerate(stream.rates):
+                for k in range(len(stream.rates)):
+                    if k != j and stream.generator[j, k] > 0:
+                        moves[(a, b, j), (a, b, k)] = stream.generator[j, k]
+                if a < capacity[0]:
+                    moves[(a, b, j), (a + 1, b, j)] = rate
+                if b:
+                    moves[(a, b, j), (a, b - 1, j)] = mu[1]
+                if a:
+                    moves[(a, b, j), (a - 1, min(b + 1, capacity[1]), j)] = mu[0]
+    q, states = closed(moves)
+    p = solve_chain(q)
+    done = sum(p[i] * mu[1] for i, (_, b, _) in enumerate(states) if b)
+    return 1.0 - done / stream.rate
+
+
+@pytest.mark.parametrize(
+    ("stream", "tolerance"),
+    [
+        (CAMERA, 0.02),
+        (mmpp([8.0, 0.5], [5.0, 20.0]), 0.01),
+        (mmpp([6.0, 1.0], [1.0, 1.0]), 0.01),
+        (mmpp([8.0, 0.0], [0.2, 0.2]), 0.01),
+    ],
+)
+@pytest.mark.parametrize(("capacity", "mu"), [((10, 5), (20.0, 4.0)), ((5, 3), (5.0, 4.0)), ((4, 4), (4.0, 4.0))])
+def test_bursts_go_on(stream: Arrivals, tolerance: float, capacity: tuple[int, int], mu: tuple[float, float]) -> None:
+    """A modulated stream over two stations: by two moments the camera's loss would be wrong by a factor of 50."""
+    exact = tandem_of(stream, capacity, mu)
+    network = chains(
+        np.array(capacity), np.array([stream.rate]), [[0, 1]], [[1 / m for m in mu]], None, Law.EXPONENTIAL
+    )
+    found = solve(replace(network, arrivals=(stream,)))
+    assert found.loss_ratio[0] == pytest.approx(exact, rel=tolerance)
+
+
+def test_a_failing_station_that_serves_nothing() -> None:
+    network = chains(np.array([3, 3]), np.array([1.0]), [[0]], [[0.1]])
+    assert solve(replace(network, up=np.array([0.0, 10.0]), down=np.array([0.0, 1.0]))).loss_ratio[0] < 1e-3

@@ -65,3 +65,13 @@ def test_loss_system_depends_on_the_mean_only() -> None:
 def test_no_arrivals() -> None:
     value = mg1k(0.0, 5, 1.0)
     assert (value.loss, value.mean_number, value.mean_waiting) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.9, 0.999, 1.0, 1.001, 1.1, 3.0])
+@pytest.mark.parametrize("capacity", [513, 2000, 100_000])
+def test_long_buffers(load: float, capacity: int) -> None:
+    """Beyond what is computed place by place the closed form of M/M/1/K is met."""
+    found = mg1k(load, capacity, 1.0, 1.0, Law.EXPONENTIAL)
+    exact = float(mm1k.loss(load, capacity))
+    assert found.loss == pytest.approx(exact, rel=1e-9, abs=1e-12)
+    assert found.mean_number == pytest.approx(float(mm1k.mean_number(load, capacity)), rel=1e-7)

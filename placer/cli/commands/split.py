@@ -13,7 +13,7 @@ from placer.cli.common import claim_output, json_option, print_json
 from placer.cli.parameters import FILE, FILE_OR_NAME, SECONDS, Number
 
 if TYPE_CHECKING:
-    from placer.splitting.questions import Asked
+    from placer.splitting.questions import CutQuestion
 
 
 def _quantity(dimension: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
@@ -132,14 +132,14 @@ def command(**given: Any) -> int:
 
     Exit code 1 when the rate asked for does not fit or a limit of a machine is violated.
     """
-    from placer.splitting.questions import Asked, ask
+    from placer.splitting.questions import CutQuestion, decide
 
     as_json = given.pop("as_json")
     table, force = given.pop("table"), given.pop("force")
-    asked = Asked(**given)
+    asked = CutQuestion(**given)
     _check_usage(asked, table)
     target = claim_output(table, force)
-    found = ask(asked)
+    found = decide(asked)
     if target is not None and found.table is not None:
         from placer.splitting.table import dump_table
 
@@ -158,7 +158,7 @@ def command(**given: Any) -> int:
     return found.exit_code
 
 
-def _check_usage(asked: Asked, table: Path | None) -> None:
+def _check_usage(asked: CutQuestion, table: Path | None) -> None:
     if asked.users is None and asked.model is None:
         raise click.UsageError("MODEL is missing (only --users FILE goes without)")
     if asked.users is not None:

@@ -160,7 +160,21 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
         rows.append((times.name, *rates, loss, response, p95, show_seconds(times.sum_of_sojourns)))
     title = f"Under random arrivals ({evaluation.evaluator} evaluator)"
     out.print(table(title, ("service", *figures), rows, right=figures))
+    ranges: dict[tuple[float, float], list[str]] = {}
+    for times in evaluation.times:
+        if times.phases_matter:
+            ranges.setdefault(times.loss_range, []).append(times.name)
+    for (low, high), names in ranges.items():
+        between = f"{show_fraction(low)} to {show_fraction(high)}"
+        out.print(
+            f"{', '.join(names)}: loss {between}, according to phases of periodic arrivals that nobody", markup=False
+        )
+        out.print("  states (arrivals: phase): all are taken as equally likely, and each stays for ever", markup=False)
     for station in evaluation.stations:
+        if station.unstable:
+            load = show_fraction(station.load)
+            line = f"{station.name}: unstable: {load} of what it can do arrives, its queue grows without end"
+            out.print(line, markup=False)
         if station.loss_ratio > 1e-6:
             line = f"{station.name}: busy {show_fraction(station.utilisation)}, turns away "
             out.print(line + show_fraction(station.loss_ratio), markup=False)

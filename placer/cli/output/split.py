@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from placer.cli.output.plan import print_assumptions, value_text
 from placer.cli.output.table import table
 from placer.instance.units import show_bytes, show_fraction, show_rate, show_seconds
-from placer.splitting.questions import Found, Shared
+from placer.splitting.questions import CutAnswer, SharingAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _MOST_USERS = 20
 
 
-def print_found(found: Found | Shared, out: Console) -> None:
+def print_found(found: CutAnswer | SharingAnswer, out: Console) -> None:
     """Print whatever was answered."""
-    if isinstance(found, Shared):
+    if isinstance(found, SharingAnswer):
         _print_shared(found, out)
         return
     _print_cut(found, out)
@@ -33,7 +33,7 @@ def print_found(found: Found | Shared, out: Console) -> None:
     print_assumptions(list(found.assumed), out)
 
 
-def _print_cut(found: Found, out: Console) -> None:
+def _print_cut(found: CutAnswer, out: Console) -> None:
     one, asked = found.answer, found.asked
     names, remote = one.variant.layers, one.cut.on_server
     home = [name for name, far in zip(names, remote, strict=True) if not far]
@@ -65,7 +65,7 @@ def _layers(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)})"
 
 
-def _print_beside(found: Found, out: Console) -> None:
+def _print_beside(found: CutAnswer, out: Console) -> None:
     one = found.answer
     rows = [("the split", value_text(one.value, one.unit), "")]
     for title, value in (("all on the device", one.all_device), ("all on the server", one.all_server)):
@@ -79,14 +79,14 @@ def _print_beside(found: Found, out: Console) -> None:
         )
 
 
-def _print_breaks(found: Found, out: Console) -> None:
+def _print_breaks(found: CutAnswer, out: Console) -> None:
     if found.table is None:
         return
     rates = ", ".join(show_rate(rate) for rate in found.break_rates) or "none between 1 kbit/s and 10 Gbit/s"
     out.print(f"the cut changes at these uplink rates (server load {found.asked.server_load:g}): {rates}", markup=False)
 
 
-def _print_replay(found: Found, out: Console) -> None:
+def _print_replay(found: CutAnswer, out: Console) -> None:
     if not found.scores:
         return
     figures = (f"mean {found.asked.objective}", "regret", "worst", "switches")
@@ -100,7 +100,7 @@ def _print_replay(found: Found, out: Console) -> None:
     out.print(table(f"Replay of {found.asked.trace}", ("policy", *figures), rows, right=figures))
 
 
-def _print_predictions(found: Found, out: Console) -> None:
+def _print_predictions(found: CutAnswer, out: Console) -> None:
     for entry in found.predicted:
         out.print(f"{entry.layers} layer times on {entry.device} predicted, not measured; errors on networks left out:")
         for form, error in entry.errors:
@@ -108,7 +108,7 @@ def _print_predictions(found: Found, out: Console) -> None:
             out.print(line + f"{show_fraction(error.p90)}, R² {error.r2:.2f}, {error.layers} layers", markup=False)
 
 
-def _print_shared(found: Shared, out: Console) -> None:
+def _print_shared(found: SharingAnswer, out: Console) -> None:
     units = len(found.crowd.load) - 1
     title = f"{len(found.crowd.names)} users share {found.asked.server}: {found.crowd.cores} cores in {units} units"
     figures = ("cores", "latency", "layers on the device")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placer.evaluation.analytic import LARGEST_BUFFER
 from placer.evaluation.checks import beyond, excess_of
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.objectives import inaccuracy, weighted_loss
@@ -112,7 +111,7 @@ class Judge:
         networks = []
         for world, (placement, _) in zip(worlds, pairs, strict=True):
             network = NetworkBuilder(world).network(placement)
-            networks.append(replace(network, capacity=np.minimum(network.capacity, LARGEST_BUFFER)))
+            networks.append(network)
         solution = solve_batch(networks)
         points = []
         for k, (world, (placement, shares)) in enumerate(zip(worlds, pairs, strict=True)):

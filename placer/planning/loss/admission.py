@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from placer.plan.placement import Placement
-from placer.planning.loss.problem import Problem, gap_of
+from placer.planning.loss.problem import Problem, spacing_of_part
 from placer.planning.loss.scoring import Score, Scorer
 from placer.queueing.network import Process
 
@@ -36,7 +36,7 @@ def limitable(problem: Problem) -> list[int]:
 def choose_limits(
     problem: Problem, placement: Placement, deadline: float = math.inf, planned: dict[int, float] | None = None
 ) -> tuple[dict[int, float], Score]:
-    """Return the best rate limits found for a placement (gap in s by service), and its score with them.
+    """Return the best rate limits found for a placement (least spacing in s by service), and its score with them.
 
     Args:
         problem: the problem; its own limits are where the search starts.
@@ -65,15 +65,15 @@ def choose_limits(
                     parts, best = trial, score
         if before - best.objective < GAIN:
             break
-    return gaps_of_parts(problem, parts), best
+    return spacing_of_parts(problem, parts), best
 
 
-def gaps_of_parts(problem: Problem, parts: dict[int, float]) -> dict[int, float]:
+def spacing_of_parts(problem: Problem, parts: dict[int, float]) -> dict[int, float]:
     """Gaps in s of the services that are limited at all."""
-    return {s: gap_of(float(problem.compiled.rate[s]), part) for s, part in parts.items() if part < 1.0}
+    return {s: spacing_of_part(float(problem.compiled.rate[s]), part) for s, part in parts.items() if part < 1.0}
 
 
 def _scores(problem: Problem, placement: Placement, parts: list[dict[int, float]]) -> list[Score]:
-    limits = [gaps_of_parts(problem, own) for own in parts]
+    limits = [spacing_of_parts(problem, own) for own in parts]
     scores = Scorer(problem).score([placement] * len(parts), exact=True, limits=limits)
     return [replace(score, memory=(), blocks=()) for score in scores]

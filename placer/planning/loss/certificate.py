@@ -11,7 +11,7 @@ from placer.plan.plan import Bound, Certificate, Confirmation, Termination
 from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.relaxations import TRUE_SYSTEM
-from placer.planning.loss.search.search import Candidate, Found
+from placer.planning.loss.search.search import Candidate, SearchResult
 from placer.planning.loss.selection import LEVEL, Selection
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
@@ -43,7 +43,7 @@ class Evidence:
     gain: float | None = None
 
 
-def ending(problem: Problem, found: Found, relaxed: LossBound, best: Candidate) -> Termination:
+def ending(problem: Problem, found: SearchResult, relaxed: LossBound, best: Candidate) -> Termination:
     """Why a search stopped, in the words of a certificate: a loss at its bound is optimal however it was found."""
     if problem.objective == LOSS and best.score.total <= relaxed.value + 1e-6:
         return "optimal"

@@ -136,6 +136,6 @@ def scaled(stream: Arrivals, factor: float) -> Arrivals:
     )
 
 
-def gap_of(rate: float, part: float) -> float:
+def spacing_of_part(rate: float, part: float) -> float:
     """Least time in s between admitted requests such that ``part`` of a Poisson stream is admitted."""
     return (1.0 / part - 1.0) / rate

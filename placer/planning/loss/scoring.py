@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placer.evaluation.analytic import LARGEST_BUFFER
 from placer.evaluation.blocks import Block
 from placer.evaluation.checks import excess_of
 from placer.evaluation.objectives import weighted_loss
@@ -32,7 +31,8 @@ class Score:
     """What the analytic evaluator says of a placement, over all scenarios.
 
     Attributes:
-        excess: how badly ``max_loss`` and deadlines are broken, see :func:`placer.evaluation.checks.excess_of`.
+        excess: how badly ``max_loss``, deadlines and stability are broken, see
+            :func:`placer.evaluation.checks.excess_of`.
         objective: to be minimised.
         second: decides between placements that are as good: latency where the objective is loss.
         sharp: whether the smallest difference in the objective counts; losses are compared to 1e-6.
@@ -62,11 +62,15 @@ class Score:
 
 @dataclass(frozen=True)
 class _Aggregate:
-    """Loss and response per class of one placement in one scenario."""
+    """Loss and response per class of one placement in one scenario, and how far stations are from stable.
+
+    What an unlimited station in overload does not get done counts as lost here, so that the search has a slope.
+    """
 
     loss: Floats
     total: float
     response: Floats
+    unstable: float
 
 
 class Scorer:
@@ -124,7 +128,6 @@ class Scorer:
 
     def _network(self, placement: Placement, streams: tuple[Arrivals, ...], scenario: Scenario) -> QueueNetwork:
         network = self.problem.builder.network(placement, streams)
-        network = replace(network, capacity=np.minimum(network.capacity, LARGEST_BUFFER))
         return without_devices(self.problem, network, scenario)
 
     def _aggregate(self, solution: Solution, k: int, index: int) -> _Aggregate:
@@ -134,7 +137,10 @@ class Scorer:
             loss = np.where(offered > 0, 1.0 - solution.throughput[classes] / offered, 0.0)
         loss = np.clip(loss, 0.0, 1.0)
         total = weighted_loss(self.problem.weights, offered, loss)
-        return _Aggregate(loss, total, np.nan_to_num(solution.end_to_end[classes], nan=np.inf))
+        stations = slice(int(solution.station_ptr[k]), int(solution.station_ptr[k + 1]))
+        load = solution.station_load[stations][solution.station_unstable[stations]]
+        response = np.nan_to_num(solution.end_to_end[classes], nan=np.inf)
+        return _Aggregate(loss, total, response, float(excess_of(load, 1.0).sum()))
 
     def _score(
         self, placement: Placement, seen: list[_Aggregate], memory: tuple[Memory, ...], blocks: tuple[Block, ...]
@@ -151,8 +157,10 @@ class Scorer:
                 np.einsum("s,sc->c", shares, np.array([one.loss for one in seen])),
                 float(shares @ np.array([one.total for one in seen])),
                 np.max([one.response for one in seen], axis=0),
+                max(one.unstable for one in seen),
             )
         excess = excess_of(chosen.loss, problem.max_loss).sum() + excess_of(chosen.response, problem.deadline).sum()
+        excess += chosen.unstable
         sharp = problem.objective != LOSS
         objective = problem.deterministic(placement, problem.objective) if sharp else chosen.total
         second = chosen.total if problem.second == LOSS else problem.deterministic(placement, problem.second)

@@ -49,7 +49,7 @@ Energies = Callable[[list[Placement], Sequence[int]], list[float]]
 
 
 @dataclass(frozen=True)
-class Annealed:
+class AnnealingResult:
     """The best state: the placement, its value by the evaluator that annealed, how many were evaluated, by what end."""
 
     placement: Placement
@@ -60,7 +60,7 @@ class Annealed:
 
 def anneal(
     problem: Problem, starts: list[Placement], energies: Energies, request: Request, settings: Settings
-) -> Annealed:
+) -> AnnealingResult:
     """Anneal from feasible placements until the time is up, or as many placements were evaluated as asked for.
 
     Args:
@@ -100,7 +100,7 @@ def anneal(
                     best, best_value = placement, value
     except KeyboardInterrupt:
         interrupted = True
-    return Annealed(best, best_value, evaluations, interrupted)
+    return AnnealingResult(best, best_value, evaluations, interrupted)
 
 
 def _feasible_move(problem: Problem, state: Assigned, rng: Rng) -> Placement | None:

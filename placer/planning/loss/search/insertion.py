@@ -48,7 +48,7 @@ class Stay:
 
 
 @dataclass(frozen=True, eq=False)
-class Inserted:
+class Insertion:
     """Stations for the layers of a variant, and the estimated weighted loss and cost of that choice."""
 
     stations: tuple[int, ...]
@@ -106,13 +106,13 @@ class Inserter:
         once: bool = True,
         price: Floats | None = None,
         barred: Truths | None = None,
-    ) -> Inserted | None:
+    ) -> Insertion | None:
         """Return stations for all layers, or None when no way fits.
 
         Args:
             stay: what others bring.
             room: what memory and other limits leave.
-            stream: offered rate, 1/s, and scv of its gaps.
+            stream: offered rate, 1/s, and scv of the times between them.
             weight: of a lost request against the additive cost.
             cost_factor: of the additive cost.
             price: shape (N,), added for every run on a station: keeps the best stations for those who need them.
@@ -156,7 +156,7 @@ class Inserter:
         last = int(np.argmin(cost[-1]))
         if not np.isfinite(cost[-1, last]):
             return None
-        return Inserted(_trace(start, came, layers, last), float(cost[-1, last]))
+        return Insertion(_trace(start, came, layers, last), float(cost[-1, last]))
 
     def _entry(self, a: int, cost: Floats, used: Truths, factor: float) -> tuple[Floats, Ints]:
         """Best way to come to layer ``a`` on each station from another one: (cost, from where)."""

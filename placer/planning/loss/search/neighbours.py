@@ -11,7 +11,7 @@ from placer.instance.compiled import Floats, Ints
 from placer.instance.variant import Truths
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import LOSS, Problem
-from placer.planning.loss.search.insertion import Inserted, Inserter, Stay, stay_of
+from placer.planning.loss.search.insertion import Inserter, Insertion, Stay, stay_of
 from placer.planning.loss.search.screening import Screen
 from placer.queueing.flattened import arrival_scv
 
@@ -158,7 +158,7 @@ class Rebuilder:
         assigned: Assigned,
         service: int,
         figures: Figures,
-    ) -> Inserted | None:
+    ) -> Insertion | None:
         """The best insertion that fits even where two runs share a device; longer runs keep it."""
         problem = self.problem
         room = problem.resources.room(as_placement(assigned))

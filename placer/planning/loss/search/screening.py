@@ -73,7 +73,7 @@ class Screen:
 
     Attributes:
         builder: gives the tasks of the services.
-        rates, arrival_scv: shape (C,), arrivals of the served services, 1/s, and the scv of their gaps.
+        rates, arrival_scv: shape (C,), arrivals of the served services, 1/s, and the scv of the times between them.
         weights: shape (C,).
         capacity: shape (S,), K of the stations of the instance; a link that queues gets its own.
         availability: shape (S,), part of the time that a station is there.

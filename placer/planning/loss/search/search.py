@@ -67,7 +67,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What a search ends with.
 
     Attributes:
@@ -174,7 +174,7 @@ class Search:
         self.elite.sort(key=lambda one: one.score.key)
         del self.elite[ELITE:]
 
-    def run(self, budget: Budget, starts: list[Placement] | None = None) -> Found:
+    def run(self, budget: Budget, starts: list[Placement] | None = None) -> SearchResult:
         """Search until the budget is spent.
 
         Args:
@@ -186,7 +186,7 @@ class Search:
         try:
             current = self._first([p for p in starts or [] if self.problem.resources.overdrawn(p) == 0.0])
             if current is None:
-                return Found((), 0, "nothing", self.scorer.evaluations)
+                return SearchResult((), 0, "nothing", self.scorer.evaluations)
             while budget.rounds is None or done < budget.rounds:
                 if time.monotonic() >= deadline:
                     ended = "time"
@@ -209,7 +209,7 @@ class Search:
                     current = as_assigned(self.problem, self.elite[pick].placement)
         except KeyboardInterrupt:
             ended = "interrupted"
-        return Found(tuple(self.elite), done, ended, self.scorer.evaluations)
+        return SearchResult(tuple(self.elite), done, ended, self.scorer.evaluations)
 
     def _first(self, starts: list[Placement]) -> Assigned | None:
         self.walks.scale = self._value(starts[0]) if starts else 1.0
