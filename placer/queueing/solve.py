@@ -3,8 +3,8 @@
 Each station is an M/G/1/K station (:mod:`placer.queueing.mg1k_exact`) whose loss and queue are corrected for the
 variability of its arrivals (:mod:`placer.queueing.stations`, :mod:`placer.queueing.variability`); jobs flow on
 thinned by what was lost; classes that share a station in overload lose differently
-(:mod:`placer.queueing.class_loss`). Stations whose arrivals did not change since the last sweep are not solved
-again, so a network without cycles costs about one solution per station.
+(:mod:`placer.queueing.class_loss`); what is left is corrected by what was learned (:mod:`placer.queueing.correction`).
+Stations whose arrivals did not change since the last sweep are not solved again.
 
 Stations that arrival processes other than Poisson enter, that fail, or where the branches of a fork meet at one
 instant are solved exactly (:mod:`placer.queueing.special_stations`). Beyond them such a process enters through its
@@ -61,8 +61,7 @@ TOKEN_STEPS = 4
 """Root-finding steps per sweep for the parameter of the token rule; the start is the last sweep's."""
 
 TIMESCALE = 0.25
-"""The one fitted constant: factor of the ratio of relaxation times (``timescale_weight``), flat from .1 to
-.3."""
+"""Fitted: factor of the ratio of relaxation times (``timescale_weight``); errors are flat from .1 to .3."""
 
 ALL_RULES = Rules()
 
