@@ -16,11 +16,13 @@ SUITES = {
     "chainnet": "placer.bench.chainnet.suite",
     "evaluator": "placer.bench.evaluator.suite",
     "simulator": "placer.bench.simulator",
+    "intervals": "placer.bench.intervals",
     "loss": "placer.bench.loss.suite",
     "exits": "placer.bench.exits.suite",
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
     "startup": "placer.bench.startup",
+    "limits": "placer.bench.limits",
 }
 
 
