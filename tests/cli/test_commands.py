@@ -209,17 +209,17 @@ def test_schemas_are_json() -> None:
 
 
 def test_simulate_beside_analytic(plan_file: Path) -> None:
-    done = placer("simulate", str(plan_file), "--jobs", "5000", "--replications", "3", "--json")
+    done = placer("simulate", str(plan_file), "--jobs", "5000", "--replications", "10", "--json")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     again = json.loads(
         placer(
-            "simulate", str(plan_file), "--jobs", "5000", "--replications", "3", "--executor", "serial", "--json"
+            "simulate", str(plan_file), "--jobs", "5000", "--replications", "10", "--executor", "serial", "--json"
         ).stdout
     )
     assert data["simulation"]["times"] == again["simulation"]["times"]
     assert {times["name"] for times in data["analytic"]["times"]} == {"plates-in", "plates-out", "free-places"}
-    done = placer("check", str(plan_file), "--simulate", "--jobs", "5000", "--replications", "3")
+    done = placer("check", str(plan_file), "--simulate", "--jobs", "5000", "--replications", "10")
     assert done.returncode == 0
     assert "evaluator simulation" in done.stdout
 
