@@ -20,6 +20,7 @@ SUITES = {
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
     "startup": "placer.bench.startup",
+    "scale": "placer.bench.scale",
 }
 
 
