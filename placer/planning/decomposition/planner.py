@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 from placer.errors import UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
@@ -14,6 +14,9 @@ from placer.planning.request import Request
 from placer.planning.stating import Claim, stated
 from placer.solver.progress import Listener
 
+SHARE = 0.9
+"""Of the time limit, for tightening; the rest is for the evaluation."""
+
 
 def plan(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Return the best placement of every service by itself, with the bound that it comes with.
@@ -23,8 +26,9 @@ def plan(compiled: Compiled, request: Request, listener: Listener | None = None)
         UnansweredError: when the services together break a limit: this method does not weigh them against each other.
     """
     (objective,) = request.objectives or tuple(compiled.instance.file.objective)[:1]
-    begin = time.monotonic()
-    found = relax(compiled, objective, request.limits, listener)
+    countdown = request.limits.start()
+    share = replace(request.limits, seconds=SHARE * countdown.left)
+    found = relax(compiled, objective, share, listener, countdown)
     judged = evaluate_placement(compiled, found.placement, "deterministic")
     if not judged.feasible:
         raise UnansweredError(
@@ -35,7 +39,7 @@ def plan(compiled: Compiled, request: Request, listener: Listener | None = None)
         method=method_of(compiled),
         termination=termination_of(found),
         objectives=(),
-        seconds=time.monotonic() - begin,
+        seconds=countdown.spent,
         seed=request.limits.seed,
         options={"time_limit": request.limits.seconds, "gap": request.limits.gap},
     )

@@ -14,6 +14,7 @@ from placer.plan.placement import Placement
 from placer.planning.decomposition.programme import Programme, Tables
 from placer.planning.decomposition.stretches import Costs
 from placer.planning.domains import choices_of
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener, Progress, relative_gap
 
 OBJECTIVES = ("latency", "latency-worst", "energy")
@@ -66,15 +67,21 @@ class _Clock:
         return self.ended == "done"
 
 
-def relax(compiled: Compiled, objective: str, limits: Limits, listener: Listener | None = None) -> Relaxation:
-    """Plan every service by itself, as far as the time reaches.
+def relax(
+    compiled: Compiled,
+    objective: str,
+    limits: Limits,
+    listener: Listener | None = None,
+    countdown: Countdown | None = None,
+) -> Relaxation:
+    """Plan every service by itself, as far as the time of ``limits`` reaches; a first placement may take ``countdown``.
 
     Dropping what couples services and layers can only make placements cheaper: the bound holds for all of them, and a
     placement that keeps every limit at the bound is optimal.
 
     Raises:
         InfeasibleError: when a service has nowhere to go, even by itself.
-        UnansweredError: when the time ended before a placement was found.
+        UnansweredError: when the time ended before every service had a placement.
         ValueError: for an objective that does not add up.
     """
     if objective not in OBJECTIVES:
@@ -88,6 +95,8 @@ def relax(compiled: Compiled, objective: str, limits: Limits, listener: Listener
             tables, model = {}, _model(compiled, service)  # stretches of another model would only take memory
         found = services[service]
         for index in choices.groups[service]:
+            if countdown is not None:
+                countdown.check("the stretches before every service had a placement")
             programme = Programme(Costs(compiled, choices.domains[index], objective == "energy"), tables)
             _tighten(programme, limits.gap, found.value, clock)
             found.bound = min(found.bound, programme.bound)

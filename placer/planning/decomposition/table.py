@@ -15,7 +15,7 @@ from placer.planning.decomposition.stretches import Floats, Ints, Stretch
 
 COLUMNS = 64
 """Stations of the end that are looked at together: bounds the memory that they take."""
-BUDGET = 200_000
+BUDGET = 20_000
 """Nodes between two looks at the clock."""
 SMALLEST_COMPILED = 300
 """Pairs times inner layers from which on it is worth a compiled search."""
