@@ -107,11 +107,11 @@ def generate(spec: Spec) -> Compiled:
 
 
 def _connected(near: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
-    reached = np.zeros(len(near), dtype=bool)
-    reached[0] = True
-    for _ in range(len(near)):
-        reached = near[reached].any(axis=0)
-    return bool(reached.all())
+    reached, fresh = {0}, {0}
+    while fresh:
+        fresh = {int(other) for one in fresh for other in np.flatnonzero(near[one])} - reached
+        reached |= fresh
+    return len(reached) == len(near)
 
 
 def run(

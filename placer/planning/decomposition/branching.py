@@ -75,7 +75,7 @@ class _Path(NamedTuple):
 
     at: Ints
     done: Floats
-    count: Ints
+    listed: Ints
     place: Ints
     order: Ints
     bound: Floats
@@ -120,19 +120,18 @@ def _solve(graph: Graph, pairs: Pairs, pair: int, found: Found, path: _Path, nod
     _expand(graph, pairs, pair, path, 1, best)
     while level > 0:
         place = path.place[level]
-        if place >= path.count[level] or path.bound[level, place] >= best:
+        if place >= path.listed[level] or path.bound[level, place] >= best:
             level -= 1
             continue
         if taken >= nodes:
             for open_level in range(1, level + 1):
                 place = path.place[open_level]
-                if place < path.count[open_level]:
+                if place < path.listed[open_level]:
                     abandoned = min(abandoned, path.bound[open_level, place])
             break
         taken += 1
-        station = path.order[level, place]
+        path.at[level] = station = path.order[level, place]
         path.place[level] = place + 1
-        path.at[level] = station
         if graph.serial:
             path.done[level] = _end_of(graph, path, level, station)
         if level < inner:
@@ -192,7 +191,7 @@ def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best
     ranks = np.argsort(path.bound[level, :count], kind="mergesort")
     path.order[level, :count] = path.order[level, :count][ranks]
     path.bound[level, :count] = path.bound[level, :count][ranks]
-    path.count[level], path.place[level] = count, 0
+    path.listed[level], path.place[level] = count, 0
 
 
 @jit.helper
@@ -210,7 +209,7 @@ def _before(graph: Graph, pairs: Pairs, path: _Path, level: int, column: int) ->
                     total = max(total, path.done[node] + rest)
                 elif graph.readers[place] > level:
                     total += rest
-    return total
+    return float(total)
 
 
 @jit.helper
@@ -222,11 +221,11 @@ def _spent(graph: Graph, path: _Path, node: int, level: int) -> float:
     total = graph.cost[node, path.at[node]] if node > 0 else 0.0
     first, last = graph.first_reader[node], graph.first_reader[node + 1]
     if graph.readers[last - 1] < level:
-        return total + _ways(graph, path, node)
+        return float(total + _ways(graph, path, node))
     for place in range(first, last):
         if graph.readers[place] < level:
             total += graph.send[node, path.at[node], path.at[graph.readers[place]]] / (last - first)
-    return total
+    return float(total)
 
 
 @jit.helper
@@ -242,7 +241,7 @@ def _ways(graph: Graph, path: _Path, node: int) -> float:
                 sent = sent or graph.device[path.at[graph.readers[other]]] == graph.device[head]
         if not sent:
             total += graph.send[node, path.at[node], head]
-    return total
+    return float(total)
 
 
 @jit.helper
@@ -253,7 +252,7 @@ def _added(graph: Graph, path: _Path, level: int, station: int) -> float:
         maker = graph.sources[place]
         readers = graph.first_reader[maker + 1] - graph.first_reader[maker]
         total += graph.send[maker, path.at[maker], station] / readers
-    return total
+    return float(total)
 
 
 @jit.helper
@@ -263,7 +262,7 @@ def _after(graph: Graph, pairs: Pairs, node: int, station: int, column: int) -> 
     for place in range(graph.first_reader[node], graph.first_reader[node + 1]):
         rest = pairs.rest[graph.edges[place], station, column]
         total = max(total, rest) if graph.serial else total + rest
-    return total
+    return float(total)
 
 
 @jit.helper
@@ -276,7 +275,7 @@ def _end_of(graph: Graph, path: _Path, level: int, station: int) -> float:
     for node in range(1, level):
         if path.at[node] == station:
             ready = max(ready, path.done[node])
-    return ready + graph.cost[level, station]
+    return float(ready + graph.cost[level, station])
 
 
 @jit.helper
@@ -286,7 +285,7 @@ def _makespan(graph: Graph, path: _Path) -> float:
     for place in range(graph.first_source[end], graph.first_source[end + 1]):
         maker = graph.sources[place]
         ready = max(ready, path.done[maker] + graph.send[maker, path.at[maker], path.at[end]])
-    return ready + graph.cost[end, path.at[end]]
+    return float(ready + graph.cost[end, path.at[end]])
 
 
 @jit.helper
@@ -298,4 +297,4 @@ def _joules(graph: Graph, path: _Path) -> float:
         total += _ways(graph, path, node)
         if node > 0:
             total += graph.cost[node, path.at[node]]
-    return total
+    return float(total)

@@ -126,5 +126,8 @@ def _after_input(stretch: Stretch) -> Floats:
     makers = [maker for maker in stretch.predecessors[-1] if maker > 0]
     if stretch.serial:
         parts = [done[maker - 1][:, None] + stretch.send[maker] for maker in makers]
-        return np.maximum.reduce(parts) + stretch.cost[-1][None, :]
-    return np.add.reduce([stretch.send[maker] for maker in makers]) + done[-1][:, None] + stretch.cost[-1][None, :]
+        total: Floats = np.maximum.reduce(parts) + stretch.cost[-1][None, :]
+        return total
+    ways: Floats = np.add.reduce([stretch.send[maker] for maker in makers])
+    ways += done[-1][:, None] + stretch.cost[-1][None, :]
+    return ways

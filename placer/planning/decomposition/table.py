@@ -86,7 +86,15 @@ class Table:
             found = Found(np.zeros(count), np.zeros(count), np.zeros((count, len(graph.send)), dtype=np.int64))
             done = int(_search(compiled)(graph, pairs, found, nodes, BUDGET))
             self._note(pairs, found, done)
-            pairs = Pairs(*(part[done:] for part in pairs[:5]), head, rest)
+            pairs = Pairs(
+                pairs.start[done:],
+                pairs.end[done:],
+                pairs.row[done:],
+                pairs.column[done:],
+                pairs.cutoff[done:],
+                head,
+                rest,
+            )
 
     def _note(self, pairs: Pairs, found: Found, done: int) -> None:
         at = pairs.start[:done], pairs.end[:done]
@@ -137,7 +145,8 @@ def alike(stretch: Stretch) -> Ints:
     square = [matrix for matrix in stretch.send if matrix.shape == (stations, stations)]
     narrow = [matrix.ravel() for matrix in stretch.send if matrix.shape != (stations, stations)]
     single = np.array([column for column in (*stretch.cost, *narrow) if len(column) == stations])
-    result, first_of = np.arange(stations), {}
+    result = np.arange(stations)
+    first_of: dict[bytes, list[int]] = {}
     ordered = [np.sort(matrix, axis=axis) for matrix in square for axis in (0, 1)]
     for station in range(stations):
         lines = [matrix[:, station] if axis == 0 else matrix[station] for matrix, axis in _twice(ordered)]
