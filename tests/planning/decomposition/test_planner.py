@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
 from placer.bench.scale import Spec, generate
@@ -46,16 +43,21 @@ def test_a_gap_ends_the_work() -> None:
 
 
 def test_limits_that_bind_are_left_to_the_ilp() -> None:
-    compiled = small_site()
-    tight = replace(compiled, max_layers=np.full(len(compiled.device_names), 30.0))
-    with pytest.raises(UnansweredError, match="services planned one by one break a limit"):
-        plan(tight, Request(method="decomposition"))
-    bound = relax(tight, "latency", Limits()).bound
-    found = plan(tight, Request(limits=Limits(seconds=4.0)))
-    assert found.evaluation.feasible
-    assert found.plan.certificate.method == "ilp"
-    assert found.plan.certificate.objectives[0].bound is not None
-    assert bound * (1 - 1e-12) <= found.plan.certificate.objectives[0].bound
+    left = 0
+    for seed in range(16):
+        compiled = random_instance(seed, 300)
+        try:
+            found = plan(compiled, Request(("latency",), "ilp")).plan.certificate
+            bound = relax(compiled, "latency", Limits()).bound
+        except InfeasibleError:
+            continue
+        if found.method == "ilp":
+            left += 1
+            with pytest.raises(UnansweredError, match="services planned one by one break a limit"):
+                plan(compiled, Request(("latency",), "decomposition"))
+        assert found.objectives[0].bound is not None
+        assert bound * (1 - 1e-12) <= found.objectives[0].bound
+    assert left >= 1
 
 
 def test_chains_are_shortest_paths() -> None:
