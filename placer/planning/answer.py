@@ -89,7 +89,7 @@ def answer(
     if keep is not None:
         keep(outcome)
     if objective in DETERMINISTIC:
-        beside = whole_baselines(compiled, objective)
+        beside = whole_baselines(compiled.by_energy() if objective == "energy" else compiled, objective)
     assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
     return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin)
 

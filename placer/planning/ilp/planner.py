@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.evaluation import Evaluation
+from placer.evaluation.traffic import can_bind
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
@@ -64,8 +65,23 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
             "threads": request.limits.threads,
         },
     )
-    claims = [Claim(name, one.bound) for name, one in zip(objectives, stage, strict=True)]
+    claims = [
+        Claim(name, one.bound, None if one.method == "shortest-path" and position == 0 else _ways(compiled, name))
+        for position, (name, one) in enumerate(zip(objectives, stage, strict=True))
+    ]
     return stated(compiled, stage[-1].placement, certificate, claims, request.path)
+
+
+def _ways(compiled: Compiled, name: str) -> str | None:
+    """What a bound holds for, as the ILP chooses no ways: None where no choice of ways can better the objective."""
+    topology = compiled.topology
+    limited = can_bind(compiled) or any(service.deadline is not None for service in compiled.instance.services)
+    own = {"energy": "energy"}.get(name, "time")
+    if not topology.has_choice or (own == topology.least and not limited and name != "throughput"):
+        return None
+    if own == topology.least == "time" and name != "throughput" and not can_bind(compiled):
+        return None  # other ways are slower, so they help no deadline either
+    return f"plans whose tensors take the ways of least {topology.least}"
 
 
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
@@ -185,7 +201,9 @@ def _solve_ilp(
         limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
     result = solver.solve(limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
-        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
+        ways = " for tensors that take the ways of least time" if _ways(compiled, "latency") else ""
+        message = f"no placement satisfies the instance (proven{ways})"
+        raise InfeasibleError(message, tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start
     if placement is None:
         raise UnansweredError(f"no placement was found within the limits ({result.status})")
