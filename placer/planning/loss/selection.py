@@ -19,7 +19,6 @@ from placer.evaluation.objectives import weighted_loss
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem
-from placer.planning.loss.scoring import without_devices
 from placer.planning.request import Scenario
 from placer.simulation.core import replicate
 from placer.simulation.statistics import estimate
@@ -154,7 +153,7 @@ class _Run:
         self.nets: list[tuple[Scenario, Tables, float, Floats]] = []
         for scenario in problem.scenarios:
             streams = problem.arrivals(scenario)
-            network = without_devices(problem, problem.builder.network(placement, streams), scenario)
+            network = problem.builder.network(placement, streams, scenario.down)
             admitted = np.array([stream.rate for stream in streams])
             horizon = jobs / max(float(admitted.sum()), 1e-300)
             self.nets.append((scenario, tabulate(network), horizon, admitted))
