@@ -113,7 +113,7 @@ def test_radios_in_range_share_the_air_unless_the_file_says_otherwise() -> None:
 def test_a_unit_that_is_overloaded_is_warned_of_where_nothing_is_limited() -> None:
     """The kind of ``site/big.yaml``: utilisation 152.7 %, 34.5 % lost, and all limits kept: there are none."""
     devices = [{"name": "a", "type": "board", "buffer": 10}]
-    service = {"name": "s", "model": "net", "source": "a", "arrivals": {"rate": 15.27}}
+    service = {"name": "s", "model": "net", "source": "a", "arrivals": {"rate": 15.268}}
     compiled = compiled_from(devices, [service], models={"net": chain(1)})
     found = evaluate_placement(compiled, Placement((0,), ((0,),)))
     assert found.feasible

@@ -66,21 +66,23 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         },
     )
     claims = [
-        Claim(name, one.bound, None if one.method == "shortest-path" and position == 0 else _ways(compiled, name))
-        for position, (name, one) in enumerate(zip(objectives, stage, strict=True))
+        Claim(name, one.bound, _ways(compiled, name, limited=one.method != "shortest-path"))
+        for name, one in zip(objectives, stage, strict=True)
     ]
     return stated(compiled, stage[-1].placement, certificate, claims, request.path)
 
 
-def _ways(compiled: Compiled, name: str) -> str | None:
-    """What a bound holds for, as the ILP chooses no ways: None where no choice of ways can better the objective."""
+def _ways(compiled: Compiled, name: str, limited: bool = True) -> str | None:
+    """What a bound holds for, as the ILP chooses no ways: None where no choice of ways can better the objective.
+
+    ``limited`` says whether limits were in the model: other ways may keep limits on links and airtime where these do
+    not, and, where these are not the fastest, deadlines.
+    """
     topology = compiled.topology
-    limited = can_bind(compiled) or any(service.deadline is not None for service in compiled.instance.services)
-    own = {"energy": "energy"}.get(name, "time")
-    if not topology.has_choice or (own == topology.least and not limited and name != "throughput"):
+    own = {"energy": "energy", "throughput": "none"}.get(name, "time")
+    deadlines = topology.least != "time" and any(s.deadline is not None for s in compiled.instance.services)
+    if not topology.has_choice or (own == topology.least and not (limited and (deadlines or can_bind(compiled)))):
         return None
-    if own == topology.least == "time" and name != "throughput" and not can_bind(compiled):
-        return None  # other ways are slower, so they help no deadline either
     return f"plans whose tensors take the ways of least {topology.least}"
 
 

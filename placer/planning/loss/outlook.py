@@ -102,7 +102,7 @@ def outlooks(compiled: Compiled, outcome: Outcome, scenarios: Sequence[Scenario]
 
 
 def _broken(compiled: Compiled, services: Sequence[ServiceOutlook]) -> list[str]:
-    """The limits on loss and mean response time that do not hold, in words; where nothing completes no time is known."""
+    """The limits on loss and mean response time that do not hold, in words; of nothing no time is known."""
     limits = {service.name: service for service in compiled.instance.services}
     checks = []
     for one in services:

