@@ -7,7 +7,7 @@ the jobs, the cumulative statistics. Growing the pools and thinning the samples 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -209,7 +209,8 @@ def _first(net: ArrivalTables, rng: np.random.Generator, c: int, sources: Source
     if kind == Process.POISSON:
         return gap * rng.standard_exponential()
     if kind == Process.PERIODIC:
-        sources.base[c] = gap * rng.random()
+        stated = float(net.phase[c])
+        sources.base[c] = gap * rng.random() if isnan(stated) else stated
         return float(sources.base[c])
     if kind == Process.TRACE:
         return float(net.trace_times[net.trace_ptr[c]])
