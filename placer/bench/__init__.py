@@ -14,12 +14,15 @@ SUITES = {
     "iot-ilp": "placer.bench.iot_ilp",
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet.suite",
+    "evaluator": "placer.bench.evaluator.suite",
     "simulator": "placer.bench.simulator",
+    "intervals": "placer.bench.intervals",
     "loss": "placer.bench.loss.suite",
     "exits": "placer.bench.exits.suite",
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
     "startup": "placer.bench.startup",
+    "limits": "placer.bench.limits",
 }
 
 

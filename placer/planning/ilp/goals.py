@@ -147,6 +147,7 @@ def _moves(f: Formulation) -> Iterator[tuple[int, float, Routes, int, int, Any]]
             for source in sources:
                 readers[source].append(reader)
         for tensor, layers in readers.items():
+            f.check()
             routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
             for tail, head, variable in _crossings(f, index, tensor, layers):
                 if not np.isfinite(routes.seconds[tail, head]):
