@@ -60,8 +60,12 @@ def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alter
     )
 
 
-def random_instance(seed: int, largest: int = 20_000) -> Compiled:
-    """A random instance with at most ``largest`` placements before limits."""
+def random_instance(seed: int, largest: int = 20_000, crowded: bool = False) -> Compiled:
+    """A random instance with at most ``largest`` placements before limits.
+
+    Crowded, everything is the same but for arrivals of every service, at such rates that links and channels can be full
+    before compute units are.
+    """
     rng = np.random.default_rng(seed)
     devices = int(rng.integers(2, 5))
     services = int(rng.integers(1, 3))
@@ -122,6 +126,9 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
             service["sink"] = str(rng.choice(names))
         if rng.random() < 0.7:
             service["arrivals"] = {"rate": float(rng.uniform(0.2, 4.0))}
+        if crowded:
+            share = 1.0 if index else 0.6
+            service["arrivals"] = {"rate": share * radio["rate"] / 4e5}
         if rng.random() < 0.3:
             service["pins"] = {"l1": tuple(str(n) for n in rng.choice(names, size=2, replace=False))}
         if rng.random() < 0.3:
@@ -136,7 +143,7 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
     limits: dict[str, Any] = {}
     if rng.random() < 0.5:
         limits["layers"] = int(rng.integers(1, 4))
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 and not crowded:
         limits["utilisation"] = 0.8
     file = InstanceFile.model_validate(
         {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from placer.errors import InfeasibleError, TimeIsUpError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.evaluation import Evaluation
+from placer.evaluation.traffic import can_bind
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
@@ -71,8 +72,25 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
             "threads": request.limits.threads,
         },
     )
-    claims = [Claim(name, one.bound) for name, one in zip(objectives, stage, strict=True)]
+    claims = [
+        Claim(name, one.bound, _ways(compiled, name, limited=one.method != "shortest-path"))
+        for name, one in zip(objectives, stage, strict=True)
+    ]
     return stated(compiled, stage[-1].placement, certificate, claims, request.path)
+
+
+def _ways(compiled: Compiled, name: str, limited: bool = True) -> str | None:
+    """What a bound holds for, as the ILP chooses no ways: None where no choice of ways can better the objective.
+
+    ``limited`` says whether limits were in the model: other ways may keep limits on links and airtime where these do
+    not, and, where these are not the fastest, deadlines.
+    """
+    topology = compiled.topology
+    own = {"energy": "energy", "throughput": "none"}.get(name, "time")
+    deadlines = topology.least != "time" and any(s.deadline is not None for s in compiled.instance.services)
+    if not topology.has_choice or (own == topology.least and not (limited and (deadlines or can_bind(compiled)))):
+        return None
+    return f"plans whose tensors take the ways of least {topology.least}"
 
 
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
@@ -234,7 +252,9 @@ def _solve_ilp(
         limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
     result = solver.solve(limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
-        raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
+        ways = " for tensors that take the ways of least time" if _ways(compiled, "latency") else ""
+        message = f"no placement satisfies the instance (proven{ways})"
+        raise InfeasibleError(message, tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start
     if placement is None:
         raise UnansweredError(f"no placement was found within the limits ({result.status})")

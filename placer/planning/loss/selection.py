@@ -20,7 +20,6 @@ from placer.evaluation.objectives import weighted_loss
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem
-from placer.planning.loss.scoring import without_devices
 from placer.planning.request import Scenario
 from placer.simulation.core import replicate
 from placer.simulation.statistics import estimate
@@ -182,8 +181,15 @@ class Run:
         self.nets: list[tuple[Scenario, Tables, Floats]] = []
         for scenario in problem.scenarios:
             streams = problem.arrivals(scenario)
+<<<<<<< HEAD
+            network = problem.builder.network(placement, streams, scenario.down)
+            admitted = np.array([stream.rate for stream in streams])
+            horizon = jobs / max(float(admitted.sum()), 1e-300)
+            self.nets.append((scenario, tabulate(network), horizon, admitted))
+=======
             network = without_devices(problem, problem.builder.network(placement, streams), scenario)
             self.nets.append((scenario, tabulate(network), np.array([stream.rate for stream in streams])))
+>>>>>>> main
         self.totals: list[float] = []
         self.losses: list[Floats] = []
 
