@@ -98,20 +98,14 @@ def answer(
     if keep is not None:
         keep(outcome)
     if objective in DETERMINISTIC:
-<<<<<<< HEAD
-        beside = whole_baselines(compiled.by_energy() if objective == "energy" else compiled, objective)
+        beside = whole_baselines(compiled.by_energy() if objective == "energy" else compiled, objective, countdown)
     assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
     seen: tuple[Outlook, ...] = ()
     if request.scenarios:
         from placer.planning.loss.outlook import outlooks  # only who has scenarios needs it
 
         seen = tuple(outlooks(compiled, outcome, request.scenarios))
-    return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin, seen)
-=======
-        beside = whole_baselines(compiled, objective, countdown)
-    assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
-    return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent)
->>>>>>> main
+    return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent, seen)
 
 
 def _reserve(seconds: float, baselines_follow: bool) -> float:

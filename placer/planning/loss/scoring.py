@@ -207,14 +207,9 @@ def _carried(problem: Problem, near: Score, index: int, blocks: tuple[Block, ...
     def stations(values: Floats, blank: float) -> Floats:
         return np.where(source >= 0, np.append(values, blank)[source], blank)
 
-<<<<<<< HEAD
     if problem.scenarios[index].down:
         source = np.append(source, -1)  # the station that stands for what is down
-
-    loss, queue, eta, felt = (
-=======
     loss, queue, poisson, eta, felt = (
->>>>>>> main
         stations(values, blank)
         for values, blank in (
             (old.loss, 0.0),

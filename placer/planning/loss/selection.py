@@ -181,15 +181,8 @@ class Run:
         self.nets: list[tuple[Scenario, Tables, Floats]] = []
         for scenario in problem.scenarios:
             streams = problem.arrivals(scenario)
-<<<<<<< HEAD
             network = problem.builder.network(placement, streams, scenario.down)
-            admitted = np.array([stream.rate for stream in streams])
-            horizon = jobs / max(float(admitted.sum()), 1e-300)
-            self.nets.append((scenario, tabulate(network), horizon, admitted))
-=======
-            network = without_devices(problem, problem.builder.network(placement, streams), scenario)
             self.nets.append((scenario, tabulate(network), np.array([stream.rate for stream in streams])))
->>>>>>> main
         self.totals: list[float] = []
         self.losses: list[Floats] = []
 
