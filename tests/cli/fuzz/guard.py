@@ -22,6 +22,8 @@ import placer.cli
 from placer.errors import PlacerError
 
 LONGEST_SECONDS = 20.0
+"""Of the processor: what a case costs does not depend on what else the machine does."""
+
 MOST_BYTES = 2 * 2**30
 
 
@@ -37,7 +39,7 @@ class Outcome:
         command: its arguments.
         code: exit code.
         fault: what it did that it may not do, with the traceback; None when it behaved.
-        seconds: wall time.
+        seconds: of the processor.
         growth: bytes by which the process' largest resident size grew.
     """
 
@@ -123,18 +125,18 @@ def guarded(outcome: Outcome) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() if _LINUX else 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    before = signal.signal(signal.SIGALRM, late)
-    begin = time.perf_counter()
+    before = signal.signal(signal.SIGPROF, late)
+    begin = time.process_time()
     try:
         if _LINUX:
             resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, hard))
-        signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, LONGEST_SECONDS)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        outcome.seconds = time.perf_counter() - begin
+        outcome.seconds = time.process_time() - begin
         outcome.growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
 
 
