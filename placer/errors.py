@@ -99,6 +99,10 @@ class UnansweredError(PlacerError):
     exit_code = 3
 
 
+class TimeIsUpError(UnansweredError):
+    """The time limit ended a part of the work; whoever asked for it goes on with what there is, or passes this on."""
+
+
 class OutputError(PlacerError):
     """Standard output cannot be written: whatever the answer is, nobody has it."""
 

@@ -15,6 +15,17 @@ from typing import Any
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 
 _flags: list[threading.Event] = []
+_left: list[threading.Thread] = []
+
+
+def leave_behind(thread: threading.Thread) -> None:
+    """Note a daemon thread that cannot be stopped and that nobody waits for."""
+    _left.append(thread)
+
+
+def is_left_behind() -> bool:
+    """Whether such a thread still works: the process must then end without tidying up under its feet."""
+    return any(thread.is_alive() for thread in _left)
 
 
 def install() -> None:

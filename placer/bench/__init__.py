@@ -15,11 +15,13 @@ SUITES = {
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet.suite",
     "simulator": "placer.bench.simulator",
+    "intervals": "placer.bench.intervals",
     "loss": "placer.bench.loss.suite",
     "exits": "placer.bench.exits.suite",
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
     "startup": "placer.bench.startup",
+    "limits": "placer.bench.limits",
 }
 
 

@@ -70,12 +70,13 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     """
     from placer.evaluation.objectives import OBJECTIVES
 
-    parts = ("evaluator", "services", "devices", "objectives", "slowest", "checks", "times", "stations")
+    parts = ("evaluator", "services", "devices", "carriers", "objectives", "slowest", "checks", "times", "stations")
     return {
         **{part: plain(getattr(evaluation, part)) for part in parts},
         "senses": {name: objective.sense for name, objective in OBJECTIVES.items()},
         "units": {name: objective.unit for name, objective in OBJECTIVES.items()},
         "feasible": evaluation.feasible,
+        "warnings": list(evaluation.warnings),
         "excess": evaluation.excess,
     }
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from placer.errors import OutputError, PlacerError, ReaderGoneError
+from placer.interruption import is_left_behind
 
 _SPELLED = {
     "–": "-",
@@ -112,8 +113,9 @@ def leave(code: int) -> NoReturn:
                 stream.flush()
         except (OSError, ValueError, OutputError):
             _to_nothing(number)
-    if threading.current_thread() is threading.main_thread() and any(
-        thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()
+    if threading.current_thread() is threading.main_thread() and (
+        is_left_behind()
+        or any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate())
     ):
         os._exit(code)
     sys.exit(code)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from placer.evaluation.traffic import CarrierMetrics
 from placer.instance.compiled import Compiled
+from placer.instance.network import DEFAULT_QUEUE
 from placer.plan.placement import Placement
 
 
-def assumptions(compiled: Compiled, placement: Placement) -> list[str]:
-    """Return one line per assumed figure that the placement rests on, without repeats."""
+def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[CarrierMetrics] = ()) -> list[str]:
+    """Return one line per assumed figure that the placement rests on, without repeats; ``carriers`` are those used."""
     instance = compiled.instance
     lines: list[str] = []
     used: set[int] = set()
@@ -30,5 +34,7 @@ def assumptions(compiled: Compiled, placement: Placement) -> list[str]:
         lines += [f"device type {kind.name}, reserve: {name}" for name in kind.reserve.assumed]
         lines += [f"device type {kind.name}, {unit.name}: {name}" for unit in kind.units for name in unit.assumed]
         lines += [f"device {spec.name}: {name}" for name in spec.assumed]
+    if any(one.assumed for one in carriers):
+        lines.append(f"links and channels: queue ({DEFAULT_QUEUE} tensors where none is stated)")
     lines += [f"radio {radio.name}: {name}" for radio in instance.radios for name in radio.assumed]
     return list(dict.fromkeys(lines))

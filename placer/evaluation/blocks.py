@@ -82,16 +82,20 @@ def tasks_of(compiled: Compiled, book: RouteBook, variant: Variant, stations: tu
 
 
 def _way(compiled: Compiled, tasks: list[Task], before: list[int], arcs: Sequence[Arc], size: float) -> list[int]:
-    """Append the tasks of a transfer; returns what the next task waits for."""
+    """Append the tasks of a transfer; returns what the next task waits for.
+
+    Each hop is sent by its carrier, a station after the compute units; then the latency passes, which occupies nobody.
+    An empty tensor is no work for a carrier.
+    """
     delay = 0.0
     for arc in arcs:
-        if arc.station is None:
-            delay += arc.seconds(size)
+        if size == 0.0:
+            delay += arc.latency
             continue
         if delay > 0:
             tasks.append(Task(DELAY, before, [Ending(1.0, delay)]))
             before, delay = [len(tasks) - 1], 0.0
-        tasks.append(Task(len(compiled.stations) + arc.station, before, [Ending(1.0, size / arc.rate)]))
+        tasks.append(Task(len(compiled.stations) + arc.carrier, before, [Ending(1.0, size / arc.rate)]))
         before, delay = [len(tasks) - 1], arc.latency
     if delay > 0:
         tasks.append(Task(DELAY, before, [Ending(1.0, delay)]))

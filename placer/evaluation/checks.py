@@ -26,6 +26,7 @@ Kind = Literal[
     "compute",
     "utilisation",
     "airtime",
+    "link",
     "stability",
     "deadline",
     "deadline_p95",

@@ -206,33 +206,3 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
             np.add.at(work, stations, busy * rate)
         np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
     return Loads(layers, stored + stores.shared(peak), compute, work, unit_work)
-
-
-def arc_loads(compiled: Compiled, placement: Placement, book: RouteBook, rate_if_none: float = 0.0) -> dict[Arc, float]:
-    """Seconds of transmission per second on each arc that carries anything; latency occupies no link."""
-    result: dict[Arc, float] = {}
-    for choice, stations in zip(placement.choice, placement.stations, strict=True):
-        variant = compiled.variants[choice]
-        rate = float(compiled.rate[variant.service])
-        rate = rate_if_none if np.isnan(rate) else rate
-        for is_result, tensor, tail, head, probability in moves(compiled, variant, stations):
-            size = variant.result_size(tensor) if is_result else variant.tensor_size(tensor)
-            for arc in book.arcs(variant, is_result, tensor, tail, head):
-                result[arc] = result.get(arc, 0.0) + rate * probability * size / arc.rate
-    return result
-
-
-def airtime(compiled: Compiled, load: Mapping[Arc, float]) -> dict[tuple[str, int], float]:
-    """Share of each shared channel's airtime that each device hears as taken, by (channel, device).
-
-    A device hears every transmission whose sender or receiver is in its range (or is the device itself).
-    """
-    result: dict[tuple[str, int], float] = {}
-    for arc, share in load.items():
-        if arc.channel is None:
-            continue
-        near = compiled.topology.hears[arc.channel]
-        for device in np.flatnonzero(near[arc.tail] | near[arc.head]):
-            key = (arc.channel, int(device))
-            result[key] = result.get(key, 0.0) + share
-    return result

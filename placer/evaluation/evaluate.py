@@ -24,6 +24,8 @@ from placer.evaluation.objectives import OBJECTIVES, weighted_loss
 from placer.evaluation.plan_checks import promises, read_book, renewed, spacing_of
 from placer.evaluation.runs import Runs
 from placer.evaluation.stages import bottleneck
+from placer.evaluation.traffic import arc_loads, carrier_metrics
+from placer.evaluation.warning import losses, overloads
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Plan, as_chosen, to_placement
@@ -106,15 +108,19 @@ def _alone(compiled: Compiled, placement: Placement, book: RouteBook) -> Evaluat
         for choice, stations in zip(placement.choice, placement.stations, strict=True)
     ]
     costs = {name: objective.cost(compiled, placement, book, metrics) for name, objective in OBJECTIVES.items()}
-    checks = [*exact_checks(compiled, placement, book, load), *service_checks(compiled, placement, metrics)]
+    traffic = arc_loads(compiled, placement, book)
+    carriers = tuple(carrier_metrics(compiled, traffic))
+    checks = [*exact_checks(compiled, placement, book, load, traffic), *service_checks(compiled, placement, metrics)]
     return Evaluation(
         evaluator="deterministic",
         services=tuple(metrics),
         devices=tuple(_device_metrics(compiled, load)),
+        carriers=carriers,
         costs=costs,
         objectives={name: OBJECTIVES[name].turned(compiled, cost) for name, cost in costs.items()},
         slowest=bottleneck(compiled, placement, book),
         checks=(*checks, *_skipped(compiled)),
+        warnings=tuple(overloads(compiled, load, carriers)),
     )
 
 
@@ -124,7 +130,8 @@ def _judged(compiled: Compiled, waiting: Evaluation, checks: Sequence[Check]) ->
     kept = [check for check in waiting.checks if (check.kind, check.subject) not in judged]
     loss = total_loss(compiled, waiting.times)
     costs, objectives = {**waiting.costs, "loss": loss}, {**waiting.objectives, "loss": loss}
-    return replace(waiting, costs=costs, objectives=objectives, checks=(*kept, *checks))
+    warnings = (*waiting.warnings, *losses(compiled, waiting.times))
+    return replace(waiting, costs=costs, objectives=objectives, checks=(*kept, *checks), warnings=warnings)
 
 
 def total_loss(compiled: Compiled, times: Sequence[ServiceTimes]) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from placer.evaluation.checks import Check, Status, exit_code
 from placer.evaluation.deterministic import DeviceMetrics, ServiceMetrics
 from placer.evaluation.stages import Stage
+from placer.evaluation.traffic import CarrierMetrics
 
 if TYPE_CHECKING:  # the simulator is loaded when it is asked for
     from placer.simulation.results import SimulationResult
@@ -58,7 +59,7 @@ class ServiceTimes:
 
 @dataclass(frozen=True)
 class StationTimes:
-    """What a compute unit (or a link that queues) meets.
+    """What a compute unit, a link direction or a channel meets.
 
     Attributes:
         name: the station.
@@ -85,24 +86,28 @@ class Evaluation:
         evaluator: who judged limits that involve time: ``deterministic`` knows no waiting.
         services: metrics per service.
         devices: metrics per device that runs something.
+        carriers: metrics per link direction and channel that carries something.
         costs: what planners minimise for every objective, by name; NaN where a figure is unknown.
         objectives: its value as people know it, by name; NaN where a figure is unknown.
         slowest: the stage that limits the throughput.
         checks: every limit, judged.
         times: loss and response times per service with arrivals; empty from the deterministic evaluator.
         stations: utilisation and loss per compute unit; empty from the deterministic evaluator.
+        warnings: what a reader must know although no limit is broken, a line each.
         simulation: the figures behind a simulated evaluation; None from the other evaluators.
     """
 
     evaluator: str
     services: tuple[ServiceMetrics, ...]
     devices: tuple[DeviceMetrics, ...]
+    carriers: tuple[CarrierMetrics, ...]
     costs: dict[str, float]
     objectives: dict[str, float]
     slowest: Stage
     checks: tuple[Check, ...]
     times: tuple[ServiceTimes, ...] = ()
     stations: tuple[StationTimes, ...] = ()
+    warnings: tuple[str, ...] = ()
     simulation: SimulationResult | None = None
 
     def having(self, status: Status) -> list[Check]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from placer.evaluation.checks import Check, limit_check
-from placer.evaluation.deterministic import Loads, RouteBook, ServiceMetrics, airtime, arc_loads, moves
+from placer.evaluation.deterministic import Loads, RouteBook, ServiceMetrics, moves
+from placer.evaluation.traffic import arc_loads, busiest
 from placer.instance.compiled import Compiled
+from placer.instance.topology import Arc
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 
 
-def exact_checks(compiled: Compiled, placement: Placement, book: RouteBook, load: Loads) -> Iterator[Check]:
-    """Yield every check that needs no evaluator: where layers may run, what fits, who is in range."""
+def exact_checks(
+    compiled: Compiled, placement: Placement, book: RouteBook, load: Loads, traffic: Mapping[Arc, float] | None = None
+) -> Iterator[Check]:
+    """Yield every check that needs no evaluator: where layers may run, what fits, who is in range, what is carried.
+
+    ``traffic`` are the seconds of sending per second on each arc, counted when None.
+    """
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
         yield from _layer_checks(compiled, variant, stations)
         yield from _range_checks(compiled, variant, stations, book)
     yield from _device_checks(compiled, load)
-    yield from _rate_checks(compiled, placement, book, load)
+    yield from _rate_checks(compiled, load)
+    yield from _traffic_checks(compiled, arc_loads(compiled, placement, book) if traffic is None else traffic)
 
 
 def _layer_checks(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> Iterator[Check]:
@@ -98,17 +106,26 @@ def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
             yield limit_check("compute", name, what, load.compute[index], compiled.max_compute[index], "MAC")
 
 
-def _rate_checks(compiled: Compiled, placement: Placement, book: RouteBook, load: Loads) -> Iterator[Check]:
+def _rate_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
     for index, station in enumerate(compiled.stations):
         if np.isfinite(compiled.max_utilisation[index]) and load.work[index] > 0:
             what = f"utilisation of {station.name}"
             name = compiled.device_names[station.device]
             yield limit_check("utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1")
-    limit = compiled.instance.file.limits.airtime
-    arcs = arc_loads(compiled, placement, book)
-    for (channel, device), share in airtime(compiled, arcs).items():
-        name = compiled.device_names[device]
-        yield limit_check("airtime", name, f"airtime of channel {channel} at {name}", share, limit, "1")
+
+
+def _traffic_checks(compiled: Compiled, traffic: Mapping[Arc, float]) -> Iterator[Check]:
+    """One check a channel, where it is heard most, and one a link direction."""
+    limit = compiled.max_airtime
+    if np.isfinite(limit):
+        for carrier, (device, share) in sorted(busiest(compiled, traffic).items()):
+            name, channel = compiled.device_names[device], compiled.topology.carrier(carrier).channel
+            yield limit_check("airtime", name, f"airtime of channel {channel} at {name}", share, limit, "1")
+    limit = compiled.max_link_utilisation
+    if np.isfinite(limit):
+        for arc in sorted((arc for arc in traffic if arc.channel is None), key=lambda arc: arc.carrier):
+            name = compiled.topology.carrier(arc.carrier).name
+            yield limit_check("link", name, f"utilisation of {name}", traffic[arc], limit, "1")
 
 
 def service_checks(compiled: Compiled, placement: Placement, metrics: list[ServiceMetrics]) -> Iterator[Check]:

@@ -1,14 +1,17 @@
 """The queueing network of a placement: fragments as jobs at stations, transfers as delays or stations of their own.
 
-Each compute unit is a station with the buffer of its device; a fragment is served there as one job, admitted once. A
-link with a ``queue`` is a station too; any other way is a pure delay. Exits inside a fragment are endings of its
-service: the job leaves with the work done up to the gate. Services without arrivals are not part of the network.
+Each compute unit is a station with the buffer of its device; a fragment is served there as one job, admitted once. So
+are link directions and channels (:class:`placer.instance.carriers.Carrier`): a tensor waits for those before it, and is
+lost where the queue is full. Exits inside a fragment are endings of its service: the job leaves with the work done up
+to the gate; its result takes its time to the sink and waits for nobody. Services without arrivals are not part of the
+network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -31,7 +34,7 @@ class Labelled:
         network: the arrays.
         services: name of each class.
         stations: name of each station.
-        devices: device of each station; empty for a link.
+        devices: device of each station; empty for a link or a channel.
         offered: shape (C,), requests per second before any rate limit at the source.
     """
 
@@ -45,8 +48,8 @@ class Labelled:
 class NetworkBuilder:
     """Builds the queueing networks of placements; what services have in common is built once.
 
-    All networks of an instance number their stations alike, whoever builds them: the compute units, then the links that
-    queue. So a search can carry values from one placement over to the next.
+    Blocks number stations alike, whoever builds them: the compute units, then the carriers of the instance. A network
+    holds the compute units and, in that order, the carriers that its placement uses, see :func:`used_carriers`.
 
     Attributes:
         compiled: the instance.
@@ -89,15 +92,16 @@ class NetworkBuilder:
         """
         blocks = self.blocks(placement)
         streams = tuple(self.arrivals[s] for s in self.served) if arrivals is None else tuple(arrivals)
-        up, down = _outages(self.compiled)
-        return _joined(blocks, self.capacity(placement), streams, up, down)
+        carriers = used_carriers(self.compiled, blocks)
+        places = [*self.capacity(placement), *(self.compiled.topology.carrier(int(c)).queue for c in carriers)]
+        up, down = _outages(self.compiled, len(carriers))
+        network = _joined(blocks, np.array(places, dtype=np.int64), streams, up, down)
+        return replace(network, task_station=renumbered(self.compiled, network.task_station, carriers))
 
     def capacity(self, placement: Placement) -> Ints:
-        """K of every station, the links that queue last."""
-        links = [UNLIMITED if arc.queue is None else arc.queue for arc in self.compiled.topology.queueing]
+        """K of every compute unit, shape (N,)."""
         fixed = self._fixed_capacity
-        own = _capacities(self.compiled, placement) if fixed is None else fixed
-        return np.array([*own, *links], dtype=np.int64)
+        return np.array(_capacities(self.compiled, placement) if fixed is None else fixed, dtype=np.int64)
 
     def labelled(self, placement: Placement, spacing: Mapping[int, float] | None = None) -> Labelled:
         """The network of a placement with the names of what it is made of.
@@ -108,13 +112,34 @@ class NetworkBuilder:
         """
         streams = [behind_limit(self.arrivals[s], (spacing or {}).get(s, 0.0)) for s in self.served]
         network = self.network(placement, streams)
-        compiled, links = self.compiled, self.compiled.topology.queueing
-        labels = [station.name for station in compiled.stations]
-        labels += [f"link {compiled.device_names[a.tail]} → {compiled.device_names[a.head]}" for a in links]
+        compiled = self.compiled
+        carriers = [compiled.topology.carrier(int(c)) for c in used_carriers(compiled, self.blocks(placement))]
+        labels = [*(station.name for station in compiled.stations), *(carrier.name for carrier in carriers)]
         devices = [compiled.device_names[station.device] for station in compiled.stations]
         names = tuple(compiled.instance.services[s].name for s in self.served)
         offered = np.array([self.arrivals[s].rate for s in self.served])
-        return Labelled(network, names, tuple(labels), (*devices, *("" for _ in links)), offered)
+        return Labelled(network, names, tuple(labels), (*devices, *("" for _ in carriers)), offered)
+
+
+class HasStations(Protocol):
+    """Whatever visits stations, numbered as blocks number them."""
+
+    @property
+    def station(self) -> Ints:
+        """The stations, shape (n,)."""
+
+
+def used_carriers(compiled: Compiled, blocks: Sequence[HasStations]) -> Ints:
+    """The carriers that some blocks use, by their number in the instance, increasing."""
+    units = len(compiled.stations)
+    station = np.concatenate([block.station for block in blocks]) if blocks else np.zeros(0, dtype=np.int64)
+    return np.unique(station[station >= units]) - units
+
+
+def renumbered(compiled: Compiled, station: Ints, carriers: Ints) -> Ints:
+    """Stations as blocks number them, numbered as in a network that holds ``carriers``."""
+    units = len(compiled.stations)
+    return np.where(station >= units, units + np.searchsorted(carriers, station - units), station)
 
 
 def queue_network(
@@ -160,13 +185,13 @@ def _capacities(compiled: Compiled, placement: Placement) -> list[int]:
     return result
 
 
-def _outages(compiled: Compiled) -> tuple[list[float], list[float]]:
-    up, down, links = [], [], len(compiled.topology.queueing)
+def _outages(compiled: Compiled, carriers: int) -> tuple[list[float], list[float]]:
+    up, down = [], []
     for place in compiled.stations:
         outages = compiled.instance.devices[place.device].outages
         up.append(0.0 if outages is None else outages.up)
         down.append(0.0 if outages is None else outages.down)
-    return up + [0.0] * links, down + [0.0] * links
+    return up + [0.0] * carriers, down + [0.0] * carriers
 
 
 def arrivals_of(service: Service) -> Arrivals:

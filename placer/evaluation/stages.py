@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from placer.evaluation.deterministic import RouteBook, airtime, arc_loads, loads
+from placer.evaluation.deterministic import RouteBook, loads
+from placer.evaluation.traffic import airtime, arc_loads
 from placer.instance.compiled import Compiled
-from placer.instance.topology import Arc
 from placer.plan.placement import Placement
 
 
@@ -39,11 +39,6 @@ def _stages(compiled: Compiled, placement: Placement, book: RouteBook) -> Iterat
     arcs = arc_loads(compiled, placement, book, rate_if_none=1.0)
     for arc, load in arcs.items():
         if arc.channel is None:
-            yield _named(compiled, arc), load
+            yield compiled.topology.carrier(arc.carrier).name, load
     for (channel, device), load in airtime(compiled, arcs).items():
         yield f"channel {channel} at {compiled.device_names[device]}", load
-
-
-def _named(compiled: Compiled, arc: Arc) -> str:
-    kind = "link" if arc.technology == "link" else f"radio {arc.technology}"
-    return f"{kind} {compiled.device_names[arc.tail]} → {compiled.device_names[arc.head]}"

@@ -95,6 +95,18 @@ class Compiled:
         """Requests per second of each service, 1/s for those without arrivals, shape (S,): how they stand together."""
         return np.where(np.isnan(self.rate), 1.0, self.rate)
 
+    @property
+    def max_airtime(self) -> float:
+        """Largest share of a channel's airtime; inf without a limit."""
+        limit = self.instance.file.limits.airtime
+        return np.inf if limit is None else limit
+
+    @property
+    def max_link_utilisation(self) -> float:
+        """Largest utilisation of a link direction; inf without a limit."""
+        limit = self.instance.file.limits.links
+        return np.inf if limit is None else limit
+
     @cached_property
     def stores(self) -> Stores:
         """The memories of devices and units, and which of them holds what: the rule is there."""

@@ -16,7 +16,10 @@ from placer.instance.service import Service
 
 @dataclass(frozen=True)
 class RadioLink:
-    """A radio of the instance with its technology's figures filled in; SI units."""
+    """A radio of the instance with its technology's figures filled in; SI units.
+
+    ``channel`` is whose airtime it shares, None without contention; ``queue`` as written, None where it is not.
+    """
 
     name: str
     rate: float
@@ -25,6 +28,7 @@ class RadioLink:
     transmit_energy: float | None
     devices: tuple[str, ...]
     channel: str | None
+    queue: int | None
     assumed: tuple[str, ...]
 
 

@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from placer.instance.fields import Count, Facts, Label, Reference, Text
+from placer.instance.fields import Count, Facts, Label, Reference, Text, Truth
 from placer.instance.reading import Strict
 from placer.instance.units import DataRate, Distance, EnergyPerByte, Seconds, Share, Watts
 
 RADIO_FORMAT = "placer/radio/1"
+
+DEFAULT_QUEUE = 64
+"""Tensors that a link direction or a channel holds where nobody says how many: assumed, and said so in reports."""
 
 
 class TransmitPower(Facts):
@@ -64,13 +67,19 @@ class Radio(Facts):
     """Energy of the sender per byte, when it differs."""
     devices: tuple[Label, ...] | None = None
     """The devices that carry it; every device with a position when left out."""
+    contention: Truth = True
+    """Whether devices within range share airtime; False gives every pair the rate to itself, in each direction."""
     channel: Label | None = None
-    """Radios of one channel share airtime within range; without one every link has its rate to itself."""
+    """Radios of one channel share airtime within range; the technology is the channel when left out."""
+    queue: Count | None = None
+    """Tensors that wait for the channel or are being sent, in all devices within range; assumed when left out."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Radio:
         if self.technology is None and (self.rate is None or self.range is None):
             raise ValueError("a radio needs a technology, or a rate and a range")
+        if self.channel is not None and not self.contention:
+            raise ValueError("a radio without contention has no channel to share")
         return self
 
 
@@ -88,7 +97,7 @@ class Link(Facts):
     transmit_energy: EnergyPerByte | None = None
     """Energy of the sender per byte; unknown when left out."""
     queue: Count | None = None
-    """Tensors that the link holds in each direction, for the simulation; a pure delay when left out."""
+    """Tensors that the link holds in each direction, the one being sent included; assumed when left out."""
 
     @model_validator(mode="after")
     def _has_two_ends(self) -> Link:

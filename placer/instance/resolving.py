@@ -66,6 +66,7 @@ def resolve(
             models[service.model] = lookup(library.model, service.model, ("services", position, "model"))
     problems += _first(_name_problems(file), origin)
     radios = tuple(_radios(file, library, lookup))
+    problems += _first(_queue_problems(radios), origin)
     if problems:
         raise InputError(problems)
     instance = Instance(file.name or _name_of(path), file, models, types, radios, path)
@@ -133,6 +134,19 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
                 yield unknown("device", name, list(names)), ("zones", zone, index)
 
 
+def _queue_problems(radios: tuple[RadioLink, ...]) -> Iterator[tuple[str, PathParts]]:
+    """Yield every radio whose queue is not that of the others on its channel: they wait in one."""
+    stated: dict[str, int] = {}
+    for position, radio in enumerate(radios):
+        if radio.queue is None:
+            continue
+        name = radio.channel or radio.name
+        known = stated.setdefault(name, radio.queue)
+        if radio.queue != known:
+            message = f"channel '{name}' has a queue of {known} already, not of {radio.queue}"
+            yield message, ("network", "radios", position, "queue")
+
+
 def _radios(file: InstanceFile, library: Library, lookup: Callable[..., Any]) -> Iterator[RadioLink]:
     for position, radio in enumerate(file.network.radios):
         base = None
@@ -153,13 +167,15 @@ def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioL
 
     inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
     placed = tuple(device.name for device in file.devices if device.position is not None)
+    name = base.name if base is not None else f"radio-{position + 1}"
     return RadioLink(
-        name=base.name if base is not None else f"radio-{position + 1}",
+        name=name,
         rate=value("rate", None) * value("goodput", 1.0),
         range=value("range", None),
         latency=value("latency", 0.0),
         transmit_energy=value("transmit_energy", None),
         devices=radio.devices if radio.devices is not None else placed,
-        channel=radio.channel,
+        channel=(radio.channel or name) if radio.contention else None,
+        queue=radio.queue,
         assumed=(*radio.assumed, *inherited),
     )

@@ -11,7 +11,7 @@ from placer.instance.fields import Count, Label, Text
 from placer.instance.network import Network
 from placer.instance.reading import Strict
 from placer.instance.service import Service
-from placer.instance.units import Fraction
+from placer.instance.units import Fraction, FractionOrNone
 
 INSTANCE_FORMAT = "placer/instance/1"
 
@@ -26,8 +26,10 @@ class Limits(Strict):
     """Largest number of layers on a device, over all services (the paper's L)."""
     utilisation: Fraction | None = None
     """Largest utilisation of a compute unit, from the arrival rates."""
-    airtime: Fraction = 1.0
-    """Largest share of the airtime of a channel."""
+    airtime: FractionOrNone = 1.0
+    """Largest share of the airtime of a channel, from the arrival rates; ``none`` allows any load."""
+    links: FractionOrNone = 1.0
+    """Largest utilisation of a direction of a link (or of radios without contention); ``none`` allows any load."""
 
 
 class Deployment(Strict):

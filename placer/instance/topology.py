@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.errors import InputError, Problem
+from placer.instance.carriers import Carrier, cells_of, hearing, in_range, link_carriers, queue_of
 from placer.instance.instance import Instance
 from placer.instance.shortest_paths import shortest_paths
 
@@ -25,6 +26,7 @@ LARGEST_ARCS = 1_500_000
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Truths = NDArray[np.bool_]
 Zone = frozenset[int]
 
 
@@ -32,9 +34,8 @@ Zone = frozenset[int]
 class Arc:
     """One direction of one hop; compared by identity.
 
-    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown). ``queue`` is the number of tensors
-    that find room at a link that is modelled as a queue; those links are numbered by ``station``, from 0, in the order
-    in which the instance names them, there before back.
+    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown); ``carrier`` is the number of what
+    sends its tensors, see :class:`Carrier`.
     """
 
     tail: int
@@ -44,8 +45,7 @@ class Arc:
     energy: float
     technology: str
     channel: str | None = None
-    queue: int | None = None
-    station: int | None = None
+    carrier: int = 0
 
     def seconds(self, size: float) -> float:
         """Time that a tensor of ``size`` bytes takes."""
@@ -101,17 +101,26 @@ class Topology:
         names: device names, length D.
         arcs: all arcs, several between two devices when technologies overlap.
         hears: per channel, shape (D, D): whether two devices of that channel are in range of each other.
+        listed: the first carriers: the directions of the links in the order in which the instance names them, there
+            before back, then the channels, one for each set of devices that hear each other directly or over others.
+            Each arc of a radio without contention is a carrier of its own, numbered after them.
+        radio_queues: places, and whether they are stated, of the radios without contention, by technology.
     """
 
     names: tuple[str, ...]
     arcs: tuple[Arc, ...]
-    hears: dict[str, NDArray[np.bool_]]
+    hears: dict[str, Truths]
+    listed: tuple[Carrier, ...] = ()
+    radio_queues: dict[str, tuple[int, bool]] = field(default_factory=dict)
     _cache: dict[tuple[float, Zone | None], Routes] = field(default_factory=dict, repr=False)
 
-    @cached_property
-    def queueing(self) -> tuple[Arc, ...]:
-        """The arcs that are queues, in the order of their numbers."""
-        return tuple(arc for arc in self.arcs if arc.station is not None)
+    def carrier(self, number: int) -> Carrier:
+        """The carrier of a number. Pairs of radios without contention may be a million: those are made when asked."""
+        if number < len(self.listed):
+            return self.listed[number]
+        arc = self.arcs[number - len(self.listed)]
+        name = f"radio {arc.technology} {self.names[arc.tail]} → {self.names[arc.head]}"
+        return Carrier(name, *self.radio_queues[arc.technology], arc.tail, arc.head)
 
     @cached_property
     def hop_counts(self) -> Floats:
@@ -194,31 +203,31 @@ def build_topology(instance: Instance) -> Topology:
             coordinates = list(device.position)
             points[position] = coordinates + [0.0] * (3 - len(coordinates))
     distance = np.linalg.norm(points[:, None, :] - points[None, :, :], axis=2)
+    hears = hearing(instance, index, distance)
+    cells, channels = cells_of(names, hears, instance)
+    listed = [*link_carriers(instance, index), *channels]
+    radio_queues = {radio.name: queue_of(radio.queue) for radio in instance.radios if radio.channel is None}
+    first_channel = 2 * len(instance.links)
     arcs: list[Arc] = []
-    hears: dict[str, NDArray[np.bool_]] = {}
     for radio in instance.radios:
-        carries = np.zeros(len(names), dtype=bool)
-        carries[[index[name] for name in radio.devices]] = True
-        with np.errstate(invalid="ignore"):
-            near = (distance < radio.range) & carries[:, None] & carries[None, :]
-        if radio.channel is not None:
-            hears[radio.channel] = hears.get(radio.channel, np.zeros_like(near)) | near
+        near = in_range(radio, index, distance)
         np.fill_diagonal(near, False)
         if len(arcs) + int(near.sum()) > LARGEST_ARCS:
             file = str(instance.path) if instance.path is not None else None
             message = f"more than {LARGEST_ARCS} pairs of devices hear each other: too many"
             raise InputError([Problem(message, "$.network.radios", file)])
         energy = np.nan if radio.transmit_energy is None else radio.transmit_energy
-        arcs += [
-            Arc(int(tail), int(head), radio.rate, radio.latency, energy, radio.name, radio.channel)
-            for tail, head in zip(*np.nonzero(near), strict=True)
-        ]
-    numbers = iter(range(2 * len(instance.links)))
+        for tail, head in zip(*np.nonzero(near), strict=True):
+            if radio.channel is None:
+                carrier = len(listed) + len(arcs)
+            else:
+                carrier = first_channel + int(cells[radio.channel][tail])
+            ends = (int(tail), int(head))
+            arcs.append(Arc(*ends, radio.rate, radio.latency, energy, radio.name, radio.channel, carrier))
+    numbers = iter(range(first_channel))
     for link in instance.links:
         a, b = (index[name] for name in link.between)
         energy = np.nan if link.transmit_energy is None else link.transmit_energy
         for tail, head in ((a, b), (b, a)):
-            station = None if link.queue is None else next(numbers)
-            rate = link.rate * link.goodput
-            arcs.append(Arc(tail, head, rate, link.latency, energy, "link", queue=link.queue, station=station))
-    return Topology(names, tuple(arcs), hears)
+            arcs.append(Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", None, next(numbers)))
+    return Topology(names, tuple(arcs), hears, tuple(listed), radio_queues)

@@ -141,11 +141,13 @@ ENERGY_PER_BYTE = Dimension(
 )
 
 
-def _field(dimension: Dimension) -> Any:
-    """Return the pydantic annotations of a field that holds ``dimension`` in SI units."""
+def _field(dimension: Dimension, *, or_none: bool = False) -> Any:
+    """Return the pydantic annotations of a field that holds ``dimension`` in SI units, or None for the text 'none'."""
 
-    def validate(value: object, info: ValidationInfo) -> float:
+    def validate(value: object, info: ValidationInfo) -> float | None:
         from_file = bool(info.context and info.context.get("from_file"))
+        if or_none and (value == "none" or (value is None and not from_file)):
+            return None
         bare = not from_file or "" in dimension.units
         try:
             return dimension.parse(value, bare_number=bare)
@@ -166,6 +168,8 @@ Duration = Annotated[float, *_field(DURATION)]
 Share = Annotated[float, *_field(SHARE)]
 """A fraction, more than zero."""
 Fraction = Annotated[float, *_field(FRACTION)]
+FractionOrNone = Annotated[float | None, *_field(FRACTION, or_none=True)]
+"""A fraction, or ``none`` in a file for no limit."""
 Macs = Annotated[float, *_field(MACS)]
 Speed = Annotated[float, *_field(SPEED)]
 Metres = Annotated[float, *_field(METRES)]

@@ -80,11 +80,14 @@ def transfers_of(compiled: Compiled, variant: Variant, stations: tuple[int, ...]
 
 
 def results_of(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, int, int, float]]:
-    """Return the result of every leaf and exit: (layer, from device, to device, probability)."""
+    """Return the result of every leaf and exit: (layer, from device, to device, probability).
+
+    ``stations`` may be those of the first layers only.
+    """
     sink = int(compiled.sink[variant.service])
     return [
         (layer, int(compiled.station_device[stations[layer]]), sink, float(variant.leave[layer]))
-        for layer in range(len(variant))
+        for layer in range(len(stations))
         if variant.leave[layer] > 0 or layer in variant.leaves
     ]
 

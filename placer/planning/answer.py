@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,10 +15,14 @@ from placer.planning.outcome import Baseline, Outcome
 from placer.planning.registry import plan, planner, resolve
 from placer.planning.request import Request
 from placer.planning.whole import whole_baselines
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener
 
 SHARE_OF_BASELINES, LONGEST_BASELINE = 0.1, 20.0
-"""Of the time limit, for the plan of least latency beside a plan for little loss."""
+"""Of the time limit: for the plan of least latency beside a plan for little loss, or for services kept whole."""
+
+SHARE_OF_EVALUATION, LONGEST_EVALUATION = 0.02, 0.5
+"""Of the time limit, kept for the evaluation of the plan."""
 
 
 @dataclass(frozen=True)
@@ -78,32 +81,45 @@ def answer(
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
     """
-    begin = time.monotonic()
+    countdown = (request or Request()).limits.start()
     request = resolve(compiled, request or Request())
     objective = request.objectives[0]
     beside: list[Baseline] = []
     if objective not in DETERMINISTIC:
-        beside = blind_baselines(compiled, request.limits)
-    left = max(request.limits.seconds - (time.monotonic() - begin), 0.01)
-    outcome = plan(compiled, replace(request, limits=replace(request.limits, seconds=left)), listener)
+        beside = blind_baselines(compiled, request.limits, countdown)
+    planning = countdown.until(_reserve(request.limits.seconds, objective in DETERMINISTIC))
+    outcome = plan(compiled, replace(request, limits=request.limits.within(planning)), listener)
     if keep is not None:
         keep(outcome)
     if objective in DETERMINISTIC:
-        beside = whole_baselines(compiled, objective)
-    assumed = tuple(assumptions(compiled, outcome.placement))
-    return Answer(compiled, request, outcome, tuple(beside), assumed, time.monotonic() - begin)
+        beside = whole_baselines(compiled, objective, countdown)
+    assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
+    return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent)
 
 
-def blind_baselines(compiled: Compiled, limits: Limits) -> list[Baseline]:
-    """What stands beside a plan for little loss or accuracy: layers dealt out in turn, the plan of least latency."""
-    seconds = min(SHARE_OF_BASELINES * limits.seconds, LONGEST_BASELINE)
-    asked = Request(("latency",), limits=Limits(seconds, threads=limits.threads, seed=limits.seed))
+def _reserve(seconds: float, baselines_follow: bool) -> float:
+    """Seconds of the time limit that are not the planner's."""
+    reserve = min(SHARE_OF_EVALUATION * seconds, LONGEST_EVALUATION)
+    return reserve + min(SHARE_OF_BASELINES * seconds, LONGEST_EVALUATION) * baselines_follow
+
+
+def blind_baselines(compiled: Compiled, limits: Limits, countdown: Countdown) -> list[Baseline]:
+    """What stands beside a plan for little loss or accuracy: layers dealt out in turn, the plan of least latency.
+
+    Args:
+        compiled: the instance.
+        limits: of the whole answer.
+        countdown: what is left of it.
+    """
+    part = countdown.part(SHARE_OF_BASELINES, LONGEST_BASELINE)
+    asked = Request(("latency",), limits=Limits(threads=limits.threads, seed=limits.seed, now=limits.now))
     titles = {"round-robin": "round robin", "min-latency": "least latency (ILP)"}
     result = []
     for method, title in titles.items():
         key = method.replace("-", "_")
         try:
-            result.append(Baseline(key, title, planner(method)(compiled, replace(asked, method=method), None)))
+            own = replace(asked, method=method, limits=asked.limits.within(part))
+            result.append(Baseline(key, title, planner(method)(compiled, own, None)))
         except (InfeasibleError, UnansweredError) as error:
             result.append(Baseline(key, title, None, error.message))
     return result

@@ -22,12 +22,13 @@ def auto(compiled: Compiled, request: Request, listener: Listener | None = None)
     limited = any(service.max_loss is not None or service.deadline is not None for service in served)
     if not limited or request.max_moves is not None:
         return plan_ilp(compiled, request, listener)
-    share = replace(request.limits, seconds=request.limits.seconds / 2)
+    countdown = request.limits.start()
+    share = request.limits.within(countdown.part(0.5))
     first = plan_ilp(compiled, replace(request, limits=share), listener)
     interrupted = first.plan.certificate.termination == "interrupted"
     if first.evaluation.feasible or interrupted or len(objectives) > 1:
         return first
-    left = replace(request.limits, seconds=request.limits.seconds - first.plan.certificate.seconds, nodes=None)
+    left = replace(request.limits.within(countdown), nodes=None)
     from placer.planning.loss.planner import plan_loss  # the ILP's answer is often enough: its imports are dear
 
     return plan_loss(compiled, replace(request, limits=left), listener, first)

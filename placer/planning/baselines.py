@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -21,6 +20,7 @@ from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.resources import Resources
 from placer.planning.stating import Claim, stated
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener
 
 TRIES = 2_000
@@ -36,7 +36,8 @@ def round_robin(compiled: Compiled, request: Request, listener: Listener | None 
     a layer finds no device, the dealing starts anew one device later.
     """
     stations = len(compiled.stations)
-    dealer = _Dealer(replace(compiled, max_utilisation=np.full(stations, np.inf)))
+    countdown = request.limits.start()
+    dealer = _Dealer(replace(compiled, max_utilisation=np.full(stations, np.inf)), countdown)
     for first in range(stations):
         turn = first
 
@@ -55,7 +56,7 @@ def round_robin(compiled: Compiled, request: Request, listener: Listener | None 
 
 def random_placement(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Each layer on a random device with room."""
-    dealer, rng = _Dealer(compiled), np.random.default_rng(request.limits.seed)
+    dealer, rng = _Dealer(compiled, request.limits.start()), np.random.default_rng(request.limits.seed)
 
     def order(usable: list[int]) -> Iterator[int]:
         yield from rng.permutation(usable).tolist()
@@ -69,7 +70,7 @@ def random_placement(compiled: Compiled, request: Request, listener: Listener | 
 
 def greedy_memory(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Each layer on the device with the most memory left."""
-    dealer = _Dealer(compiled)
+    dealer = _Dealer(compiled, request.limits.start())
     assigned: Assigned = {}
 
     def order(usable: list[int]) -> Iterator[int]:
@@ -80,9 +81,14 @@ def greedy_memory(compiled: Compiled, request: Request, listener: Listener | Non
 
 
 class _Dealer:
-    """Places layer by layer: each service's first alternative that has a place for every layer."""
+    """Places layer by layer: each service's first alternative that has a place for every layer.
 
-    def __init__(self, compiled: Compiled) -> None:
+    Raises:
+        TimeIsUpError: on the way, when the countdown is over.
+    """
+
+    def __init__(self, compiled: Compiled, countdown: Countdown) -> None:
+        self.countdown = countdown
         self.choices, self.resources = choices_of(compiled), Resources(compiled)
 
     def fill(self, order: Callable[[list[int]], Iterator[int]], assigned: Assigned | None = None) -> Placement | None:
@@ -92,6 +98,7 @@ class _Dealer:
             domain = self.choices.domains[group[0]]
             placed: tuple[int, ...] = ()
             for layer in range(len(domain.variant)):
+                self.countdown.check("before a placement was found")
                 for station in order(domain.stations(layer)):
                     trial = {**assigned, service: (group[0], (*placed, station))}
                     if self.resources.overdrawn(as_placement(trial)) == 0.0:
@@ -146,15 +153,17 @@ def annealing_simulation(compiled: Compiled, request: Request, listener: Listene
 def _annealed(
     compiled: Compiled, request: Request, energies: Callable[[Problem], Energies], settings: Settings, name: str
 ) -> Outcome:
-    begin = time.monotonic()
+    countdown = request.limits.start()
     problem = Problem(compiled)
-    search = Search(problem, request.limits.seed)
+    search = Search(problem, request.limits.seed, now=countdown.now)
+    search.end_by(countdown)
     starts = [search.construct(noise=0.0 if chain == 0 else 0.5) for chain in range(settings.chains)]
     feasible = [as_placement(start) for start in starts if start is not None]
     if not feasible:
+        countdown.check(f"{name} before it found a placement")
         return _given(compiled, request, None, name)
-    found = anneal(problem, feasible, energies(problem), request, settings)
-    return _given(compiled, request, found.placement, name, time.monotonic() - begin, found.interrupted)
+    found = anneal(problem, feasible, energies(problem), request, settings, countdown)
+    return _given(compiled, request, found.placement, name, countdown.spent, found.interrupted)
 
 
 def _given(

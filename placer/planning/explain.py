@@ -6,19 +6,22 @@ and QuickXplain (Junker, AAAI 2004) finds a subset-minimal infeasible family set
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyomo.core as pyo
 
 from placer.errors import InfeasibleError, UnansweredError
+from placer.evaluation.traffic import can_bind
 from placer.instance import units
 from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.instance import Instance
 from placer.planning.domains import Group, domain_of
 from placer.planning.ilp.formulation import build
 from placer.planning.ilp.goals import add_goal_limits
+from placer.planning.repairs import least_change
+from placer.solver.countdown import Countdown
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
 
@@ -32,12 +35,17 @@ class Explanation:
         clash: families that cannot hold together; without any one of them the others can.
         sentences: the clash in words.
         repairs: single changes after which a plan exists.
+        irreducible: whether without any one family of the clash the others can hold; the time limit may end the
+            search for such a clash.
+        unfinished: what the time limit left undone, in words; empty when all of it was done.
     """
 
     feasible: bool
     clash: tuple[Group, ...] = ()
     sentences: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
+    irreducible: bool = True
+    unfinished: str = ""
 
 
 def families(compiled: Compiled) -> list[Group]:
@@ -49,7 +57,11 @@ def families(compiled: Compiled) -> list[Group]:
         result.append(("range", service.name))
         if service.min_accuracy is not None:
             result.append(("min_accuracy", service.name))
-    result += [("airtime", channel) for channel in compiled.topology.hears]
+    if can_bind(compiled) and np.isfinite(compiled.max_airtime):
+        result += [("airtime", channel) for channel in compiled.topology.hears]
+    if can_bind(compiled) and np.isfinite(compiled.max_link_utilisation):
+        carriers = (compiled.topology.carrier(arc.carrier) for arc in compiled.topology.arcs if arc.channel is None)
+        result += [("link", carrier.name) for carrier in carriers]
     computing = sorted({int(device) for device in compiled.station_device})
     for device in computing:
         name = compiled.device_names[device]
@@ -70,38 +82,81 @@ def families(compiled: Compiled) -> list[Group]:
 def explain(compiled: Compiled, limits: Limits | None = None) -> Explanation:
     """Return an irreducible clash and its repairs, or say that the instance is feasible.
 
+    Args:
+        compiled: the instance.
+        limits: of all of it together; where they end it early, the answer says what was left undone.
+
     Raises:
-        UnansweredError: when a feasibility problem is not decided within the limits.
+        UnansweredError: when it is not decided within the limits whether there is a plan.
         InfeasibleError: when even without any limit no layer has a time anywhere.
     """
     limits = limits or Limits()
+    countdown = limits.start()
     every = families(compiled)
+    clash = every
 
     def possible(held: Sequence[Group]) -> bool:
-        return is_feasible(compiled, held, limits)
+        nonlocal clash
+        found = is_feasible(compiled, held, limits.within(countdown))
+        if not found and len(held) < len(clash):
+            clash = list(held)
+        return found
 
     if possible(every):
         return Explanation(True)
-    if not possible([]):
-        raise InfeasibleError(_untimed(compiled))
-    clash = tuple(quick_explain(every, possible))
-    repairs = [_repair(compiled, every, group, limits) for group in clash if possible(_without(every, [group]))]
-    kinds = sorted({kind for kind, _ in clash})
-    for kind in kinds:
+    irreducible, unfinished = False, ""
+    repairs: list[str] = []
+    try:
+        if not possible([]):
+            raise InfeasibleError(_untimed(compiled))
+        clash = quick_explain(every, possible)
+        irreducible = True
+        repairs += _repairs(compiled, every, tuple(clash), limits, countdown)
+    except UnansweredError:
+        unfinished = "the time limit ended the search for repairs"
+        if not irreducible:
+            unfinished = "the time limit ended the search: some of these may not be needed for the clash"
+    sentences = tuple(_sentences(compiled, clash))
+    return Explanation(False, tuple(clash), sentences, tuple(dict.fromkeys(repairs)), irreducible, unfinished)
+
+
+def _repairs(
+    compiled: Compiled, every: list[Group], clash: Sequence[Group], limits: Limits, countdown: Countdown
+) -> Iterator[str]:
+    """Single changes after which a plan exists.
+
+    Raises:
+        UnansweredError: it was not decided in time whether one is enough.
+    """
+
+    def possible(dropped: Sequence[Group]) -> bool:
+        return is_feasible(compiled, _without(every, dropped), limits.within(countdown))
+
+    def repaired(instance: Instance) -> bool:
+        return is_feasible(compile_instance(instance), every, limits.within(countdown))
+
+    for group in clash:
+        if possible([group]):
+            kind, subject = group
+            yield least_change(compiled, group, repaired) or f"relax {_KIND_NAMES[kind]} of {subject}"
+    for kind in sorted({kind for kind, _ in clash}):
         members = [group for group in every if group[0] == kind]
-        if len([g for g in clash if g[0] == kind]) > 1 and kind != "memory" and possible(_without(every, members)):
-            repairs.append(f"drop or raise the limit on {_KIND_NAMES[kind]} of all of them")
-    return Explanation(False, clash, tuple(_sentences(compiled, clash)), tuple(dict.fromkeys(repairs)))
+        if len([g for g in clash if g[0] == kind]) > 1 and kind != "memory" and possible(members):
+            yield f"drop or raise the limit on {_KIND_NAMES[kind]} of all of them"
 
 
 def is_feasible(compiled: Compiled, held: Sequence[Group], limits: Limits) -> bool:
-    """Whether a placement exists that keeps the families in ``held``."""
-    holds = set(held)
+    """Whether a placement exists that keeps the families in ``held``.
+
+    Raises:
+        UnansweredError: it is not decided within the limits.
+    """
+    holds, countdown = set(held), limits.start()
     try:
-        formulation = build(compiled, lambda kind, subject: (kind, subject) in holds)
+        formulation = build(compiled, lambda kind, subject: (kind, subject) in holds, countdown)
         add_goal_limits(formulation)
         formulation.model.objective = pyo.Objective(expr=0.0)
-        result = Solver.of(formulation.model).solve(limits)
+        result = Solver.of(formulation.model, countdown).solve(limits.within(countdown))
     except InfeasibleError:
         return False
     if result.has_incumbent:
@@ -140,6 +195,7 @@ _KIND_NAMES = {
     "utilisation": "the utilisation",
     "deadline": "the deadline",
     "airtime": "the airtime",
+    "link": "the utilisation",
     "allowed": "pins, forbidden pairs and privacy",
     "range": "the range",
     "min_accuracy": "the accuracy",
@@ -174,7 +230,9 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
                 f"service {subject} reaches only devices in range of {by_name[subject].source}, over relays"
             )
         elif kind == "airtime":
-            sentences.append(f"channel {subject} carries {units.show_fraction(compiled.instance.file.limits.airtime)}")
+            sentences.append(f"channel {subject} carries {units.show_fraction(compiled.max_airtime)}")
+        elif kind == "link":
+            sentences.append(f"{subject} may be busy {units.show_fraction(compiled.max_link_utilisation)} of the time")
         else:
             sentences.append(f"service {subject}: pins, forbidden pairs and privacy say where its layers may run")
     return sentences
@@ -201,77 +259,6 @@ def _single_layer(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
                 f"{units.show_bytes(compiled.memory[largest])} ({len(devices)} device(s) looked at)"
             ]
     return []
-
-
-def _repair(compiled: Compiled, every: list[Group], group: Group, limits: Limits) -> str:
-    """Say which value of one limit is enough, all else unchanged; found by bisection over instances."""
-    kind, subject = group
-    instance = compiled.instance
-    by_name = {service.name: service for service in instance.services}
-
-    def enough(change: Callable[[float], Instance], value: float) -> bool:
-        return is_feasible(compile_instance(change(value)), every, limits)
-
-    if kind == "memory":
-        device = compiled.device_names.index(subject)
-        free = float(compiled.memory[device])
-
-        def more_memory(value: float) -> Instance:
-            return _with_device(instance, subject, memory=value + _reserved(instance, subject))
-
-        value = _bisect(lambda v: enough(more_memory, v), max(free, 1.0))
-        return f"give {subject} {units.show_bytes(value)} free for layers (it has {units.show_bytes(free)})"
-    if kind == "deadline":
-        deadline = by_name[subject].deadline or 1e-3
-        value = _bisect(lambda v: enough(lambda x: _with_service(instance, subject, deadline=x), v), deadline)
-        shown = f"{units.show_seconds(value)} (now {units.show_seconds(deadline)})"
-        return f"allow service {subject} {shown}"
-    if kind == "layers":
-        device = compiled.device_names.index(subject)
-        value = float(np.ceil(_bisect(
-            lambda v: enough(lambda x: _with_device(instance, subject, layers=int(np.ceil(x))), v),
-            float(compiled.max_layers[device]),
-        )))  # fmt: skip
-        return f"allow {value:g} layers on {subject} (now {compiled.max_layers[device]:g})"
-    if kind == "range" and instance.radios:
-        found = _bisect(lambda v: enough(lambda x: _with_range(instance, x), v), 1.0)
-        return f"raise the range of the radios by a factor of {found:.3g}" if np.isfinite(found) else "add a link"
-    return f"relax {_KIND_NAMES[kind]} of {subject}"
-
-
-def _reserved(instance: Instance, name: str) -> float:
-    device = next(device for device in instance.devices if device.name == name)
-    return (device.reserve or instance.device_type(device).reserve).memory
-
-
-def _with_device(instance: Instance, name: str, **changes: float) -> Instance:
-    devices = tuple(d.model_copy(update=changes) if d.name == name else d for d in instance.devices)
-    return replace(instance, file=instance.file.model_copy(update={"devices": devices}))
-
-
-def _with_service(instance: Instance, name: str, **changes: float) -> Instance:
-    services = tuple(s.model_copy(update=changes) if s.name == name else s for s in instance.services)
-    return replace(instance, file=instance.file.model_copy(update={"services": services}))
-
-
-def _with_range(instance: Instance, factor: float) -> Instance:
-    return replace(instance, radios=tuple(replace(radio, range=radio.range * factor) for radio in instance.radios))
-
-
-def _bisect(enough: Callable[[float], bool], low: float) -> float:
-    """Smallest value (to 0.1 %) from ``low`` up that is enough; inf when a million times ``low`` is not."""
-    high = low
-    for _ in range(20):
-        high *= 2.0
-        if enough(high):
-            break
-    else:
-        return float("inf")
-    low = high / 2.0
-    while high - low > 1e-3 * high:
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
 
 
 def _untimed(compiled: Compiled) -> str:

@@ -1,4 +1,4 @@
-"""Memory, flash, layers, work and utilisation of placements, service by service, so that a change costs little.
+"""Memory, flash, layers, work, rates and traffic of placements, service by service, so that a change costs little.
 
 The sums are those of :func:`placer.evaluation.deterministic.loads`, kept apart by service; a test holds both against
 each other. What is feasible is still said by the evaluator: this is how a search avoids asking it in vain.
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from placer.evaluation.checks import RELATIVE_TOLERANCE, excess_of
-from placer.evaluation.deterministic import RouteBook, airtime, arc_loads
+from placer.evaluation.deterministic import RouteBook
+from placer.evaluation.traffic import arc_seconds, can_bind
 from placer.instance.compiled import Compiled, Floats, Ints
-from placer.instance.variant import Truths
+from placer.instance.variant import Truths, Variant
 from placer.plan.placement import Placement
 
 REMEMBERED = 20_000
@@ -27,10 +28,14 @@ class Usage:
         sums: shape (4 D + 2 N,): bytes in every memory (:class:`placer.instance.stores.Stores`), layers and work per
             inference of the devices, seconds of work per second of the stations. They add up over services.
         peak: shape (N,), largest working memory of a layer; services share it.
+        rows, traffic: shape (n,), seconds of sending per second: row ``c D + d`` is what device d hears of channel c,
+            the rows after them are the link directions by their number. A row may be there twice.
     """
 
     sums: Floats
     peak: Floats
+    rows: Ints
+    traffic: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,9 @@ class Resources:
         scale = np.maximum(np.where(np.isfinite(self.limits), self.limits, 1.0), 1e-12)
         self._eased = self.limits + RELATIVE_TOLERANCE * scale
         self._peaks = any(bool((variant.activations > 0).any()) for variant in compiled.variants)
-        self._shared_air = bool(compiled.topology.hears) and not np.isnan(compiled.rate).all()
+        self._carries = can_bind(compiled)
+        self._book = RouteBook(compiled)
+        self._channels = {channel: number for number, channel in enumerate(compiled.topology.hears)}
         self._usage: dict[tuple[int, tuple[int, ...]], Usage] = {}
 
     def usage(self, choice: int, stations: tuple[int, ...]) -> Usage:
@@ -98,7 +105,24 @@ class Resources:
             np.bincount(here, variant.macs[:placed], minlength=self.devices).astype(np.float64),
             np.bincount(stations, busy * rate, minlength=self.units).astype(np.float64),
         ]
-        return Usage(np.concatenate(sums), peak)
+        rows, traffic = np.zeros(0, dtype=np.int64), np.zeros(0)
+        if self._carries and rate > 0:
+            rows, traffic = self._traffic(variant, tuple(stations.tolist()), rate)
+        return Usage(np.concatenate(sums), peak, rows, traffic)
+
+    def _traffic(self, variant: Variant, stations: tuple[int, ...], rate: float) -> tuple[Ints, Floats]:
+        """Rows and loads of :class:`Usage`."""
+        topology, devices = self.compiled.topology, self.devices
+        rows, loads = [], []
+        for arc, seconds in arc_seconds(self.compiled, variant, stations, self._book).items():
+            if arc.channel is None:
+                mine = np.array([len(self._channels) * devices + arc.carrier])
+            else:
+                near = topology.hears[arc.channel]
+                mine = self._channels[arc.channel] * devices + np.flatnonzero(near[arc.tail] | near[arc.head])
+            rows.append(mine)
+            loads.append(np.full(len(mine), rate * seconds))
+        return np.concatenate([*rows, np.zeros(0, dtype=np.int64)]), np.concatenate([*loads, np.zeros(0)])
 
     def _total(self, used: list[Usage]) -> tuple[Floats, Floats]:
         """Sums over services with the working memory that they share, and that memory: shapes of Usage."""
@@ -136,7 +160,7 @@ class Resources:
             over &= self._counts(sums)
             if over.any():
                 return float(excess_of(sums[over], self.limits[over]).sum())
-        return self._air(placement) if self._shared_air else 0.0
+        return self._overloaded(used) if self._carries else 0.0
 
     def _counts(self, sums: Floats) -> Truths:
         """Which limits count: those of devices that have a layer, and those of units. Shape of the sums."""
@@ -144,9 +168,13 @@ class Resources:
         units = np.ones(self.units, dtype=bool)
         return np.concatenate([runs, runs, units, runs, runs, units])
 
-    def _air(self, placement: Placement) -> float:
-        """By how much shared channels are exceeded."""
-        most = self.compiled.instance.file.limits.airtime
-        arcs = arc_loads(self.compiled, placement, RouteBook(self.compiled))
-        shares = np.array(list(airtime(self.compiled, arcs).values()))
-        return float(excess_of(shares, most).sum())
+    def _overloaded(self, used: list[Usage]) -> float:
+        """By how much channels and links are exceeded; summed over all that hear too much."""
+        rows = np.concatenate([usage.rows for usage in used])
+        if not len(rows):
+            return 0.0
+        where, position = np.unique(rows, return_inverse=True)
+        load = np.bincount(position, np.concatenate([usage.traffic for usage in used]))
+        air = where < len(self._channels) * self.devices
+        limit = np.where(air, self.compiled.max_airtime, self.compiled.max_link_utilisation)
+        return float(excess_of(load, limit).sum())

@@ -8,7 +8,6 @@ about the whole: the plan is heuristic.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from placer.planning.domains import Domain, accurate_enough, domain_of
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, stated
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener
 from placer.splitting.bottleneck import best_bottleneck
 from placer.splitting.costs import Cut, Plane, SplitCosts, Way, stages
@@ -67,10 +67,11 @@ def dads(compiled: Compiled, request: Request | None = None, listener: Listener 
 
 
 def _plan(compiled: Compiled, request: Request, method: str) -> Outcome:
-    begin = time.monotonic()
+    countdown = request.limits.start()
     objectives = request.objectives or tuple(compiled.instance.file.objective)
     groups = [
-        list(_best_of(compiled, service, objectives[0], method, request.limits)) for service in _services(compiled)
+        list(_best_of(compiled, service, objectives[0], method, request.limits, countdown))
+        for service in _services(compiled)
     ]
     for service, group in zip(compiled.instance.services, groups, strict=True):
         if not group:
@@ -79,12 +80,12 @@ def _plan(compiled: Compiled, request: Request, method: str) -> Outcome:
                 tip="--method ilp looks at all placements",
             )
         group.sort(key=lambda candidate: candidate.cost)
-    placement = _repair(compiled, groups, objectives[0])
+    placement = _repair(compiled, groups, objectives[0], countdown)
     certificate = Certificate(
         method=method,
         termination="heuristic",
         objectives=(),
-        seconds=time.monotonic() - begin,
+        seconds=countdown.spent,
         seed=request.limits.seed,
         options={"time_limit": request.limits.seconds},
     )
@@ -95,8 +96,14 @@ def _services(compiled: Compiled) -> range:
     return range(len(compiled.service_variants))
 
 
-def _best_of(compiled: Compiled, service: int, objective: str, method: str, limits: Limits) -> Iterator[_Candidate]:
-    """Yield candidates of a service over its variants, units of the source and servers."""
+def _best_of(
+    compiled: Compiled, service: int, objective: str, method: str, limits: Limits, countdown: Countdown
+) -> Iterator[_Candidate]:
+    """Yield candidates of a service over its variants, units of the source and servers.
+
+    Raises:
+        TimeIsUpError: the countdown ended before the last one: what is best is not known.
+    """
     for choice in compiled.service_variants[service]:
         variant = compiled.variants[choice]
         domain = domain_of(compiled, variant)
@@ -110,8 +117,11 @@ def _best_of(compiled: Compiled, service: int, objective: str, method: str, limi
             for server in others:
                 if server == home:
                     continue
+                countdown.check(f"{method} before every split was looked at")
                 costs = _costs(compiled, domain, home, server, objective)
-                yield from _cuts(costs, choice, home, server, objective, method, compiled.rate[service], limits)
+                yield from _cuts(
+                    costs, choice, home, server, objective, method, compiled.rate[service], limits.within(countdown)
+                )
 
 
 def _cuts(
@@ -205,8 +215,12 @@ def _occupied(routes: Routes, tail: int, head: int) -> float:
     return max(routes.size / routes.arcs[arc].rate for arc in routes.arcs_of(tail, head))
 
 
-def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) -> Placement:
-    """Return the best candidates, moved in turn until no limit is broken."""
+def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str, countdown: Countdown) -> Placement:
+    """Return the best candidates, moved in turn until no limit is broken.
+
+    Raises:
+        UnansweredError: some limits still are, at the end of the moves or of the time.
+    """
     chosen = [group[0] for group in groups]
     placement = _placement(chosen)
     evaluation = evaluate_placement(compiled, placement)
@@ -216,6 +230,8 @@ def _repair(compiled: Compiled, groups: list[list[_Candidate]], objective: str) 
         before = _rank(evaluation, objective)
         for service, group in enumerate(groups):
             for other in group[:_MOST_CANDIDATES]:
+                if countdown.over:
+                    break
                 trial = [*chosen[:service], other, *chosen[service + 1 :]]
                 moved = evaluate_placement(compiled, _placement(trial))
                 if _rank(moved, objective) < _rank(evaluation, objective):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placer.errors import InfeasibleError
+from placer.errors import InfeasibleError, TimeIsUpError
 from placer.evaluation.deterministic import RouteBook, service_metrics
 from placer.evaluation.stages import bottleneck
 from placer.instance.compiled import Compiled
@@ -22,6 +22,7 @@ from placer.planning.domains import Choices, Truths, choices_of
 from placer.planning.outcome import Baseline, Outcome
 from placer.planning.resources import Resources
 from placer.planning.stating import stated
+from placer.solver.countdown import Countdown
 
 NODES = 20_000
 """Partial assignments looked at; beyond them the best one so far is taken."""
@@ -36,35 +37,50 @@ class _Whole:
     station: int
 
 
-def whole_baselines(compiled: Compiled, objective: str) -> list[Baseline]:
+def whole_baselines(compiled: Compiled, objective: str, countdown: Countdown | None = None) -> list[Baseline]:
     """What stands beside a plan for an objective without waiting: no service split.
 
     Limits on layers per device and deadlines are left out in the choice, so that the comparison says what splitting
     costs; what is broken shows in the evaluation.
+
+    Args:
+        compiled: the instance.
+        objective: what is good.
+        countdown: when to stop, with the best assignment so far or with none.
     """
-    return [_best_whole(compiled, objective), _in_the_cloud(compiled, objective)]
+    makers = {
+        ("single_node", "each service whole on one node"): _best_whole,
+        ("cloud", "everything in the cloud"): _in_the_cloud,
+    }
+    found = []
+    for (key, title), maker in makers.items():
+        try:
+            found.append(maker(compiled, objective, countdown))
+        except TimeIsUpError as error:
+            found.append(Baseline(key, title, None, error.message))
+    return found
 
 
-def _best_whole(compiled: Compiled, objective: str) -> Baseline:
+def _best_whole(compiled: Compiled, objective: str, countdown: Countdown | None) -> Baseline:
     key, title = "single_node", "each service whole on one node"
     try:
         choices = choices_of(compiled)
     except InfeasibleError as error:
         return Baseline(key, title, None, error.message)
     options = [
-        sorted(_ways(compiled, choices, service, objective, range(len(compiled.stations))))
+        sorted(_ways(compiled, choices, service, objective, range(len(compiled.stations)), countdown))
         for service in range(len(choices.groups))
     ]
     for service, found in enumerate(options):
         if not found:
             return Baseline(key, title, None, _no_node(compiled, service))
-    found_whole = _Assignment(compiled, objective, options).best()
+    found_whole = _Assignment(compiled, objective, options, countdown).best()
     if found_whole is None:
         return Baseline(key, title, None, "no nodes have room for all services whole")
     return Baseline(key, title, _outcome(compiled, found_whole, "single-node"))
 
 
-def _in_the_cloud(compiled: Compiled, objective: str) -> Baseline:
+def _in_the_cloud(compiled: Compiled, objective: str, countdown: Countdown | None) -> Baseline:
     """Everything on the best device of the cloud tier."""
     key, title = "cloud", "everything in the cloud"
     clouds = [station for station in range(len(compiled.stations)) if _tier(compiled, station) == "cloud"]
@@ -76,7 +92,9 @@ def _in_the_cloud(compiled: Compiled, objective: str) -> Baseline:
         return Baseline(key, title, None, error.message)
     best: tuple[float, Placement] | None = None
     for station in clouds:
-        ways = [sorted(_ways(compiled, choices, s, objective, [station])) for s in range(len(choices.groups))]
+        ways = [
+            sorted(_ways(compiled, choices, s, objective, [station], countdown)) for s in range(len(choices.groups))
+        ]
         if not all(ways):
             continue
         placement = _placement(compiled, [one[0] for one in ways])
@@ -94,7 +112,12 @@ def _tier(compiled: Compiled, station: int) -> str | None:
 
 
 def _ways(
-    compiled: Compiled, choices: Choices, service: int, objective: str, stations: Iterable[int]
+    compiled: Compiled,
+    choices: Choices,
+    service: int,
+    objective: str,
+    stations: Iterable[int],
+    countdown: Countdown | None,
 ) -> Iterator[_Whole]:
     """Ways to keep a service whole on a station that would take it alone."""
     book, resources = RouteBook(compiled), Resources(_without_layer_limits(compiled))
@@ -102,6 +125,8 @@ def _ways(
         variant = compiled.variants[choice]
         usable: Truths = np.logical_and.reduce(choices.domains[choice].usable, axis=0)
         for station in stations:
+            if countdown is not None:
+                countdown.check("the search for services kept whole")
             if not usable[station]:
                 continue
             alone = Placement((choice,), ((station,) * len(variant),))
@@ -119,7 +144,10 @@ def _ways(
 class _Assignment:
     """Depth-first search over the services, the one with least choice first."""
 
-    def __init__(self, compiled: Compiled, objective: str, options: list[list[_Whole]]) -> None:
+    def __init__(
+        self, compiled: Compiled, objective: str, options: list[list[_Whole]], countdown: Countdown | None
+    ) -> None:
+        self.countdown = countdown
         self.compiled, self.objective, self.options = compiled, objective, options
         self.resources = Resources(_without_layer_limits(compiled))
         self.order = sorted(range(len(options)), key=lambda service: len(options[service]))
@@ -148,7 +176,7 @@ class _Assignment:
         service = self.order[depth]
         for way in self.options[service]:
             self.nodes += 1
-            if self.nodes > NODES:
+            if self.nodes > NODES or (self.countdown is not None and self.countdown.over):
                 return
             trial = {**chosen, service: way}
             bound = self._sum([*(one.cost for one in trial.values()), self.rest[depth + 1]])

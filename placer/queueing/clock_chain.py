@@ -6,7 +6,9 @@ are those of counting the renewals of the services; otherwise exponentials by un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import Floats, Ints
 from placer.queueing.phase_type import PhaseType
+
+MOST_KEPT = 10_000_000
+"""Numbers of transition matrices that are kept."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,16 @@ def clock_chain(server: Server, service: PhaseType, background: MarkovArrivals |
 
 def transitions(
     chain: ClockChain, gaps: Floats, server: Server, service: PhaseType, background: MarkovArrivals | None
-) -> list[Floats]:
+) -> Sequence[Floats]:
     """Transition matrices over gaps, s."""
     if background is None and not chain.outages:
         return _by_completions(chain, gaps, server, service)
     return [_exponential(chain.generator, float(gap)) for gap in gaps]
 
 
-def _by_completions(chain: ClockChain, gaps: Floats, server: Server, service: PhaseType) -> list[Floats]:
+def _by_completions(chain: ClockChain, gaps: Floats, server: Server, service: PhaseType) -> Sequence[Floats]:
     """Without background only completions happen: counting matrices of the renewal process of the services."""
-    K, p = server.capacity, len(service.start)
+    K = server.capacity
     rate = float(-np.diag(service.moves).min())
     laws = [constant_counts(rate, float(gap)) for gap in gaps]
     weights = np.zeros((len(gaps), max(len(law) for law in laws)))
@@ -121,15 +126,30 @@ def _by_completions(chain: ClockChain, gaps: Floats, server: Server, service: Ph
     place = np.arange(1, K + 1)[:, None] - np.arange(1, K + 1)[None, :]
     place = np.where(place < 0, K, place)  # nobody arrives: the number does not grow
     blocks[:, :, K, :] = 0.0
-    matrices = []
-    for block in blocks:
-        matrix = np.zeros_like(chain.generator)
-        matrix[0, 0] = 1.0
-        inner = block[:, place, :].transpose(1, 0, 2, 3).reshape(K * p, K * p)
-        matrix[1:, 1:] = inner
-        matrix[1:, 0] = np.maximum(1.0 - inner.sum(axis=1), 0.0)
-        matrices.append(matrix)
-    return matrices
+    return _Completions(blocks, place, len(chain.generator))
+
+
+class _Completions(Sequence[Floats]):
+    """Transition matrices made when they are asked for: those of a long trace would not fit into memory."""
+
+    def __init__(self, blocks: Floats, place: Ints, size: int) -> None:
+        self._blocks, self._place, self._size = blocks, place, size
+        self._made: dict[int, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __getitem__(self, k: Any) -> Any:
+        found = self._made.get(k)
+        if found is None:
+            inner = self._size - 1
+            found = np.zeros((self._size, self._size))
+            found[0, 0] = 1.0
+            found[1:, 1:] = self._blocks[k][:, self._place, :].transpose(1, 0, 2, 3).reshape(inner, inner)
+            found[1:, 0] = np.maximum(1.0 - found[1:, 1:].sum(axis=1), 0.0)
+            if len(self._made) * self._size**2 < MOST_KEPT:
+                self._made[k] = found
+        return found
 
 
 def constant_counts(rate: float, time: float) -> Floats:

@@ -8,6 +8,7 @@ at its instants; what the background meets is an integral over the gaps (uniform
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ def solve(pattern: Pattern, server: Server, service: PhaseType, background: Mark
     return Regime(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _regime(chain: ClockChain, steps: list[Floats], which: Ints, repeats: bool) -> Floats:
+def _regime(chain: ClockChain, steps: Sequence[Floats], which: Ints, repeats: bool) -> Floats:
     """State just before the first instant of a period, shape (N,)."""
     size = len(chain.generator)
     x = np.zeros((1, size))
@@ -95,7 +96,7 @@ def _regime(chain: ClockChain, steps: list[Floats], which: Ints, repeats: bool) 
 
 def _read(
     chain: ClockChain,
-    steps: list[Floats],
+    steps: Sequence[Floats],
     which: Ints,
     gaps: Floats,
     owner: Ints,

@@ -20,8 +20,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from placer.queueing import clocked, map_g1k, ordered_g1k
-from placer.queueing.clock_chain import states
+from placer.queueing import map_g1k, ordered_g1k
 from placer.queueing.counting import TimeLaw
 from placer.queueing.departures import departures
 from placer.queueing.map_g1k import Server
@@ -29,7 +28,8 @@ from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import UNLIMITED, Arrivals, Floats, Process
 from placer.queueing.orbit import follow
 from placer.queueing.patterns import Clock, Pattern, clock_of, pattern_of
-from placer.queueing.phase_type import PhaseType, phase_type
+from placer.queueing.phase_type import phase_type
+from placer.queueing.regimes import MOST_STATES, regime_of
 from placer.queueing.visits import Company, Visit, background, by_clock, groups_of, key_of, law_key, mixture
 
 LONGEST = 256
@@ -37,12 +37,6 @@ LONGEST = 256
 
 LONGEST_ORBIT = 512
 """Places up to which a buffer is taken as it is where nothing is random."""
-
-MOST_STATES = 640
-"""States of a chain under a clock."""
-
-FEW_STATES = 400
-"""The same where constants are represented by stages."""
 
 ORBITS = 1024
 """Sets of unstated phases where all is constant."""
@@ -202,7 +196,7 @@ def _solved(question: _Question) -> Outcome | None:
         pattern = pattern_of(streams, REGIMES)
         if len(pattern.instants) > 1 and pattern.instants.size > 4 * REGIMES * len(streams):
             pattern = pattern_of(streams, REGIMES // 4)
-        regime = _regime(_in_batches(pattern, streams), server, others if company else None)
+        regime = regime_of(_in_batches(pattern, streams), server, others if company else None)
         _fill(table, order, regime.loss, regime.waiting, regime.survival)
         for e, group in enumerate(company):
             size = len(group.visits)
@@ -267,33 +261,3 @@ def _in_batches(pattern: Pattern, clocks: Sequence[Clock]) -> Pattern:
             mine = np.flatnonzero(before == c)
             row[mine] = first[c] + np.arange(len(mine)) % clock.batch
     return replace(pattern, stream=stream)
-
-
-def _regime(pattern: Pattern, server: Server, others: MarkovArrivals | None) -> clocked.Regime:
-    """The regime under a clock; constants by two Erlang laws, extrapolated to infinitely many stages."""
-    law = server.law
-    service = phase_type(law)
-    constant = law.scv == 0.0
-    if not constant.any():
-        if states(server, service, others) > MOST_STATES:
-            service = _smaller(server, others, MOST_STATES)
-        return clocked.solve(pattern, server, service, others)
-    fine = _smaller(server, others, FEW_STATES)
-    stages = int((len(fine.start)) / max(len(law.mean), 1))
-    if stages < 4:
-        return clocked.solve(pattern, server, fine, others)
-    half = phase_type(law, stages // 2)
-    good = clocked.solve(pattern, server, phase_type(law, 2 * (stages // 2)), others)
-    rough = clocked.solve(pattern, server, half, others)
-    fields = {name: np.asarray(2.0 * getattr(good, name) - getattr(rough, name)) for name in good.__dataclass_fields__}
-    for name in ("loss", "background_loss", "survival", "background_survival"):
-        fields[name] = np.clip(fields[name], 0.0, 1.0)
-    return clocked.Regime(**fields)
-
-
-def _smaller(server: Server, others: MarkovArrivals | None, most: int) -> PhaseType:
-    """Phases with as many stages as fit into so many states."""
-    stages = 64
-    while stages > 2 and states(server, phase_type(server.law, stages), others) > most:
-        stages -= max(1, stages // 8)
-    return phase_type(server.law, stages)

@@ -17,7 +17,10 @@ import numpy as np
 from placer.queueing.network import Arrivals, Floats, Ints, Process
 
 MOST_INSTANTS = 3000
-"""Instants in a common period; beyond, a window of that many stands for it."""
+"""Instants in a common period of several streams; beyond, a window of that many stands for it."""
+
+LONGEST_TRACE = 20_000
+"""The same for a stream alone."""
 
 SAME_RATIO = 1e-9
 """Relative difference below which a ratio of periods counts as a fraction."""
@@ -116,6 +119,8 @@ def pattern_of(clocks: Sequence[Clock], points: int) -> Pattern:
 def _common_period(clocks: Sequence[Clock]) -> tuple[float, bool]:
     """Smallest time after which all clocks repeat; a window and False when there is none of reasonable length."""
     base = clocks[0].period
+    if len(clocks) == 1 and len(clocks[0].instants) * clocks[0].batch <= LONGEST_TRACE:
+        return base, True
     multiples = []
     for clock in clocks:
         ratio = clock.period / base
@@ -132,8 +137,10 @@ def _common_period(clocks: Sequence[Clock]) -> tuple[float, bool]:
 
 
 def _window(clocks: Sequence[Clock]) -> float:
-    longest = max(clock.period for clock in clocks)
-    return max(MOST_INSTANTS / sum(clock.rate * clock.batch for clock in clocks), 3.0 * longest)
+    rate = sum(clock.rate * clock.batch for clock in clocks)
+    if len(clocks) == 1:
+        return LONGEST_TRACE / rate
+    return max(MOST_INSTANTS / rate, 3.0 * max(1.0 / clock.rate for clock in clocks))
 
 
 def _even(points: int, dimension: int, dimensions: int) -> Floats:

@@ -52,7 +52,7 @@ def paper_setting(seed: int, models: Sequence[str], layers_per_node: int) -> str
     ]
     for index, ((x, y), kind) in enumerate(zip(points, kinds, strict=True)):
         lines.append(f"  - {{name: node-{index:02d}, type: {kind}, position: [{x:.3f} m, {y:.3f} m]}}")
-    lines += ["network:", "  radios: [{technology: paper-72}]", "services:"]
+    lines += ["network:", "  radios: [{technology: paper-72, contention: false}]", "services:"]
     for index, (model, source) in enumerate(zip(models, sources, strict=True)):
         lines.append(f"  - {{name: network-{index + 1}, model: {model}, source: node-{source:02d}}}")
     lines += [f"limits: {{layers: {layers_per_node}}}", "objective: latency"]

@@ -190,8 +190,12 @@ def as_lists(net: Tables, st: State) -> tuple[Tables, State]:
 
 
 def _listed(rows: Any) -> Any:
-    """A named tuple of arrays, and of named tuples of arrays, with lists instead."""
-    return type(rows)(*(row.tolist() if isinstance(row, np.ndarray) else _listed(row) for row in rows))
+    """A named tuple of arrays, and of named tuples of arrays, with lists instead; what is a list stays one."""
+    if isinstance(rows, list):
+        return rows
+    if isinstance(rows, np.ndarray):
+        return rows.tolist()
+    return type(rows)(*map(_listed, rows)) if rows else rows
 
 
 def measure(net: Tables, readings: Readings, start: int, stop: int) -> dict[str, Floats]:

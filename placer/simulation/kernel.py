@@ -36,13 +36,11 @@ from placer.simulation.kernel_parts import (
     replay,
     settle,
 )
+from placer.simulation.split_state import DEPTH, REGION, book, next_trial
 from placer.simulation.state import (
     BUDGET,
-    CEILING,
-    CROSSED,
     DELAYED,
     EVENTS,
-    FLOOR,
     FREE_JOB,
     FREE_JOBS,
     FREE_NODE,
@@ -85,7 +83,7 @@ def loop(features: Features) -> Loop:
         times, tree = st.times, st.tree
         capacity, queues = net.capacity, st.queues
         number, head, tail = queues.number, queues.head, queues.tail
-        counts, sums, scalars = st.counts, st.sums, st.scalars
+        counts, sums, scalars, split = st.counts, st.sums, st.scalars, st.split
         at_completed, at_lost, at_arrived, at_dropped = C, 2 * C, 3 * C, 3 * C + T
         at_ended, at_outcome, at_sojourn, at_busy, at_full = 3 * C + 3 * T, 3 * C + 4 * T, C, C + T, C + T + S
         free_node, free_nodes, free_job, free_jobs = (
@@ -102,7 +100,18 @@ def loop(features: Features) -> Loop:
         while True:
             slot = tree[1]
             now = times[slot]
-            if now >= until:
+            if LEVELS and level != split.now[REGION]:
+                scalars[FREE_NODE], scalars[FREE_NODES] = free_node, free_nodes
+                scalars[FREE_JOB], scalars[FREE_JOBS] = free_job, free_jobs
+                scalars[DELAYED], scalars[LEVEL] = delayed, level
+                st.clock[0] = clock
+                next_trial(split, counts, scalars)
+                free_node, free_nodes = scalars[FREE_NODE], scalars[FREE_NODES]
+                free_job, free_jobs = scalars[FREE_JOB], scalars[FREE_JOBS]
+                delayed, level = scalars[DELAYED], scalars[LEVEL]
+                clock = st.clock[0]
+                continue
+            if now >= until and (not LEVELS or split.now[DEPTH] == 0):
                 now = until
                 break
             if events >= max_events:
@@ -112,10 +121,6 @@ def loop(features: Features) -> Loop:
             if free_nodes < fan or free_jobs == 0:
                 now = clock
                 status = GROW
-                break
-            if LEVELS and (level < scalars[FLOOR] or level >= scalars[CEILING]):
-                now = clock
-                status = CROSSED
                 break
             if sampled == sample_cap:
                 now = clock
@@ -284,6 +289,7 @@ def loop(features: Features) -> Loop:
         scalars[EVENTS] = events
         if LEVELS:
             scalars[LEVEL] = level
+            book(split, counts)
         else:
             settle(net.dims, (capacity, net.task_station), queues, (st.node_next, st.node_enter), sums, now)
         return status

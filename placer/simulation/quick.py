@@ -22,7 +22,7 @@ from placer.queueing.network import DELAY, Floats, Process, QueueNetwork
 from placer.simulation import kernel, quick_kernel
 from placer.simulation.core import as_lists
 from placer.simulation.features import features_of
-from placer.simulation.state import GROW, State, grown, initial
+from placer.simulation.state import FIRST_POOL, GROW, State, grown, initial
 from placer.simulation.tables import Row, Tables, tabulate
 
 EVENTS = 10_000
@@ -103,7 +103,7 @@ def _evaluate(net: Tables, seed: np.random.SeedSequence, events: int, compiled: 
     conclude = version(quick_kernel.conclude, compiled)
     rng = np.random.Generator(np.random.PCG64(seed))
     S, C, T = (int(size) for size in net.dims[:3])
-    st = initial(net, rng, 0, room=int(np.minimum(net.capacity, ROOM).sum()))
+    st = initial(net, rng, 0, room=max(FIRST_POOL, int(np.minimum(net.capacity, ROOM).sum())))
     tables = net
     lists = run is plain
     if lists:

@@ -21,7 +21,7 @@ from placer.queueing.network import Floats, QueueNetwork
 from placer.simulation.core import MSER, Replication, replicate
 from placer.simulation.executors import SerialExecutor
 from placer.simulation.results import ClassResults, SimulationResult, StationResults, TaskResults
-from placer.simulation.statistics import Estimate, estimate, replications_missing
+from placer.simulation.statistics import Estimate, estimate, replications_missing, widened
 from placer.simulation.tables import Tables, tabulate
 
 Progress = Callable[[int, int], None]
@@ -237,7 +237,7 @@ def _result(
             lost=total("lost"),
             in_system_start=total("in_system_start"),
             in_system_end=total("in_system_end"),
-            loss_ratio=sure("loss_ratio"),
+            loss_ratio=widened(sure("loss_ratio"), values["lost"], values["offered"]),
             throughput=sure("throughput"),
             sum_of_sojourns=sure("sum_of_sojourns"),
             end_to_end=sure("end_to_end"),
@@ -262,7 +262,7 @@ def _result(
             sojourn=sure("task_sojourn"),
         ),
         outcomes=total("outcome"),
-        total_loss_ratio=sure("total_loss_ratio"),
+        total_loss_ratio=widened(sure("total_loss_ratio"), values["lost"].sum(axis=1), values["offered"].sum(axis=1)),
         level=level,
         replications=len(done),
         precise=precise,

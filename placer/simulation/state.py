@@ -7,8 +7,8 @@ the jobs, the cumulative statistics. Growing the pools and thinning the samples 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
-from typing import NamedTuple
+from math import inf, isnan
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +16,14 @@ from placer.queueing.network import Process
 from placer.simulation.tables import ArrivalTables, Row, Tables
 
 # Why the loop returned.
-REACHED, BUDGET, GROW, SAMPLES_FULL, CROSSED = 0, 1, 2, 3, 4
+REACHED, BUDGET, GROW, SAMPLES_FULL = 0, 1, 2, 3
 
 # State of a job: on its way, lost (some task was), left through an exit while other tasks of it still run.
 ON_ITS_WAY, LOST, LEFT = 0, 1, 2
 
 # Entries of State.scalars.
-FREE_NODE, FREE_NODES, FREE_JOB, FREE_JOBS, DELAYED, SAMPLED, STRIDE, PHASE, EVENTS, LEVEL, FLOOR, CEILING = range(12)
-SCALARS = 12
+FREE_NODE, FREE_NODES, FREE_JOB, FREE_JOBS, DELAYED, SAMPLED, STRIDE, PHASE, EVENTS, LEVEL = range(10)
+SCALARS = 10
 
 FIRST_POOL = 64
 """Nodes and jobs that a run starts with; the pools double when they are used up."""
@@ -77,6 +77,7 @@ class State(NamedTuple):
         counts, sums: cumulative statistics, laid out by :class:`Layout`.
         sample_class, sample_response: shape (cap,), class and response time in s of every stride-th completed
             job.
+        split: what splitting needs besides, a :class:`placer.simulation.split_state.Split`; () without it.
         scalars: shape (SCALARS,), see the constants above; stride 0 takes no samples.
         clock: shape (1,), s.
     """
@@ -102,6 +103,7 @@ class State(NamedTuple):
     sums: Row
     sample_class: Row
     sample_response: Row
+    split: Any
     scalars: Row
     clock: Row
 
@@ -147,18 +149,18 @@ def layout(net: Tables) -> Layout:
     return Layout(*(int(size) for size in net.dims[:4]))
 
 
-def initial(net: Tables, rng: np.random.Generator, sample_cap: int, room: int = 0) -> State:
+def initial(net: Tables, rng: np.random.Generator, sample_cap: int, room: int = FIRST_POOL) -> State:
     """An empty network at time 0 with the first arrival of each class drawn.
 
     Args:
         net: the network as arrays.
         rng: draws the phases and the first arrivals.
         sample_cap: completed jobs whose response time is kept.
-        room: nodes and jobs to make room for at least.
+        room: nodes and jobs to make room for; when they are used up, the loop asks for more.
     """
     S, C, _, _, width, fan, _, outage_slot, arrival_slot = (int(size) for size in net.dims)
     slots = 1 << max(0, arrival_slot + C - 1).bit_length()
-    pool = max(FIRST_POOL, room) + 2 * fan
+    pool = room + 2 * fan
     times = np.full(slots, inf)
     sources = Sources(np.zeros(C, dtype=np.int64), np.zeros(C, dtype=np.int64), np.zeros(C))
     for c in range(C):
@@ -196,6 +198,7 @@ def initial(net: Tables, rng: np.random.Generator, sample_cap: int, room: int = 
         sums=np.zeros(where.sums()["removed"].stop),
         sample_class=whole(sample_cap),
         sample_response=np.zeros(sample_cap),
+        split=(),
         scalars=scalars,
         clock=np.zeros(1),
     )
@@ -209,7 +212,8 @@ def _first(net: ArrivalTables, rng: np.random.Generator, c: int, sources: Source
     if kind == Process.POISSON:
         return gap * rng.standard_exponential()
     if kind == Process.PERIODIC:
-        sources.base[c] = gap * rng.random()
+        stated = float(net.phase[c])
+        sources.base[c] = gap * rng.random() if isnan(stated) else stated
         return float(sources.base[c])
     if kind == Process.TRACE:
         return float(net.trace_times[net.trace_ptr[c]])

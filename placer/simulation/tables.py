@@ -38,6 +38,7 @@ class ArrivalTables(NamedTuple):
         modulated_start: shape (states,), running sum of the stationary distribution.
         jump_ptr, jumps: shape (C+1,), (Σ states²,): running sums of the jump probabilities, by row.
         trace_ptr, trace_times, trace_period: shape (C+1,), (instants,), (C,): s.
+        phase: shape (C,), first arrival of a periodic process in s; NaN where it is drawn.
     """
 
     kind: Row
@@ -52,6 +53,7 @@ class ArrivalTables(NamedTuple):
     trace_ptr: Row
     trace_times: Row
     trace_period: Row
+    phase: Row
 
 
 class LawTables(NamedTuple):
@@ -167,6 +169,7 @@ def tabulate(network: QueueNetwork) -> Tables:
             np.array([float(a.spacing) for a in network.arrivals]),
             *_modulated(network.arrivals),
             *_traces(network.arrivals),
+            np.array([np.nan if a.phase is None else float(a.phase) for a in network.arrivals]),
         ),
         _floats(network.up),
         _floats(network.down),

@@ -8,10 +8,8 @@ bound are read from HiGHS separately; a status that is not in the table is ``unk
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import highspy
@@ -20,10 +18,11 @@ from pyomo.common.collections import ComponentMap
 
 from placer.errors import UnansweredError
 from placer.files import Output
-from placer.interruption import held
+from placer.solver.countdown import Countdown
 from placer.solver.model_file import write_model_file
-from placer.solver.progress import Limits, Listener, Progress
+from placer.solver.progress import Limits, Listener
 from placer.solver.result import Result, Status, Values
+from placer.solver.running import Calls, Run, race
 from placer.solver.standard_form import StandardForm
 
 # https://ergo-code.github.io/HiGHS/dev/structures/enums/#HighsModelStatus
@@ -39,6 +38,12 @@ _STATUS: dict[Any, Status] = {
     highspy.HighsModelStatus.kMemoryLimit: "memory-limit",
 }
 
+_CALLS = Calls(
+    highspy._core.cb.HighsCallbackType.kCallbackMipInterrupt,
+    highspy._core.cb.HighsCallbackType.kCallbackSimplexInterrupt,
+    highspy._core.cb.HighsCallbackType.kCallbackMipImprovingSolution,
+)
+
 
 @dataclass
 class Solver:
@@ -48,65 +53,93 @@ class Solver:
         model: the Pyomo model (linear, one objective to minimise).
         form: the model as HiGHS has it.
         highs: the ``highspy.Highs`` that holds it.
+        options: of HiGHS, besides those of every run.
+        start: columns and their values in the start solution.
     """
 
     model: Any
     form: StandardForm
     highs: Any
+    options: dict[str, Any] = field(default_factory=dict)
+    start: tuple[Any, Any] | None = None
 
     @classmethod
-    def of(cls, model: Any) -> Solver:
+    def of(cls, model: Any, countdown: Countdown | None = None) -> Solver:
         """Compile ``model`` and hand it to a new HiGHS.
 
         Raises:
             InfeasibleError: when a constraint without variables does not hold.
+            TimeIsUpError: the countdown ended before the model was compiled.
         """
-        form = StandardForm.of(model)
-        highs = highspy.Highs()
-        highs.setOptionValue("output_flag", False)
-        highs.setOptionValue("log_to_console", False)
-        _expect_ok(highs.passModel(_program(form)), "HiGHS refused the model")
-        return cls(model, form, highs)
+        form = StandardForm.of(model, countdown)
+        return cls(model, form, _holding(form))
 
     def start_from(self, values: Values) -> None:
         """Give HiGHS a start solution: values of some variables; it completes the rest."""
         known = [(position, values[column]) for position, column in enumerate(self.form.columns) if column in values]
         indices = np.array([position for position, _ in known], dtype=np.int32)
-        self.highs.setSolution(len(known), indices, np.array([value for _, value in known], dtype=np.float64))
+        self.start = indices, np.array([value for _, value in known], dtype=np.float64)
 
     def use_primal_simplex(self) -> None:
         """Solve linear relaxations by the primal simplex method: far faster where a feasible point is at hand."""
-        _expect_ok(self.highs.setOptionValue("simplex_strategy", 4), "HiGHS refused the primal simplex method")
+        self.options["simplex_strategy"] = 4
 
     def solve(self, limits: Limits, listener: Listener | None = None, scale: float = 1.0) -> Result:
-        """Run HiGHS.
+        """Run HiGHS; the time limit holds even where HiGHS does not keep it, see :mod:`placer.solver.running`.
 
         Args:
             limits: when to stop.
             listener: told of every new incumbent and bound.
             scale: what the model's objective is multiplied with for the listener.
         """
-        highs = self.highs
-        options = {
-            "time_limit": max(limits.seconds, 0.01),
+        countdown = limits.start()
+
+        def rival(seconds: float) -> Any:
+            return self._ready(_holding(self.form), limits, seconds, {"presolve": "off"})
+
+        first = self._ready(self.highs, limits, limits.seconds)
+        ended = race(first, rival, _CALLS, countdown, listener, scale)
+        seconds = countdown.spent
+        run = ended.run
+        if run.error is not None:
+            raise run.error
+        if not run.over:
+            self.highs = _holding(self.form)  # the other one is not to be touched: it is still at work
+            return self._left(run, "interrupted" if ended.interrupted else "time-limit", seconds)
+        self.highs = run.highs
+        if run.status == highspy.HighsStatus.kError:
+            raise UnansweredError("HiGHS failed on this model (status error)")
+        return self._result(seconds)
+
+    def _ready(self, highs: Any, limits: Limits, seconds: float, more: Mapping[str, Any] | None = None) -> Any:
+        """Give HiGHS its options and the start solution."""
+        options: dict[str, Any] = {
+            "time_limit": max(seconds, 0.01),
             "mip_rel_gap": limits.gap,
             "mip_abs_gap": 1e-9,
             "threads": limits.threads,
             "random_seed": limits.seed,
             "mip_feasibility_tolerance": 1e-9,
             "primal_feasibility_tolerance": 1e-9,
+            **self.options,
+            **(more or {}),
         }
         if limits.nodes is not None:
             options["mip_max_nodes"] = limits.nodes
         for name, value in options.items():
             _expect_ok(highs.setOptionValue(name, value), f"HiGHS refused the option {name}")
-        begin = time.monotonic()
-        with _interruptible(highs, listener, scale):
-            run_status = highs.run()
-        seconds = time.monotonic() - begin
-        if run_status == highspy.HighsStatus.kError:
-            raise UnansweredError("HiGHS failed on this model (status error)")
-        return self._result(seconds)
+        if self.start is not None:
+            highs.setSolution(len(self.start[0]), *self.start)
+        return highs
+
+    def _left(self, run: Run, status: Status, seconds: float) -> Result:
+        """What is known of a run that has not come to its end."""
+        values = ComponentMap()
+        if run.values is not None:
+            values = ComponentMap(zip(self.form.columns, run.values, strict=True))
+        objective = run.objective if run.values is not None else math.nan
+        bound = run.bound if self._is_mip() and abs(run.bound) < 1e30 else -math.inf
+        return Result(status, run.values is not None, objective, bound, seconds, values, 0)
 
     def _result(self, seconds: float) -> Result:
         info = self.highs.getInfo()
@@ -193,6 +226,15 @@ class LinearProgram:
         return status, float(self.highs.getObjectiveValue()), np.array(self.highs.getSolution().col_value)
 
 
+def _holding(form: StandardForm) -> Any:
+    """A new HiGHS with the model in it."""
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("log_to_console", False)
+    _expect_ok(highs.passModel(_program(form)), "HiGHS refused the model")
+    return highs
+
+
 def _program(form: StandardForm) -> Any:
     rows, columns = len(form.constraints), len(form.columns)
     lp = highspy.HighsLp()
@@ -218,43 +260,3 @@ def _is_bounded(model: Any) -> bool:
 def _expect_ok(status: Any, message: str) -> None:
     if status == highspy.HighsStatus.kError:
         raise UnansweredError(message)
-
-
-@contextmanager
-def _interruptible(highs: Any, listener: Listener | None, scale: float) -> Iterator[None]:
-    """Keep the incumbent on Ctrl-C, and tell the listener of incumbents and bounds while HiGHS runs.
-
-    An exception may not travel through the solver's frames: an interruption only sets a flag.
-    """
-    failure: list[BaseException] = []
-    last = [0.0]
-
-    def tell(kind: Any, message: str, data_out: Any, data_in: Any, user: Any) -> None:
-        if stop.is_set():
-            data_in.user_interrupt = True
-        now = time.monotonic()
-        if listener is None or now - last[0] < 0.1 or int(kind) != mip:
-            return
-        last[0] = now
-        incumbent, bound = data_out.mip_primal_bound, data_out.mip_dual_bound
-        incumbent = incumbent * scale if abs(incumbent) < 1e30 else math.inf
-        bound = bound * scale if abs(bound) < 1e30 else -math.inf
-        try:
-            listener(Progress(data_out.running_time, incumbent, bound))
-        except Exception as error:
-            failure.append(error)
-            stop.set()
-
-    kinds = highspy._core.cb.HighsCallbackType
-    mip = int(kinds.kCallbackMipInterrupt)
-    highs.setCallback(tell, None)
-    highs.startCallback(kinds.kCallbackMipInterrupt)
-    highs.startCallback(kinds.kCallbackSimplexInterrupt)
-    try:
-        with held() as stop:
-            yield
-    finally:
-        highs.stopCallback(kinds.kCallbackMipInterrupt)
-        highs.stopCallback(kinds.kCallbackSimplexInterrupt)
-    if failure:
-        raise failure[0]

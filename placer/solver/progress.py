@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from placer.solver.countdown import Countdown, Now
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Limits:
         threads: threads of the solver; 1 is often fastest.
         seed: seed of the solver.
         nodes: largest number of branch-and-bound nodes, for runs that must be repeatable; None for no limit.
+        now: the clock that ``seconds`` are counted by.
     """
 
     seconds: float = 60.0
@@ -25,6 +29,15 @@ class Limits:
     threads: int = 1
     seed: int = 0
     nodes: int | None = None
+    now: Now = field(default=time.monotonic, compare=False, repr=False)
+
+    def start(self) -> Countdown:
+        """The time limit, starting now."""
+        return Countdown.of(self.seconds, self.now)
+
+    def within(self, countdown: Countdown) -> Limits:
+        """The same limits, with the time that is left."""
+        return replace(self, seconds=countdown.left)
 
 
 @dataclass(frozen=True)

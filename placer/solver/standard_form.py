@@ -19,11 +19,15 @@ from numpy.typing import NDArray
 from pyomo.repn.standard_repn import generate_standard_repn
 
 from placer.errors import InfeasibleError
+from placer.solver.countdown import Countdown
 
 _ORDER = pyo.SortComponents.ORDERED_INDICES
 """Components as they were declared; entries of those over no ordered set by their indices, so that runs are alike."""
 
 Floats = NDArray[np.float64]
+
+CHECKED = 200
+"""Rows between two looks at the clock."""
 
 # Pyomo prints its warnings on standard output, which is for data: without its handlers they go to standard error.
 for _handler in list(logging.getLogger("pyomo").handlers):
@@ -62,11 +66,12 @@ class StandardForm:
     integer: list[bool]
 
     @classmethod
-    def of(cls, model: Any) -> StandardForm:
+    def of(cls, model: Any, countdown: Countdown | None = None) -> StandardForm:
         """Compile a model of linear constraints and one objective to minimise; what is not active is left out.
 
         Raises:
             InfeasibleError: when a constraint without variables does not hold.
+            TimeIsUpError: the countdown ended on the way.
             ValueError: for a model that is not linear, or that maximises.
         """
         columns, offset = _Columns(), 0.0
@@ -76,12 +81,15 @@ class StandardForm:
                 raise ValueError(f"objective {objective.name} is not minimised")
             part = _linear(objective.expr)
             costs, offset = (columns.numbers(part.linear_vars), part.linear_coefs), float(part.constant)
-        constraints, low, high = [], array("d"), array("d")
+        constraints: list[Any] = []
+        low, high = array("d"), array("d")
         start, index, value = array("i", [0]), array("i"), array("d")
         for constraint in model.component_data_objects(pyo.Constraint, active=True, sort=_ORDER):
             below, above = _bounds(constraint)
             if below == -np.inf and above == np.inf:
                 continue
+            if countdown is not None and len(constraints) % CHECKED == 0:
+                countdown.check("the making of the model")
             part = _linear(constraint.body)
             if not part.linear_vars:
                 _expect_kept(below, float(part.constant), above)

@@ -172,14 +172,37 @@ def heard(compiled: Compiled, hops: dict[Any, float], *, all_rates: bool) -> dic
 
 
 def assert_airtime(compiled: Compiled, hops: dict[Any, float], checks: dict[Any, Any]) -> None:
-    names = compiled.device_names
+    """One check a channel and set of devices in range, at the device that hears most; one a link direction."""
+    names, most = compiled.device_names, defaultdict(float)
     for (channel, device), seconds in heard(compiled, hops, all_rates=False).items():
-        check = checks.pop(("airtime", f"airtime of channel {channel} at {names[device]}"))
-        assert check.actual == pytest.approx(seconds)
+        cell = min(within(compiled, channel, device))
+        most[channel, cell] = max(most[channel, cell], seconds)
+    air = {key: checks.pop(key) for key in list(checks) if key[0] == "airtime"}
+    found = {}
+    for _, text in air:
+        check = air["airtime", text]
+        channel = text.split()[3]
+        found[channel, min(within(compiled, channel, names.index(check.subject)))] = check.actual
         assert check.limit == compiled.instance.file.limits.airtime
-    silent = [key for key in checks if key[0] == "airtime"]
-    for key in silent:
-        assert checks.pop(key).actual == 0
+    assert {key: value for key, value in found.items() if value} == pytest.approx({k: v for k, v in most.items() if v})
+    for number in {number for number, has_rate in hops if has_rate}:
+        arc = compiled.topology.arcs[number]
+        if arc.channel is None:
+            ends = f"{names[arc.tail]} → {names[arc.head]}"
+            link = checks.pop(("link", f"utilisation of link {ends}"))
+            assert link.actual == pytest.approx(hops[number, True])
+    assert all(checks.pop(key).actual == 0 for key in list(checks) if key[0] == "link")
+
+
+def within(compiled: Compiled, channel: str, device: int) -> set[int]:
+    """Devices that one hears over the others of a channel, itself included."""
+    near = compiled.topology.hears[channel]
+    found, todo = {device}, [device]
+    while todo:
+        more = {int(other) for other in np.flatnonzero(near[todo.pop()])} - found
+        found |= more
+        todo += more
+    return found
 
 
 def bottleneck(compiled: Compiled, truth: dict[str, Any]) -> float:

@@ -85,10 +85,13 @@ def test_names_decide_and_not_the_order_of_anything(
     assert np.array_equal(again.network.capacity, fresh.network.capacity)
 
 
-def test_every_link_that_queues_has_its_number_from_the_start() -> None:
+def test_a_network_holds_the_carriers_that_its_placement_uses() -> None:
+    """In the order of the instance: the directions of the links, there before back."""
     compiled = ring()
-    assert [arc.station for arc in compiled.topology.queueing] == list(range(6))
     labelled = NetworkBuilder(compiled).labelled(placed(compiled, (("a", "a"), ("b", "b"))))
-    assert labelled.stations[:3] == DEVICES
-    assert labelled.stations[3:5] == ("link a → b", "link b → a")
-    assert labelled.network.capacity.tolist() == [3] * 3 + [2] * 6
+    assert labelled.stations == (*DEVICES, "link b → c")
+    assert labelled.network.capacity.tolist() == [3] * 3 + [2]
+    labelled = NetworkBuilder(compiled).labelled(placed(compiled, (("a", "b"), ("b", "a"))))
+    # by c, which is faster than the slow link between a and b
+    assert labelled.stations == (*DEVICES, "link b → c", "link c → b", "link a → c", "link c → a")
+    assert labelled.network.task_station.tolist() == [0, 5, 4, 1, 3, 6, 1, 3, 6, 0, 5]

@@ -9,8 +9,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from placer.jit import have_numba
+from placer.queueing import grid_station, markov_streams
 from placer.queueing.network import Arrivals, Law, Process, QueueNetwork, chains
+from placer.queueing.patterns import clock_of, pattern_of
 from placer.queueing.solve import solve
+from placer.simulation import simulate
 from tests.queueing.arrival_oracles import closed, markov_queue, modulated_constant, orbit, solve_chain, timed_queue
 
 
@@ -273,3 +277,33 @@ def test_bursts_go_on(stream: Arrivals, tolerance: float, capacity: tuple[int, i
 def test_a_failing_station_that_serves_nothing() -> None:
     network = chains(np.array([3, 3]), np.array([1.0]), [[0]], [[0.1]])
     assert solve(replace(network, up=np.array([0.0, 10.0]), down=np.array([0.0, 1.0]))).loss_ratio[0] < 1e-3
+
+
+@pytest.mark.skipif(not have_numba(), reason="too long without numba")
+@pytest.mark.parametrize(
+    ("service", "capacity", "rate"),
+    [(0.25, 5, 1.0), (0.29973, 3, 1.0), (0.25, 2, 2.0), (0.19, 1, 1.0), (0.70031, 3, 1.0)],
+)
+def test_constant_services_under_a_clock_with_company(service: float, capacity: int, rate: float) -> None:
+    """Periodic and Poisson arrivals, constant services: no closed chain is known, the simulator's interval holds it."""
+    network = station([periodic(2.0, 0.1), poisson(rate)], capacity, [service] * 2, Law.DETERMINISTIC)
+    found = solve(network)
+    seen = simulate(network, jobs=400_000, replications=6, seed=3, level=0.999).classes
+    assert np.all(np.abs(found.loss_ratio - seen.loss_ratio.mean) <= seen.loss_ratio.half_width + 1e-5)
+    np.testing.assert_allclose(found.end_to_end, seen.end_to_end.mean, rtol=5e-3)
+
+
+def test_grids_agree() -> None:
+    """The extrapolated value does not depend on the grid: 1e-7 between two."""
+    pattern = pattern_of([clock_of(periodic(2.0, 0.0))], 1)
+    coarse = grid_station.solve(pattern, 4, 0.2, markov_streams.poisson(1.5))
+    before = grid_station.CELLS
+    grid_station.CELLS = 2 * before
+    try:
+        fine = grid_station.solve(pattern, 4, 0.2, markov_streams.poisson(1.5))
+    finally:
+        grid_station.CELLS = before
+    assert coarse is not None
+    assert fine is not None
+    np.testing.assert_allclose(coarse.loss, fine.loss, atol=1e-6)
+    np.testing.assert_allclose(coarse.background_loss, fine.background_loss, atol=1e-6)

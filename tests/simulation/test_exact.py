@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from placer.jit import have_numba
-from placer.queueing.network import Law, QueueNetwork, chains
+from placer.queueing.network import Arrivals, Law, Process, QueueNetwork, chains
 from placer.simulation import simulate
 
 from .networks import exact_losses
@@ -75,3 +77,12 @@ def test_plain_python_gets_the_exact_loss_too(t2: QueueNetwork) -> None:
     figure = simulate(t2, jobs=3_000, replications=8, seed=5, compiled=False).total_loss_ratio
     assert abs(float(figure.mean) - T2_LOSS) <= float(figure.half_width)
     assert float(figure.half_width) < 0.04
+
+
+def test_stated_phases() -> None:
+    """Five cameras of one period at a hub for two: spread out none loses a frame, at once three of five do."""
+    base = chains(np.array([2]), np.full(5, 1.0), [[0]] * 5, [[0.19]] * 5)
+    for step, lost in ((0.2, [0, 0, 0, 0, 0]), (0.0, [0, 0, 1, 1, 1])):
+        streams = tuple(Arrivals(Process.PERIODIC, 1.0, phase=step * c) for c in range(5))
+        result = simulate(replace(base, arrivals=streams), horizon=500.0, replications=2, seed=1, compiled=False)
+        assert result.classes.loss_ratio.mean.tolist() == lost

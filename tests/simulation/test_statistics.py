@@ -9,7 +9,7 @@ from scipy import stats
 from placer.errors import InputError
 from placer.queueing.network import Law, QueueNetwork, chains
 from placer.simulation import judge, simulate
-from placer.simulation.statistics import estimate, mser5, replications_for, replications_missing, student
+from placer.simulation.statistics import estimate, mser5, replications_for, replications_missing, student, widened
 
 
 def test_estimate_is_students_interval() -> None:
@@ -135,3 +135,14 @@ def test_percentiles_of_thinned_samples_stay_close(t1: QueueNetwork) -> None:
     for name in ("p50", "p95", "p99"):
         assert thin.measures[name][0] == pytest.approx(full.measures[name][0], rel=0.1)
     assert thin.measures["end_to_end"][0] == full.measures["end_to_end"][0]
+
+
+def test_nothing_counted_is_not_sure_to_be_nothing() -> None:
+    lost, offered = np.zeros((10, 2)), np.full((10, 2), 1000.0)
+    lost[:, 1] = 40.0 + np.arange(10)
+    plain = estimate(lost / offered, 0.95)
+    figure = widened(plain, lost, offered)
+    assert float(plain.half_width[0]) == 0
+    assert float(figure.half_width[0]) == pytest.approx(1.96**2 / 10_000, rel=1e-3)
+    # Where much was counted, the interval is Student's but for half a count in the last places.
+    assert float(plain.half_width[1]) < float(figure.half_width[1]) < 1.1 * float(plain.half_width[1])

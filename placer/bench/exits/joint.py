@@ -26,7 +26,7 @@ def rows(limit: int | None, scale: float, seed: int) -> Iterator[dict[str, Any]]
         best = enumerate_joint(judges[2])
         if together is None or apart is None or best is None:
             continue
-        seen = select(judges[0].problem(together.shares), [together.placement], 0.0, number)
+        seen = select(judges[0].problem(together.shares), [together.placement], None, number)
         allowed = float(judges[0].base.max_loss[0])
         found = zip(("joint", "sequential", "enumeration"), judges, (together, apart, best), strict=True)
         for name, judge, point in found:

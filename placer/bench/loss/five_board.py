@@ -94,7 +94,7 @@ def rows(seconds: float) -> Iterator[dict[str, Any]]:
     for name, placement in placements.items():
         if placement is None or best is None:
             continue
-        seen = select(problem, [placement], 0.0, FRESH_SEED, jobs=JOBS)
+        seen = select(problem, [placement], None, FRESH_SEED, jobs=JOBS)
         promise = Scorer(problem).score([placement], exact=True)[0].total
         simulated[name] = seen.value
         yield {

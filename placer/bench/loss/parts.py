@@ -63,7 +63,7 @@ METHODS: dict[str, Planner] = {
 
 def judged(problem: Problem, placement: Placement, gaps: dict[int, float] | None = None) -> Selection:
     """Simulate a placement with fresh seeds."""
-    return select(problem, [placement], 0.0, JUDGE_SEED, limits=[gaps or {}], jobs=JUDGE_JOBS)
+    return select(problem, [placement], None, JUDGE_SEED, limits=[gaps or {}], jobs=JUDGE_JOBS)
 
 
 def small_specs() -> Iterator[Spec]:

@@ -53,7 +53,8 @@ def command(
             state = Check("stale", plan_file, "waived" if stale_ok else "violated", message)
         if fresh or stale_ok:
             evaluation = evaluate(plan, compiled, "simulation" if simulated else "analytic", runs)
-            judgements.append(Judgement(plan_file, evaluation.evaluator, (state, *evaluation.checks)))
+            checks = (state, *evaluation.checks)
+            judgements.append(Judgement(plan_file, evaluation.evaluator, checks, evaluation.warnings))
         else:
             judgements.append(Judgement(plan_file, "none", (state,)))
     click.echo(REPORTERS["json" if as_json else format_](judgements), nl=False)

@@ -19,6 +19,7 @@ class Judgement:
     file: str
     evaluator: str
     checks: tuple[Check, ...]
+    warnings: tuple[str, ...] = ()
 
     def count(self, status: str) -> int:
         """How many checks have a status."""
@@ -34,6 +35,7 @@ def text(judgements: Sequence[Judgement]) -> str:
     """For people: what is wrong, then the counts."""
     lines = []
     for judgement in judgements:
+        lines += [f"{judgement.file}: warning: {line}" for line in judgement.warnings]
         lines += [f"{judgement.file}: {c.status}: {c.message}" for c in judgement.checks if c.status != "ok"]
         counts = ", ".join(
             f"{judgement.count(status)} {word}"
@@ -58,6 +60,7 @@ def as_json(judgements: Sequence[Judgement]) -> str:
             "file": judgement.file,
             "evaluator": judgement.evaluator,
             "feasible": exit_code([judgement]) == 0,
+            "warnings": list(judgement.warnings),
             "excess": sum(check.relative_excess for check in judgement.checks),
             "checks": [{**plain(check), "excess": plain(check.excess)} for check in judgement.checks],
         }
@@ -88,6 +91,8 @@ def junit(judgements: Sequence[Judgement]) -> str:
                 ET.SubElement(case, "skipped", message=message)
             else:
                 ET.SubElement(case, "system-out").text = message
+        if judgement.warnings:
+            ET.SubElement(suite, "system-err").text = _clean("\n".join(judgement.warnings))
     ET.indent(suites)
     # written by hand: the library's own declaration names the encoding of the terminal
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
@@ -109,6 +114,8 @@ def github(judgements: Sequence[Judgement]) -> str:
             if level is not None:
                 file, title = _property(judgement.file), _property(f"placer: {check.kind} {check.subject}")
                 lines.append(f"::{level} file={file},title={title}::{_data(check.message)}")
+        head = f"::warning file={_property(judgement.file)},title={_property('placer: warning')}::"
+        lines += [head + _data(line) for line in judgement.warnings]
         lines.append(f"{judgement.file}: {judgement.count('ok')} kept, {judgement.count('violated')} violated")
     return "\n".join(lines) + "\n"
 

@@ -141,6 +141,15 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
         devices.append((device.name, str(device.layers), memory, free, use))
     figures_of_devices = ("layers", "memory", "of", "utilisation")
     out.print(table("Devices", ("device", *figures_of_devices), devices, right=figures_of_devices))
+    print_carriers(evaluation, out)
+
+
+def print_carriers(evaluation: Evaluation, out: Console) -> None:
+    """Print what every link direction and channel bears that carries anything."""
+    figures = ("utilisation", "queue")
+    rows = [(one.name, show_fraction(one.utilisation), f"{one.queue} tensors") for one in evaluation.carriers]
+    if rows:
+        out.print(table("Links and channels", ("sent by", *figures), rows, right=figures))
 
 
 def print_times(evaluation: Evaluation, out: Console) -> None:
@@ -240,16 +249,23 @@ def _as_good(one: Evaluation, other: Evaluation, name: str) -> bool:
 
 def _kept(evaluation: Evaluation) -> str:
     broken = evaluation.violations
-    return f"no: {broken[0].message}" if broken else "yes" if evaluation.feasible else "undecided"
+    text = f"no: {broken[0].message}" if broken else "yes" if evaluation.feasible else "undecided"
+    if broken or not evaluation.warnings:
+        return text
+    more = len(evaluation.warnings) - 1
+    return f"{text}, but {evaluation.warnings[0]}" + (f" ({more} more warnings)" if more else "")
 
 
 def print_checks(evaluation: Evaluation, out: Console) -> None:
-    """Print what is violated, undecided and skipped, and the count of what was kept."""
+    """Print warnings, what is violated, undecided and skipped, and the count of what was kept."""
+    for line in evaluation.warnings:
+        out.print(f"WARNING {line}", markup=False)
     for word, status in _WORDS:
         for check in evaluation.having(status):
             out.print(f"{word} {check.message}", markup=False)
     counts = [f"{len(evaluation.having('ok'))} limits kept", f"{len(evaluation.violations)} violated"]
     counts += [f"{len(evaluation.undecided)} undecided"] if evaluation.undecided else []
+    counts += [f"{len(evaluation.warnings)} warned of"] if evaluation.warnings else []
     out.print(", ".join([*counts, f"{len(evaluation.skipped)} skipped"]), markup=False)
 
 

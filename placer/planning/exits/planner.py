@@ -203,7 +203,7 @@ def _limits(compiled: Compiled, judge: Judge) -> Floats:
 
 
 def _simulated(judge: Judge, point: Point, request: Request) -> Selection:
-    return select(judge.problem(point.shares), [point.placement], 0.0, request.limits.seed)
+    return select(judge.problem(point.shares), [point.placement], None, request.limits.seed)
 
 
 def _outcome(

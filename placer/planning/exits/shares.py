@@ -17,6 +17,7 @@ from placer.evaluation.checks import beyond, excess_of
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.objectives import inaccuracy, weighted_loss
 from placer.evaluation.queues import NetworkBuilder
+from placer.evaluation.traffic import can_bind
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
 from placer.plan.plan import with_chosen
@@ -76,7 +77,7 @@ class Judge:
         services = compiled.instance.services
         self.free = [i for i, v in enumerate(compiled.variants) if services[v.service].choose_exits and v.exits]
         self.default: Shares = {i: tuple(share for _, share, _ in compiled.variants[i].exits) for i in self.free}
-        finite = np.isfinite(compiled.max_utilisation).any() or bool(compiled.topology.hears)
+        finite = np.isfinite(compiled.max_utilisation).any() or can_bind(compiled)
         unserved = any(s.deadline is not None and s.arrivals is None for s in services)
         self._exact = bool(finite or unserved)
         self._problems: dict[tuple[tuple[int, tuple[float, ...]], ...], Problem] = {}
@@ -134,7 +135,7 @@ class Judge:
         if self._exact:
             served = {services[s].name for s in base.served}
             for check in evaluate_placement(world, placement, "deterministic").checks:
-                rate = check.kind in ("utilisation", "airtime")
+                rate = check.kind in ("utilisation", "airtime", "link")
                 if (rate or (check.kind == "deadline" and check.subject not in served)) and check.limit is not None:
                     actual.append(check.actual or 0.0)
                     limit.append(check.limit)

@@ -27,9 +27,13 @@ from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Active, Domain, accurate_enough, always, domain_of
+from placer.solver.countdown import Countdown
 from placer.solver.result import Values
 
 MS, MB, MMAC = 1e3, 1e-6, 1e-6
+
+A_VARIABLE = 5e-6
+"""Seconds that Pyomo takes at least to declare a variable; many are declared in one go."""
 
 Terms = list[tuple[float, Any]]
 """A linear expression as (coefficient, variable) pairs."""
@@ -45,6 +49,7 @@ class Formulation:
         domains: per variant the usable stations; variants that cannot run are absent.
         latency: per service its expected latency in ms, as terms and a constant.
         scale: what an objective value is divided by to be in SI units.
+        countdown: when the making of the model ends, finished or not; None for never.
     """
 
     compiled: Compiled
@@ -53,6 +58,16 @@ class Formulation:
     active: Active = always
     latency: dict[int, Terms] = field(default_factory=dict)
     scale: float = 1.0
+    countdown: Countdown | None = None
+
+    def check(self, variables: int = 0) -> None:
+        """Go on only where there is time for so many variables.
+
+        Raises:
+            TimeIsUpError: there is not.
+        """
+        if self.countdown is not None:
+            self.countdown.check("the making of the model", A_VARIABLE * variables)
 
     def network(self, index: int) -> str:
         """Name of a variant in the model: its service's, and the alternative's where there are several."""
@@ -107,30 +122,41 @@ def linear(terms: Iterable[tuple[float, Any]], constant: float = 0.0) -> Any:
     )
 
 
-def build(compiled: Compiled, active: Active = always) -> Formulation:
+def build(compiled: Compiled, active: Active = always, countdown: Countdown | None = None) -> Formulation:
     """Return the ILP with every constraint but no objective.
 
     Args:
         compiled: the instance.
         active: whether a constraint family (kind, subject) holds; explanations switch some off.
+        countdown: when to give up.
+
+    Raises:
+        TimeIsUpError: the countdown ended before the model was made.
     """
-    domains = {}
-    for index, variant in enumerate(compiled.variants):
-        domain = domain_of(compiled, variant, active)
-        if domain.possible and accurate_enough(compiled, variant, active):
-            domains[index] = domain
+    domains = possible_domains(compiled, active)
     model = pyo.ConcreteModel("placement")
     model.objective_is_bounded = True
-    formulation = Formulation(compiled, model, domains, active)
+    formulation = Formulation(compiled, model, domains, active, countdown=countdown)
     _assignment(formulation)
     _node_limits(formulation)
     _memory(formulation)
     return formulation
 
 
+def possible_domains(compiled: Compiled, active: Active = always) -> dict[int, Domain]:
+    """The usable stations of the variants that can run and are accurate enough, by index."""
+    domains = {}
+    for index, variant in enumerate(compiled.variants):
+        domain = domain_of(compiled, variant, active)
+        if domain.possible and accurate_enough(compiled, variant, active):
+            domains[index] = domain
+    return domains
+
+
 def _assignment(f: Formulation) -> None:
     """Σ_i alpha[u,j,i] = z[u]: every layer of the alternative chosen runs on one node; one alternative a service."""
     m, compiled = f.model, f.compiled
+    f.check(sum(int(domain.usable.sum()) for domain in f.domains.values()))
     m.z = pyo.Var([f.network(index) for index in f.domains], domain=pyo.Binary)
     m.alpha = pyo.Var(
         [
@@ -149,6 +175,7 @@ def _assignment(f: Formulation) -> None:
     for index, domain in f.domains.items():
         network = f.network(index)
         for layer in range(len(domain.variant)):
+            f.check()
             terms: Terms = [(1.0, f.alpha(index, layer, i)) for i in domain.stations(layer)]
             m.layer_order[network, domain.variant.layers[layer]] = linear([*terms, (-1.0, m.z[network])]) == 0
 
@@ -157,6 +184,7 @@ def placed(f: Formulation) -> Iterator[tuple[int, Variant, int, int, Any]]:
     """Yield (variant index, variant, layer, station, alpha) of every variable alpha."""
     for index, domain in f.domains.items():
         for layer in range(len(domain.variant)):
+            f.check()
             for station in domain.stations(layer):
                 yield index, domain.variant, layer, station, f.alpha(index, layer, station)
 

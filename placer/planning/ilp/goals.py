@@ -1,21 +1,23 @@
-"""Objectives and the limits that need flows: deadlines, airtime, and what a lexicographic run has already settled."""
+"""Objectives and the limits that need flows: deadlines, links, airtime, what a lexicographic run has settled."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyomo.core as pyo
+from numpy.typing import NDArray
 
+from placer.evaluation.traffic import can_bind
 from placer.instance.topology import Routes
 from placer.planning.ilp.formulation import MS, Formulation, Terms, linear, placed
 from placer.planning.ilp.schedule import add_flows, add_latency, flows
 
 
 def add_goal_limits(f: Formulation) -> None:
-    """Add what services and channels are promised: deadlines and airtime."""
+    """Add the limits of services, channels and links: deadlines, and what can be carried."""
     services = f.compiled.instance.services
     f.model.deadline = pyo.Constraint(pyo.Any)
     if any(service.deadline is not None and f.active("deadline", service.name) for service in services):
@@ -24,12 +26,30 @@ def add_goal_limits(f: Formulation) -> None:
             if service.deadline is not None and f.active("deadline", service.name) and f.latency[position]:
                 f.model.deadline[service.name] = linear(f.latency[position]) <= service.deadline * MS
     f.model.airtime = pyo.Constraint(pyo.Any)
-    if f.compiled.topology.hears and not np.isnan(f.compiled.rate).all():
-        limit = f.compiled.instance.file.limits.airtime
-        for (channel, device), terms in _airtime(f, 0.0).items():
-            if f.active("airtime", channel):
-                name = f.compiled.device_names[device]
-                f.model.airtime[channel, name] = linear(terms) <= limit
+    f.model.link = pyo.Constraint(pyo.Any)
+    if can_bind(f.compiled):
+        _add_traffic_limits(f)
+
+
+def _add_traffic_limits(f: Formulation) -> None:
+    """Σ λ·p·K/ρ·y ≤ the limit, of every link direction and of what any device hears of a channel."""
+    topology, arcs = f.compiled.topology, _arc_terms(f, 0.0)
+    limit = f.compiled.max_airtime
+    if np.isfinite(limit):
+        for (channel, device), terms in _airtime(f, arcs).items():
+            if f.active("airtime", channel) and _exceeds(terms, limit):
+                f.model.airtime[channel, f.compiled.device_names[device]] = linear(terms) <= limit
+    limit = f.compiled.max_link_utilisation
+    if np.isfinite(limit):
+        for index, terms in arcs.items():
+            name = topology.carrier(topology.arcs[index].carrier).name
+            if topology.arcs[index].channel is None and f.active("link", name) and _exceeds(terms, limit):
+                f.model.link[name] = linear(terms) <= limit
+
+
+def _exceeds(terms: Terms, limit: float) -> bool:
+    """Whether variables between 0 and 1 could exceed a limit at all."""
+    return sum(c for c, _ in terms) > limit
 
 
 def add_objective(f: Formulation, name: str) -> Any:
@@ -91,10 +111,11 @@ def _bottleneck(f: Formulation) -> tuple[Any, float]:
     for _, variant, layer, station, alpha in placed(f):
         load = rate[variant.service] * variant.run[layer] * variant.time[layer, station]
         rows["unit", compiled.stations[station].name].append((load * MS, alpha))
-    for arc, terms in _arc_terms(f, 1.0).items():
+    arcs = _arc_terms(f, 1.0)
+    for arc, terms in arcs.items():
         if compiled.topology.arcs[arc].channel is None:
             rows["arc", arc] += [(c * MS, v) for c, v in terms]
-    for key, terms in _airtime(f, 1.0).items():
+    for key, terms in _airtime(f, arcs).items():
         rows[("air", *key)] += [(c * MS, v) for c, v in terms]
     for stage, terms in rows.items():
         f.model.stage[stage] = linear([*terms, (-1.0, f.model.bottleneck)]) <= 0
@@ -126,6 +147,7 @@ def _moves(f: Formulation) -> Iterator[tuple[int, float, Routes, int, int, Any]]
             for source in sources:
                 readers[source].append(reader)
         for tensor, layers in readers.items():
+            f.check()
             routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
             for tail, head, variable in _crossings(f, index, tensor, layers):
                 if not np.isfinite(routes.seconds[tail, head]):
@@ -178,15 +200,25 @@ def _arc_terms(f: Formulation, rate_if_none: float) -> dict[int, Terms]:
     return result
 
 
-def _airtime(f: Formulation, rate_if_none: float) -> dict[tuple[str, int], Terms]:
-    result: dict[tuple[str, int], Terms] = defaultdict(list)
-    if not f.compiled.topology.hears:
-        return result
-    for index, terms in _arc_terms(f, rate_if_none).items():
-        arc = f.compiled.topology.arcs[index]
-        if arc.channel is None:
-            continue
-        near = f.compiled.topology.hears[arc.channel]
-        for device in np.flatnonzero(near[arc.tail] | near[arc.head]):
-            result[arc.channel, int(device)] += terms
+def _airtime(f: Formulation, arcs: Mapping[int, Terms]) -> dict[tuple[str, int], Terms]:
+    """What devices hear of channels, as terms; of devices that hear the same, or less than another, only the latter."""
+    result: dict[tuple[str, int], Terms] = {}
+    topology = f.compiled.topology
+    for channel, near in topology.hears.items():
+        used = [index for index in arcs if topology.arcs[index].channel == channel]
+        tails = np.array([topology.arcs[index].tail for index in used], dtype=np.int64)
+        heads = np.array([topology.arcs[index].head for index in used], dtype=np.int64)
+        heard = near[:, tails] | near[:, heads]
+        for device in _widest(heard):
+            result[channel, device] = [term for k in np.flatnonzero(heard[device]) for term in arcs[used[k]]]
     return result
+
+
+def _widest(heard: NDArray[np.bool_]) -> list[int]:
+    """Rows that are part of no other row, of equal ones the first; shape (D, arcs)."""
+    order = np.argsort(-heard.sum(axis=1), kind="stable")
+    kept: list[int] = []
+    for row in order:
+        if heard[row].any() and not any((heard[row] <= heard[other]).all() for other in kept):
+            kept.append(int(row))
+    return sorted(kept)

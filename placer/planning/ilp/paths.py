@@ -15,6 +15,7 @@ from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Domain, accurate_enough, domain_of
+from placer.solver.countdown import Countdown
 
 Floats = NDArray[np.float64]
 
@@ -111,10 +112,12 @@ def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
     return to_go, first
 
 
-def relaxed_optimum(compiled: Compiled, objective: str) -> tuple[float, Placement] | None:
+def relaxed_optimum(
+    compiled: Compiled, objective: str, countdown: Countdown | None = None
+) -> tuple[float, Placement] | None:
     """Optimum of every service by itself when all are chains: a lower bound, and the optimum if it is feasible.
 
-    None when a service is no chain, cannot run, or the objective is not additive over layers.
+    None when a service is no chain, cannot run, the objective is not additive over layers, or the time is over.
     """
     if objective not in ("latency", "latency-worst", "energy"):
         return None
@@ -123,6 +126,8 @@ def relaxed_optimum(compiled: Compiled, objective: str) -> tuple[float, Placemen
         best: tuple[float, int, tuple[int, ...]] | None = None
         for index in group:
             variant = compiled.variants[index]
+            if countdown is not None and countdown.over:
+                return None
             if not accurate_enough(compiled, variant):
                 continue
             if not variant.is_chain:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from placer.errors import InfeasibleError, UnansweredError
+from placer.errors import InfeasibleError, TimeIsUpError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.evaluation import Evaluation
 from placer.instance.compiled import Compiled
@@ -19,6 +18,7 @@ from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
 
@@ -45,8 +45,8 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
     """
     request = request or Request()
     objectives = request.objectives or tuple(compiled.instance.file.objective)
-    begin = time.monotonic()
-    stage = _lexicographic(compiled, request, objectives, listener, begin)
+    countdown = request.limits.start()
+    stage = _lexicographic(compiled, request, objectives, listener, countdown)
     alone = _alone(compiled, stage[-1].placement)
     if not alone.feasible:
         raise UnansweredError(
@@ -56,7 +56,7 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         method="+".join(dict.fromkeys(s.method for s in stage)),
         termination=_overall([s.termination for s in stage]),
         objectives=(),
-        seconds=time.monotonic() - begin,
+        seconds=countdown.spent,
         seed=request.limits.seed,
         options={
             "time_limit": request.limits.seconds,
@@ -88,13 +88,14 @@ def _overall(terminations: list[Termination]) -> Termination:
 
 
 def _lexicographic(
-    compiled: Compiled, request: Request, objectives: Sequence[str], listener: Listener | None, begin: float
+    compiled: Compiled, request: Request, objectives: Sequence[str], listener: Listener | None, countdown: Countdown
 ) -> list[_Stage]:
     stages: list[_Stage] = []
     for position in range(len(objectives)):
-        spent = time.monotonic() - begin
-        limits = replace(request.limits, seconds=max(request.limits.seconds - spent, 0.1))
-        stage = _solve_stage(compiled, replace(request, limits=limits), objectives[: position + 1], stages, listener)
+        if stages and countdown.over:
+            stages += [replace(stages[-1], bound=-math.inf, termination="time-limit") for _ in objectives[position:]]
+            break
+        stage = _solve_stage(compiled, request, objectives[: position + 1], stages, listener, countdown)
         stages.append(stage)
         if stage.termination == "interrupted":
             stages += [replace(stage, bound=-math.inf) for _ in objectives[position + 1 :]]
@@ -108,49 +109,65 @@ def _solve_stage(
     objectives: Sequence[str],
     earlier: list[_Stage],
     listener: Listener | None,
+    countdown: Countdown,
 ) -> _Stage:
     name = objectives[-1]
     listener = in_values(compiled, name, listener)
     coupled = request.keep is not None or bool(earlier) or request.write_model is not None
-    relaxed = None if coupled else relaxed_optimum(compiled, name)
+    relaxed = None if coupled else relaxed_optimum(compiled, name, countdown)
     if relaxed is not None and request.shortcut and _alone(compiled, relaxed[1]).feasible:
         return _Stage(relaxed[1], relaxed[0], "optimal", "shortest-path")
-    start = earlier[-1].placement if earlier else _start(compiled, request, name)
+    start = earlier[-1].placement if earlier else _start(compiled, request, name, countdown)
     floor = relaxed[0] if relaxed is not None else -math.inf
     if request.method == "warm-start":
         if start is None:
+            countdown.check("the heuristic before it found a placement")
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
     try:
         if listener is not None and start is not None:
             value = _alone(compiled, start).costs[name]
             listener(Progress(0.0, value, floor, "warm start"))
-        return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener)
+        return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener, countdown)
+    except TimeIsUpError:
+        if start is None or request.write_model is not None:
+            raise
+        return _Stage(start, floor, "time-limit", "warm-start")
     except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
         if start is None:
             raise
         return _Stage(start, floor, "interrupted", "warm-start")
 
 
-def _start(compiled: Compiled, request: Request, name: str) -> Placement | None:
+def _start(compiled: Compiled, request: Request, name: str, countdown: Countdown) -> Placement | None:
     kept = request.keep
     if kept is not None and not _alone(compiled, kept).feasible:
         kept = None
     if request.keep is not None and request.max_moves is not None:
         return kept
-    start = warm_start(compiled, name)
+    start = warm_start(compiled, name, countdown)
     if kept is None or start is None:
         return start or kept
     return _better(compiled, name, kept, start)
 
 
-def formulate(compiled: Compiled, request: Request, objectives: Sequence[str], settled: Sequence[float]) -> Formulation:
-    """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units)."""
+def formulate(
+    compiled: Compiled,
+    request: Request,
+    objectives: Sequence[str],
+    settled: Sequence[float],
+    countdown: Countdown | None = None,
+) -> Formulation:
+    """Return the ILP of the last objective, the earlier ones held at the values in ``settled`` (SI units).
+
+    Raises:
+        TimeIsUpError: the countdown ended before the model was made.
+    """
     # here, as Pyomo is not loaded where a shortest path answers
     from placer.planning.ilp.formulation import build, limit_moves
     from placer.planning.ilp.goals import add_goal_limits, add_objective, settle
 
-    formulation = build(compiled)
+    formulation = build(compiled, countdown=countdown)
     add_goal_limits(formulation)
     if request.keep is not None and request.max_moves is not None:
         limit_moves(formulation, request.keep, request.max_moves)
@@ -169,17 +186,18 @@ def _solve_ilp(
     start: Placement | None,
     floor: float,
     listener: Listener | None,
+    countdown: Countdown,
 ) -> _Stage:
     from placer.solver.highs import Solver
 
     settled = [_alone(compiled, earlier[-1].placement).costs[name] for name in objectives[:-1]]
-    formulation = formulate(compiled, request, objectives, settled)
-    solver = Solver.of(formulation.model)
+    formulation = formulate(compiled, request, objectives, settled, countdown)
+    solver = Solver.of(formulation.model, countdown)
     if request.write_model is not None:
         solver.write(request.write_model)
     if start is not None:
         solver.start_from(formulation.start(start))
-    limits = request.limits
+    limits = request.limits.within(countdown)
     if objectives[-1] == "throughput":
         # within a gap g of the requests per second is within g / (1 + g) of the load
         limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))

@@ -35,6 +35,7 @@ def add_flows(f: Formulation) -> None:
     for index, domain in f.domains.items():
         network, layers = f.network(index), domain.variant.layers
         for maker, reader in domain.variant.edges:
+            f.check()
             heads = domain.stations(reader)
             for i in domain.stations(maker):
                 keys += [
@@ -42,6 +43,7 @@ def add_flows(f: Formulation) -> None:
                     for k in heads
                     if pair_possible(f, i, k)
                 ]
+    f.check(len(keys))
     m.y = pyo.Var(keys, domain=pyo.NonNegativeReals)
     leaving: dict[tuple[str, str, str, str], Terms] = defaultdict(list)
     entering: dict[tuple[str, str, str, str], Terms] = defaultdict(list)
@@ -53,6 +55,7 @@ def add_flows(f: Formulation) -> None:
     for index, domain in f.domains.items():
         network, layers = f.network(index), domain.variant.layers
         for maker, reader in domain.variant.edges:
+            f.check()
             for i in domain.stations(maker):
                 key = (network, layers[maker], layers[reader], names[i])
                 m.flow_out[key] = linear([*leaving[key], (-1.0, f.alpha(index, maker, i))]) == 0
@@ -115,6 +118,7 @@ def _network_latency(f: Formulation, index: int) -> Terms:
         is_chain = ends_in_gate and all(variant.predecessors[v] == (v - 1,) for v in layers)
         if is_chain:
             for layer in layers:
+                f.check()
                 terms += [(variant.run[layer] * c, v) for c, v in _step(f, index, layer)]
         else:
             terms += _parallel(f, index, before, layers, ends_in_gate)
@@ -151,6 +155,7 @@ def _parallel(f: Formulation, index: int, before: int, layers: range, ends_in_ga
     m, variant, network = f.model, f.domains[index].variant, f.network(index)
     names = variant.layers
     for layer in layers:
+        f.check()
         work = _processing(f, index, layer)
         for source in variant.predecessors[layer]:
             # a tensor made at or before the last gate leaves at time 0 of the stretch
@@ -181,6 +186,7 @@ def _one_at_a_time(f: Formulation, index: int, layers: range) -> None:
         for earlier in range(layers[0], later):
             if earlier in ancestors[later]:
                 continue
+            f.check()
             for i in np.flatnonzero(domain.usable[earlier] & domain.usable[later]):
                 # finish[later] ≥ finish[earlier] + time, when both are on i
                 row = [

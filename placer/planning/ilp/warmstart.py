@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from placer.errors import TimeIsUpError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
 from placer.planning.domains import Domain, accurate_enough, domain_of
 from placer.planning.ilp.paths import Costs, additive_costs, shortest_path, stretch_to_go
+from placer.solver.countdown import Countdown
 
 Floats = NDArray[np.float64]
+_Plan = dict[int, tuple[int, tuple[int, ...]]]
+"""Variant and stations of each service."""
+
 _BEAM = 96
 _ROUNDS = 6
 
@@ -48,7 +53,9 @@ def _room(compiled: Compiled, others: Placement, skip: int) -> _Room:
     return room
 
 
-def beam(compiled: Compiled, domain: Domain, costs: Costs, room: _Room) -> tuple[int, ...] | None:
+def beam(
+    compiled: Compiled, domain: Domain, costs: Costs, room: _Room, countdown: Countdown | None = None
+) -> tuple[int, ...] | None:
     """Stations of one variant within the room left, or None when the beam runs dry.
 
     Parallel stretches of a DAG are kept whole when that fits: a layer-by-layer search does not see what the
@@ -56,13 +63,19 @@ def beam(compiled: Compiled, domain: Domain, costs: Costs, room: _Room) -> tuple
     """
     if not domain.variant.is_chain:
         to_go, first = stretch_to_go(domain.variant, costs)
-        whole = _beam(compiled, domain, costs, room, to_go, first)
-        return whole or _beam(compiled, domain, costs, room, to_go, list(range(len(domain.variant))))
-    return _beam(compiled, domain, costs, room, shortest_path(costs)[2], list(range(len(domain.variant))))
+        whole = _beam(compiled, domain, costs, room, to_go, first, countdown)
+        return whole or _beam(compiled, domain, costs, room, to_go, list(range(len(domain.variant))), countdown)
+    return _beam(compiled, domain, costs, room, shortest_path(costs)[2], list(range(len(domain.variant))), countdown)
 
 
 def _beam(
-    compiled: Compiled, domain: Domain, costs: Costs, room: _Room, to_go: Floats, first: list[int]
+    compiled: Compiled,
+    domain: Domain,
+    costs: Costs,
+    room: _Room,
+    to_go: Floats,
+    first: list[int],
+    countdown: Countdown | None,
 ) -> tuple[int, ...] | None:
     """Beam search; a layer shares the station of the layer ``first[layer]``.
 
@@ -73,6 +86,8 @@ def _beam(
     paths: list[tuple[int, ...]] = [()]
     values = np.zeros(1)
     for layer in range(len(variant)):
+        if countdown is not None:
+            countdown.check("the heuristic")
         score = np.repeat(values[:, None], len(at), axis=1) + costs.unary[layer][None, :]
         for source in variant.predecessors[layer]:
             if source >= 0:
@@ -116,8 +131,14 @@ def _fitting(
     return fits
 
 
-def warm_start(compiled: Compiled, objective: str) -> Placement | None:
-    """A good feasible placement, or None when none is found: services in turn, then re-planned until none improves."""
+def warm_start(compiled: Compiled, objective: str, countdown: Countdown | None = None) -> Placement | None:
+    """A good feasible placement, or None when none is found: services in turn, then re-planned until none improves.
+
+    Args:
+        compiled: the instance.
+        objective: what is good.
+        countdown: when to stop with what there is.
+    """
     options: list[list[tuple[int, Domain, Costs]]] = []
     guide = "energy" if objective == "energy" else "latency"
     for group in compiled.service_variants:
@@ -130,27 +151,44 @@ def warm_start(compiled: Compiled, objective: str) -> Placement | None:
             return None
         options.append(found)
     sizes = [sum(float(domain.variant.weights.sum()) for _, domain, _ in group) for group in options]
-    plan: dict[int, tuple[int, tuple[int, ...]]] = {}
-    for service in sorted(range(len(options)), key=lambda s: -sizes[s]):
-        chosen = _replan(compiled, options[service], service, plan)
-        if chosen is None:
-            return None
-        plan[service] = chosen
+    plan: _Plan = {}
+    try:
+        for service in sorted(range(len(options)), key=lambda s: -sizes[s]):
+            chosen = _replan(compiled, options[service], service, plan, countdown)
+            if chosen is None:
+                return None
+            plan[service] = chosen
+    except TimeIsUpError:
+        return None
+    return _replanned(compiled, objective, options, plan, countdown)
+
+
+def _replanned(
+    compiled: Compiled,
+    objective: str,
+    options: list[list[tuple[int, Domain, Costs]]],
+    plan: _Plan,
+    countdown: Countdown | None,
+) -> Placement | None:
+    """Services re-planned in turn around the others, until none improves or the time is over."""
     best = _as_placement(plan)
     evaluation = evaluate_placement(compiled, best, "deterministic")
-    for _ in range(_ROUNDS):
-        improved = False
-        for service in range(len(options)):
-            chosen = _replan(compiled, options[service], service, plan)
-            if chosen is None or chosen == plan[service]:
-                continue
-            candidate = _as_placement({**plan, service: chosen})
-            trial = evaluate_placement(compiled, candidate, "deterministic")
-            better = trial.costs[objective] < evaluation.costs[objective] - 1e-12
-            if (-trial.excess, better) > (-evaluation.excess, False):
-                plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
-        if not improved:
-            break
+    try:
+        for _ in range(_ROUNDS):
+            improved = False
+            for service in range(len(options)):
+                chosen = _replan(compiled, options[service], service, plan, countdown)
+                if chosen is None or chosen == plan[service]:
+                    continue
+                candidate = _as_placement({**plan, service: chosen})
+                trial = evaluate_placement(compiled, candidate, "deterministic")
+                better = trial.costs[objective] < evaluation.costs[objective] - 1e-12
+                if (-trial.excess, better) > (-evaluation.excess, False):
+                    plan, best, evaluation, improved = {**plan, service: chosen}, candidate, trial, True
+            if not improved:
+                break
+    except TimeIsUpError:
+        pass
     return best if evaluation.feasible else None
 
 
@@ -158,12 +196,13 @@ def _replan(
     compiled: Compiled,
     options: list[tuple[int, Domain, Costs]],
     service: int,
-    plan: dict[int, tuple[int, tuple[int, ...]]],
+    plan: _Plan,
+    countdown: Countdown | None,
 ) -> tuple[int, tuple[int, ...]] | None:
     room = _room(compiled, _as_placement(plan), service)
     best: tuple[float, int, tuple[int, ...]] | None = None
     for index, domain, costs in options:
-        stations = beam(compiled, domain, costs, room)
+        stations = beam(compiled, domain, costs, room, countdown)
         if stations is None:
             continue
         total = float(costs.unary[np.arange(len(stations)), list(stations)].sum())
@@ -173,6 +212,6 @@ def _replan(
     return None if best is None else best[1:]
 
 
-def _as_placement(plan: dict[int, tuple[int, tuple[int, ...]]]) -> Placement:
+def _as_placement(plan: _Plan) -> Placement:
     keys = sorted(plan)
     return Placement(tuple(plan[key][0] for key in keys), tuple(plan[key][1] for key in keys))

@@ -7,8 +7,6 @@ the result never loses more than without; the simulation confirms it (:mod:`plac
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +15,7 @@ from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem, spacing_of_part
 from placer.planning.loss.scoring import Score, Scorer
 from placer.queueing.network import Process
+from placer.solver.countdown import Countdown
 
 LEAST = 0.02
 """No service is shut out: at least this part of its requests is let in."""
@@ -34,14 +33,17 @@ def limitable(problem: Problem) -> list[int]:
 
 
 def choose_limits(
-    problem: Problem, placement: Placement, deadline: float = math.inf, planned: dict[int, float] | None = None
+    problem: Problem,
+    placement: Placement,
+    countdown: Countdown | None = None,
+    planned: dict[int, float] | None = None,
 ) -> tuple[dict[int, float], Score]:
     """Return the best rate limits found for a placement (least spacing in s by service), and its score with them.
 
     Args:
         problem: the problem; its own limits are where the search starts.
         placement: which station runs each layer.
-        deadline: time.monotonic() at which to stop with what there is.
+        countdown: when to stop with what there is; None for never.
         planned: parts by service to try first, as a fluid model plans them.
     """
     parts = dict.fromkeys(limitable(problem), 1.0)
@@ -55,7 +57,7 @@ def choose_limits(
         before = best.objective
         order = sorted(parts, key=lambda s: -problem.compiled.rate[s])
         for service in order:
-            if time.monotonic() >= deadline:
+            if countdown is not None and countdown.over:
                 break
             values = STEPS if round_number == 0 else tuple(parts[service] * factor for factor in FINE)
             fresh = dict.fromkeys(float(np.clip(v, LEAST, 1.0)) for v in values if v != parts[service])

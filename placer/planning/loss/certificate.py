@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from placer.planning.loss.selection import LEVEL, Selection
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, stated
+from placer.solver.countdown import Countdown
 
 ENUMERATED = "every placement under the analytic evaluator"
 
@@ -29,7 +29,7 @@ class Evidence:
         termination: why the method stopped.
         floor: proven lower bound of the objective; -inf for none.
         bounds: what the relaxations say.
-        begin: when planning began, monotonic s.
+        countdown: of the planning.
         selection: what the simulation saw of the candidates; None when it was not asked.
         gain: loss that rate limits would save; None when they were not tried.
     """
@@ -38,7 +38,7 @@ class Evidence:
     termination: Termination
     floor: float
     bounds: tuple[Bound, ...]
-    begin: float
+    countdown: Countdown
     selection: Selection | None = None
     gain: float | None = None
 
@@ -69,7 +69,7 @@ def answer(
         method=evidence.method,
         termination=evidence.termination,
         objectives=(),
-        seconds=time.monotonic() - evidence.begin,
+        seconds=evidence.countdown.spent,
         seed=request.limits.seed,
         options={"time_limit": request.limits.seconds, "rounds": request.rounds},
         bounds=evidence.bounds,

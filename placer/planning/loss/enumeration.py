@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from placer.errors import InputError
+from placer.errors import InputError, TimeIsUpError
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem
 from placer.planning.loss.scoring import Scorer
 from placer.planning.loss.search.neighbours import Assigned, as_placement
 from placer.planning.loss.search.search import Candidate
+from placer.solver.countdown import Countdown
 
 LARGEST = 1_000_000
 CHUNK = 256
@@ -27,8 +28,12 @@ def count(problem: Problem) -> int:
     return total
 
 
-def placements(problem: Problem) -> Iterator[Placement]:
-    """Every placement that keeps the exact limits; a branch is cut where the services placed so far exceed one."""
+def placements(problem: Problem, countdown: Countdown | None = None) -> Iterator[Placement]:
+    """Every placement that keeps the exact limits; a branch is cut where the services placed so far exceed one.
+
+    Raises:
+        TimeIsUpError: the countdown ended before the last one.
+    """
     options = [
         [
             (index, stations)
@@ -40,6 +45,8 @@ def placements(problem: Problem) -> Iterator[Placement]:
 
     def extend(assigned: Assigned, service: int) -> Iterator[Placement]:
         for choice in options[service]:
+            if countdown is not None:
+                countdown.check("the enumeration")
             assigned[service] = choice
             placement = as_placement(assigned)
             if problem.resources.overdrawn(placement) == 0.0:
@@ -58,14 +65,33 @@ def enumerate_all(problem: Problem, largest: int = LARGEST) -> Candidate | None:
     Raises:
         InputError: when there are more than ``largest``.
     """
+    return enumerate_within(problem, None, largest)[0]
+
+
+def enumerate_within(
+    problem: Problem, countdown: Countdown | None, largest: int = LARGEST
+) -> tuple[Candidate | None, bool]:
+    """The best placement met before the time is over, and whether all were looked at.
+
+    Args:
+        problem: the problem.
+        countdown: when to stop; None for never.
+        largest: placements at most.
+
+    Raises:
+        InputError: when there are more than ``largest``.
+    """
     total = count(problem)
     if total > largest:
         raise InputError(f"{total:.3g} placements are too many to enumerate (at most {largest})")
     scorer = Scorer(problem)
     best: Candidate | None = None
-    every = placements(problem)
-    while chunk := list(itertools.islice(every, CHUNK)):
-        for placement, score in zip(chunk, scorer.score(chunk, exact=True), strict=True):
-            if best is None or score.key < best.score.key:
-                best = Candidate(placement, score)
-    return best
+    every = placements(problem, countdown)
+    try:
+        while chunk := list(itertools.islice(every, CHUNK)):
+            for placement, score in zip(chunk, scorer.score(chunk, exact=True), strict=True):
+                if best is None or score.key < best.score.key:
+                    best = Candidate(placement, score)
+    except TimeIsUpError:
+        return best, False
+    return best, True

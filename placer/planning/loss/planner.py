@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from threading import Event
 
 import numpy as np
 
-from placer.errors import InfeasibleError, InputError, UnansweredError
+from placer.errors import InfeasibleError, InputError, TimeIsUpError, UnansweredError
 from placer.instance.compiled import Compiled
 from placer.interruption import noted
 from placer.plan.plan import Bound
 from placer.planning.loss.admission import choose_limits, limitable
 from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.certificate import ENUMERATED, Evidence, answer, ending
-from placer.planning.loss.enumeration import enumerate_all
+from placer.planning.loss.enumeration import enumerate_within
 from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.relaxations import TRUE_SYSTEM, bounds, floor, fluid, guide
 from placer.planning.loss.scoring import Scorer
@@ -24,12 +23,16 @@ from placer.planning.loss.selection import Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import in_values
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress
 
 SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 """Of the time limit: for each bound, for the simulation, for rate limits (three times as much when they are used)."""
 
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
+LEAST_CONFIRMATION = 1.5
+"""Seconds for the simulation, where that is not more than a third of the time: it has to be loaded first."""
+
 NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
 
@@ -57,22 +60,23 @@ def plan_loss(
 def _plan_loss(
     compiled: Compiled, request: Request, listener: Listener | None, first: Outcome | None, interrupted: Event
 ) -> Outcome:
-    begin = time.monotonic()
+    countdown = request.limits.start()
     problem = _problem(compiled, request)
     listener = in_values(compiled, problem.objective, listener)
     seconds = request.limits.seconds
-    relaxed = fluid(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
-    guided = guide(problem, replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND)))
+    bound = replace(request.limits, seconds=min(SHARE_OF_BOUNDS * seconds, LONGEST_BOUND))
+    relaxed, guided = fluid(problem, bound), guide(problem, bound)
     starts = [placement for placement in (relaxed.placement, guided.placement) if placement is not None]
     starts += [kept for kept in (request.keep, first.placement if first else None) if kept is not None]
     least = floor(problem, relaxed, first)
-    confirm = min(SHARE_OF_CONFIRMATION * seconds, LONGEST_CONFIRMATION) if request.confirm is not False else 0.0
-    search = Search(problem, request.limits.seed, listener, least)
+    confirm = time_to_confirm(seconds) if request.confirm is not False else 0.0
+    search = Search(problem, request.limits.seed, listener, least, countdown.now)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
-    left = 0.0 if interrupted.is_set() else max(seconds - (time.monotonic() - begin) - confirm - sources, 0.1)
+    left = 0.0 if interrupted.is_set() else countdown.until(confirm + sources).left
     stale = None if request.rounds else Budget.stale
     found = search.run(Budget(left, request.rounds, stale, request.limits.gap), starts)
     if not found.elite:
+        search.countdown.check("the search before it found a placement")
         raise UnansweredError("no placement was found that keeps memory, order and range")
     elite, chosen, gain = list(found.elite), 0, None
     spacing: list[dict[int, float]] = [{}]
@@ -82,11 +86,12 @@ def _plan_loss(
             raise KeyboardInterrupt
         exact = _exact(problem, found.elite)
         # the search ends a round late at times: what is kept for rate limits is theirs
-        until = max(begin + seconds - confirm, time.monotonic() + sources)
+        until = Countdown.of(max(countdown.until(confirm).left, min(sources, countdown.left)), countdown.now)
         spacing, gain, elite = _admission(problem, request, exact, relaxed, until)
         if listener is not None:
-            listener(Progress(time.monotonic() - begin, elite[0].score.objective, least, "simulation"))
-        chosen, selection = _confirm(problem, elite, spacing, confirm, request.limits.seed)
+            listener(Progress(countdown.spent, elite[0].score.objective, least, "simulation"))
+        if request.confirm is not False:
+            chosen, selection = _confirm(problem, elite, spacing, countdown, request.limits.seed)
     except KeyboardInterrupt:  # the best so far, without the last word
         found = replace(found, ended="interrupted")
     evidence = Evidence(
@@ -94,26 +99,37 @@ def _plan_loss(
         termination=ending(problem, found, relaxed, elite[chosen]),
         floor=least,
         bounds=bounds(relaxed, guided),
-        begin=begin,
+        countdown=countdown,
         selection=selection,
         gain=gain,
     )
     return answer(problem, request, elite[chosen], spacing[chosen], evidence)
 
 
+def time_to_confirm(seconds: float) -> float:
+    """Seconds of a time limit that are the simulation's."""
+    share = max(SHARE_OF_CONFIRMATION * seconds, min(LEAST_CONFIRMATION, seconds / 3.0))
+    return min(share, LONGEST_CONFIRMATION)
+
+
 def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
     """Look at every placement: the optimum under the analytic evaluator."""
-    begin = time.monotonic()
+    countdown = request.limits.start()
     problem = _problem(compiled, request)
-    best = enumerate_all(problem)
-    if best is None:
+    part = countdown.part(1.0 - SHARE_OF_BOUNDS)
+    best, every = enumerate_within(problem, part)
+    if best is None and every:
         raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
-    relaxed = fluid(problem, replace(request.limits, seconds=min(request.limits.seconds, LONGEST_BOUND)))
-    both = (
-        Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),
-        Bound(name="enumeration", value=best.score.total, holds_for=ENUMERATED, proven=True),
-    )
-    return answer(problem, request, best, {}, Evidence("enumeration", "optimal", best.score.objective, both, begin))
+    if best is None:
+        raise UnansweredError("the time limit ended the enumeration before it met a placement that fits")
+    relaxed = fluid(problem, replace(request.limits, seconds=min(countdown.left, LONGEST_BOUND)))
+    both: tuple[Bound, ...] = (Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),)
+    if every:
+        both += (Bound(name="enumeration", value=best.score.total, holds_for=ENUMERATED, proven=True),)
+        evidence = Evidence("enumeration", "optimal", best.score.objective, both, countdown)
+    else:
+        evidence = Evidence("enumeration", "time-limit", floor(problem, relaxed, None), both, countdown)
+    return answer(problem, request, best, {}, evidence)
 
 
 def _problem(compiled: Compiled, request: Request) -> Problem:
@@ -134,14 +150,15 @@ def _exact(problem: Problem, elite: tuple[Candidate, ...]) -> list[Candidate]:
 
 
 def _admission(
-    problem: Problem, request: Request, elite: list[Candidate], relaxed: LossBound, deadline: float
+    problem: Problem, request: Request, elite: list[Candidate], relaxed: LossBound, countdown: Countdown
 ) -> tuple[list[dict[int, float]], float | None, list[Candidate]]:
     """Rate limits per candidate, the gain of those of the best one, and the candidates to choose from."""
     if problem.objective != LOSS or not limitable(problem) or len(problem.scenarios) > 1:
         return [{} for _ in elite], None, elite
-    planned = {s: float(relaxed.admitted[s] / problem.compiled.rate[s]) for s in problem.served}
+    shares = {s: float(relaxed.admitted[s] / problem.compiled.rate[s]) for s in problem.served}
+    planned = {s: share for s, share in shares.items() if np.isfinite(share)}
     some = elite[:3] if request.admission else elite[:1]
-    chosen = [choose_limits(problem, candidate.placement, deadline, planned) for candidate in some]
+    chosen = [choose_limits(problem, candidate.placement, countdown, planned) for candidate in some]
     gain = max(elite[0].score.total - min(score.total for _, score in chosen), 0.0)
     if not request.admission:
         return [{} for _ in elite], gain, elite
@@ -152,15 +169,13 @@ def _admission(
 
 
 def _confirm(
-    problem: Problem, elite: list[Candidate], spacing: list[dict[int, float]], seconds: float, seed: int
+    problem: Problem, elite: list[Candidate], spacing: list[dict[int, float]], countdown: Countdown, seed: int
 ) -> tuple[int, Selection | None]:
     """The candidate that the simulation prefers among those that are alike by the analytic evaluator.
 
-    Where services limit their loss, it is the first one that the simulation does not see break a limit.
+    Where services limit their loss, it is the first one that the simulation does not see break a limit. Nothing is
+    said where the time is too short to simulate.
     """
-    if seconds <= 0.0:
-        return 0, None
-    begin = time.monotonic()
     best = elite[0].score
     alike = [
         k
@@ -169,14 +184,19 @@ def _confirm(
         and (problem.objective != LOSS or candidate.score.total <= best.total + max(NEAR * best.total, 1e-3))
     ]
     if np.isfinite(problem.max_loss).any():
-        for k in alike:
-            seen = select(problem, [elite[k].placement], seconds, seed, limits=[spacing[k]])
+        for number, k in enumerate(alike):
+            own = countdown.part(1.0 / (len(alike) + 1 - number))
+            try:
+                seen = select(problem, [elite[k].placement], own, seed, limits=[spacing[k]])
+            except TimeIsUpError:
+                break
             if not (seen.loss - seen.loss_half_width > problem.max_loss).any():
                 return k, seen
-            if time.monotonic() - begin > seconds:
-                break
     if problem.objective != LOSS:
         alike = alike[:1]
-    left = max(seconds - (time.monotonic() - begin), 0.0)
-    found = select(problem, [elite[k].placement for k in alike], left, seed, limits=[spacing[k] for k in alike])
+    own_limits = [spacing[k] for k in alike]
+    try:
+        found = select(problem, [elite[k].placement for k in alike], countdown, seed, limits=own_limits)
+    except TimeIsUpError:
+        return 0, None
     return alike[found.best], found

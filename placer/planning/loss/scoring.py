@@ -10,6 +10,7 @@ import numpy as np
 from placer.evaluation.blocks import Block
 from placer.evaluation.checks import excess_of
 from placer.evaluation.objectives import weighted_loss
+from placer.evaluation.queues import renumbered, used_carriers
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import LOSS, Problem
@@ -115,8 +116,7 @@ class Scorer:
             start = None
             if near is not None and not exact:
                 parents = [near] * len(blocks) if isinstance(near, Score) else near
-                size = len(networks[-1].capacity)
-                start = _joined([_carried(p, index, own, size) for p, own in zip(parents, blocks, strict=True)])
+                start = _joined([_carried(problem, p, index, own) for p, own in zip(parents, blocks, strict=True)])
             sweeps = MAX_SWEEPS if start is None else QUICK_SWEEPS
             solution = solve_batch(networks, memory=start, most_sweeps=sweeps)
             for k in range(len(placements)):
@@ -201,12 +201,20 @@ def _joined(parts: list[Memory]) -> Memory:
     return Memory(*(np.concatenate([getattr(part, name) for part in parts]) for name in Memory.__dataclass_fields__))
 
 
-def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) -> Memory:
+def _carried(problem: Problem, near: Score, index: int, blocks: tuple[Block, ...]) -> Memory:
     """What is known of a placement from one whose services partly have the same blocks."""
-    old = near.memory[index]
-    fresh = stations - len(old.loss)
+    old, compiled = near.memory[index], problem.compiled
+    before_carriers, carriers = used_carriers(compiled, near.blocks), used_carriers(compiled, blocks)
+    units = len(compiled.stations)
+    kept = np.searchsorted(before_carriers, carriers)
+    known = np.append(before_carriers, -1)[kept] == carriers
+    source = np.append(np.arange(units), np.where(known, units + kept, -1))
+
+    def stations(values: Floats, blank: float) -> Floats:
+        return np.where(source >= 0, np.append(values, blank)[source], blank)
+
     loss, queue, eta, felt = (
-        np.append(values, np.full(fresh, blank))
+        stations(values, blank)
         for values, blank in ((old.loss, 0.0), (old.queue, 0.0), (old.eta, 0.3), (old.felt_scv, -1.0))
     )
     unknown = {"rate", "own_waiting", "own_survival"}
@@ -220,7 +228,8 @@ def _carried(near: Score, index: int, blocks: tuple[Block, ...], stations: int) 
                 column.append(getattr(old, name)[at : at + before.tasks])
         else:
             touched = np.concatenate([before.station, now.station])
-            felt[touched[touched >= 0]] = -1.0
+            touched = touched[(touched >= 0) & ((touched < units) | np.isin(touched - units, carriers))]
+            felt[renumbered(compiled, touched, carriers)] = -1.0
             for name, column in columns.items():
                 column.append(np.full(now.tasks, np.nan if name in unknown else 1.0))
         at += before.tasks

@@ -10,11 +10,12 @@ they share them in part, which only costs replications.
 
 from __future__ import annotations
 
-import time
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from placer.errors import TimeIsUpError
 from placer.evaluation.objectives import weighted_loss
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
@@ -24,6 +25,7 @@ from placer.planning.request import Scenario
 from placer.simulation.core import replicate
 from placer.simulation.statistics import estimate
 from placer.simulation.tables import Tables, tabulate
+from placer.solver.countdown import Countdown
 
 FIRST = 8
 """n0: replications before anything is compared; enough for a variance."""
@@ -33,6 +35,9 @@ JOBS = (20_000, 60_000)
 
 SHORT = 5.0
 """Seconds below which time is short."""
+
+PILOT, LEAST_JOBS = 1_000, 5_000
+"""Jobs by which the speed is told, and jobs below which a replication means nothing."""
 
 WARMUP = 0.2
 ALPHA = 0.05
@@ -68,7 +73,7 @@ class Selection:
 def select(
     problem: Problem,
     candidates: list[Placement],
-    seconds: float,
+    countdown: Countdown | None,
     seed: int,
     most: int = 200,
     limits: list[dict[int, float]] | None = None,
@@ -79,31 +84,42 @@ def select(
     Args:
         problem: says what loss is.
         candidates: at least one; the first is taken when time is too short to compare.
-        seconds: wall time; the first ``FIRST`` replications of the first candidate are always made.
+        countdown: when to stop. Where ``FIRST`` replications of the usual length do not fit, they are shorter, and
+            where they would mean nothing, none is made. None makes ``FIRST`` of each, however long that takes.
         seed: of the common random numbers.
         most: replications of a candidate at most.
         limits: rate limits of each candidate; those of the problem when None.
         jobs: of a replication; by the time given when None.
+
+    Raises:
+        TimeIsUpError: there is no time to simulate.
     """
-    begin = time.monotonic()
-    length = jobs or JOBS[seconds >= SHORT]
+    length = jobs or JOBS[countdown is not None and countdown.left >= SHORT]
     asked = [problem if limits is None else problem.with_limits(own) for own in limits or [{}] * len(candidates)]
-    runs = [_Run(own, placement, length) for own, placement in zip(asked, candidates, strict=True)]
-    alive = list(range(len(runs)))
-    for k in list(alive):
-        for r in range(FIRST):
-            runs[k].replicate(seed, r)
-        if k > 0 and time.monotonic() - begin > seconds:
-            alive = alive[: k + 1]
+    runs = [Run(own, placement) for own, placement in zip(asked, candidates, strict=True)]
+    if countdown is not None:
+        length = min(length, _affordable(runs[0], countdown, seed))
+        if length < LEAST_JOBS:
+            raise TimeIsUpError("the time limit ended the simulation")
+    alive: list[int] = []
+    for k, run in enumerate(runs):
+        if alive and countdown is not None and countdown.over:
             break
+        alive.append(k)
+        for r in range(FIRST):
+            run.replicate(seed, r, length)
+            if countdown is not None and countdown.over and len(run.totals) > 1:
+                break
+    # one that the clock cut short is no match for the others
+    alive = [k for k in alive if len(runs[k].totals) == len(runs[0].totals)]
     compared = len(alive) == len(runs)
-    while True:
+    while len(runs[0].totals) >= FIRST:
         n = len(runs[alive[0]].totals)
         alive = _survivors(runs, alive, n)
-        if len(alive) == 1 or n >= most or time.monotonic() - begin > seconds:
+        if len(alive) == 1 or n >= most or countdown is None or countdown.over:
             break
         for k in alive:
-            runs[k].replicate(seed, n)
+            runs[k].replicate(seed, n, length)
     best = min(alive, key=lambda k: float(np.mean(runs[k].totals)))
     total = estimate(np.array(runs[best].totals), LEVEL)
     loss = estimate(np.array(runs[best].losses), LEVEL)
@@ -119,7 +135,19 @@ def select(
     )
 
 
-def _survivors(runs: list[_Run], alive: list[int], n: int) -> list[int]:
+def _affordable(run: Run, countdown: Countdown, seed: int) -> int:
+    """Jobs of a replication so that ``FIRST`` of them take three quarters of the time, by how long a few jobs take."""
+    seconds = math.inf
+    for _ in range(2):  # the first time something may be loaded or compiled
+        if countdown.over:
+            return 0
+        begin = countdown.now()
+        run.measure(seed, FIRST, PILOT)
+        seconds = min(seconds, countdown.now() - begin)
+    return int(0.75 * countdown.left / FIRST / max(seconds, 1e-9) * PILOT)
+
+
+def _survivors(runs: list[Run], alive: list[int], n: int) -> list[int]:
     """Drop what is worse than another one beyond doubt after ``n`` replications each."""
     if len(alive) == 1:
         return alive
@@ -146,37 +174,41 @@ def _survivors(runs: list[_Run], alive: list[int], n: int) -> list[int]:
     return kept or alive[:1]
 
 
-class _Run:
+class Run:
     """One candidate: its networks in all scenarios, and what its replications gave."""
 
-    def __init__(self, problem: Problem, placement: Placement, jobs: int) -> None:
+    def __init__(self, problem: Problem, placement: Placement) -> None:
         self.problem = problem
-        self.nets: list[tuple[Scenario, Tables, float, Floats]] = []
+        self.nets: list[tuple[Scenario, Tables, Floats]] = []
         for scenario in problem.scenarios:
             streams = problem.arrivals(scenario)
             network = without_devices(problem, problem.builder.network(placement, streams), scenario)
-            admitted = np.array([stream.rate for stream in streams])
-            horizon = jobs / max(float(admitted.sum()), 1e-300)
-            self.nets.append((scenario, tabulate(network), horizon, admitted))
+            self.nets.append((scenario, tabulate(network), np.array([stream.rate for stream in streams])))
         self.totals: list[float] = []
         self.losses: list[Floats] = []
 
-    def replicate(self, seed: int, number: int) -> None:
-        """One more replication of every scenario."""
+    def measure(self, seed: int, number: int, jobs: int) -> tuple[list[float], list[Floats]]:
+        """Weighted loss of each scenario, and loss by service, in a replication of so many jobs."""
         totals, losses = [], []
-        for index, (scenario, tables, horizon, admitted) in enumerate(self.nets):
+        for index, (scenario, tables, admitted) in enumerate(self.nets):
             stream = np.random.SeedSequence(seed, spawn_key=(number, index))
+            horizon = jobs / max(float(admitted.sum()), 1e-300)
             ratio = replicate(tables, stream, horizon, WARMUP, sample_cap=0).measures["loss_ratio"]
             offered = self.problem.offered(scenario)
             loss = 1.0 - (1.0 - np.nan_to_num(ratio, nan=0.0)) * admitted / np.maximum(offered, 1e-300)
             losses.append(np.clip(loss, 0.0, 1.0))
             totals.append(weighted_loss(self.problem.weights, offered, losses[-1]))
+        return totals, losses
+
+    def replicate(self, seed: int, number: int, jobs: int) -> None:
+        """One more replication of every scenario."""
+        totals, losses = self.measure(seed, number, jobs)
         if self.problem.worst:
             at = int(np.argmax(totals))
             self.totals.append(totals[at])
             self.losses.append(losses[at])
             return
-        shares = np.array([scenario.weight for scenario, *_ in self.nets])
+        shares = np.array([scenario.weight for scenario, _, _ in self.nets])
         shares = shares / shares.sum()
         self.totals.append(float(shares @ np.array(totals)))
         self.losses.append(np.asarray(shares @ np.array(losses)))

@@ -141,5 +141,5 @@ def test_alternatives_are_chosen_by_the_limit() -> None:
 
 def test_nothing_to_choose_is_refused() -> None:
     compiled = generate(0, services=1)
-    with pytest.raises(InputError, match="accuracy alone"):
+    with pytest.raises(InputError, match="does not plan for loss"):
         plan(compiled, Request(method="joint-exits", objectives=("loss",)))

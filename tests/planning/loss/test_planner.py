@@ -17,15 +17,18 @@ from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
 from placer.plan.plan import dump_plan, read_plan
+from placer.planning.auto import auto
 from placer.planning.loss.admission import LEAST, choose_limits
 from placer.planning.loss.enumeration import count, enumerate_all
-from placer.planning.loss.planner import auto, plan_enumeration, plan_loss
+from placer.planning.loss.planner import plan_enumeration, plan_loss
 from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.scenarios import read_scenarios
 from placer.planning.loss.search.search import Budget, Search
 from placer.planning.loss.selection import select
-from placer.planning.registry import PLANNERS, plan
+from placer.planning.methods import METHODS
+from placer.planning.registry import plan
 from placer.planning.request import Request
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Progress
 from tests.instance.build import compiled_from
 
@@ -86,7 +89,7 @@ def test_interrupted_search_keeps_the_best() -> None:
 
 def test_plan_states_bounds_with_what_they_bound_and_round_trips(tmp_path: Path) -> None:
     compiled = generate(Spec(101, 5, 4, (2, 6)))
-    outcome = plan_loss(compiled, options())
+    outcome = plan_loss(compiled, options(120.0, rounds=2))
     certificate = outcome.plan.certificate
     by_name = {bound.name: bound for bound in certificate.bounds}
     assert by_name["fluid"].proven
@@ -147,8 +150,8 @@ def test_rate_limits_save_losses_and_the_simulation_agrees(tmp_path: Path) -> No
     for service, gap in gaps.items():
         part = 1.0 / (1.0 + gap * compiled.rate[service])
         assert LEAST - 1e-9 <= part < 1.0
-    plain = select(problem, [placement], 0.0, 5)
-    better = select(problem, [placement], 0.0, 5, limits=[gaps])
+    plain = select(problem, [placement], None, 5)
+    better = select(problem, [placement], None, 5, limits=[gaps])
     assert better.value <= plain.value + plain.half_width + better.half_width
     outcome = plan_loss(compiled, options(admission=True))
     assert outcome.plan.certificate.admission_gain is not None
@@ -160,13 +163,13 @@ def test_rate_limits_save_losses_and_the_simulation_agrees(tmp_path: Path) -> No
 def test_selection_takes_the_better_and_ends_early_on_twins() -> None:
     problem = Problem(overloaded())
     good, bad = Placement((0, 1), ((0, 0, 1), (1, 1, 1))), Placement((0, 1), ((0, 0, 0), (0, 0, 0)))
-    found = select(problem, [bad, good], 20.0, 3)
+    found = select(problem, [bad, good], Countdown.of(20.0), 3)
     assert found.best == 1
     assert found.decided
-    twins = select(problem, [good, good], 20.0, 3)
+    twins = select(problem, [good, good], Countdown.of(20.0), 3)
     assert twins.decided
     assert twins.best == 0
-    long = select(problem, [good], 0.0, 99, jobs=400_000)
+    long = select(problem, [good], None, 99, jobs=400_000)
     assert abs(found.value - long.value) <= 2 * (found.half_width + long.half_width)
 
 
@@ -206,7 +209,7 @@ OTHERS = {"ilp", "warm-start", "neurosurgeon", "dads", "joint-exits", "sequentia
 """Methods that plan for something else; they have tests of their own."""
 
 
-@pytest.mark.parametrize("name", [name for name in PLANNERS if name not in OTHERS])
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in OTHERS])
 def test_every_method_plans_a_small_instance(name: str) -> None:
     compiled = generate(SMALL[0])
     outcome = plan(compiled, options(1.0, method=name))

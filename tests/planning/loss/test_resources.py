@@ -14,7 +14,7 @@ from placer.planning.loss.search.neighbours import Rebuilder, as_placement
 from placer.planning.resources import Resources
 from tests.random_instances import random_instance
 
-KINDS = {"memory", "flash", "layers", "compute", "utilisation", "airtime"}
+KINDS = {"memory", "flash", "layers", "compute", "utilisation", "airtime", "link"}
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -22,14 +22,13 @@ where φ says .357. The model also sees no difference between classes that share
 from __future__ import annotations
 
 import math
-import time
 from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
 import pyomo.core as pyo
 
-from placer.errors import InfeasibleError
+from placer.errors import InfeasibleError, TimeIsUpError
 from placer.instance.compiled import Compiled, Floats
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
@@ -41,6 +40,7 @@ from placer.planning.loss.bounds.effort import Effort, effort_of
 from placer.planning.loss.bounds.fluid import LEAST_SECONDS, LossBound, Task, fluid_bound
 from placer.planning.loss.bounds.fluid_model import SLACK, is_known, is_large
 from placer.planning.loss.bounds.tangents import accepted_share, lines
+from placer.solver.countdown import Countdown
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
 from placer.solver.result import Values
@@ -77,35 +77,36 @@ def acceptance_guide(
         rates: arrivals per second instead of the instance's, NaN for none, shape (S,).
         max_loss: whether services must keep their ``max_loss`` in the model.
     """
-    begin = time.monotonic()
+    countdown = limits.start()
     if rates is not None:
         compiled = replace(compiled, rate=rates)
-    formulation = build(compiled)
     found = LossBound(0.0, start, np.where(compiled.rate > 0, compiled.rate, np.nan), "none", 0.0)
     try:
+        formulation = build(compiled, countdown=countdown)
         if len(formulation.model.alpha) >= MEDIUM:
-            share = 1.0 if is_large(formulation) else 0.5
-            part = replace(limits, seconds=share * limits.seconds)
-            found = _rounds(Task(compiled, part, begin, max_loss, False), formulation, start)
+            part = countdown.part(1.0 if is_large(formulation) else 0.5)
+            found = _rounds(Task(compiled, limits, part, max_loss, False), formulation, start)
         if not is_large(formulation):
             model = GuideModel(formulation, effort_of(compiled, first_station=False), max_loss)
-            found = _solve(model, replace(limits, seconds=limits.seconds - (time.monotonic() - begin)), found)
+            found = _solve(model, limits, countdown, found)
+    except TimeIsUpError:
+        pass  # what was found before
     except InfeasibleError:
         found = LossBound(math.inf, None, np.full(len(compiled.rate), np.nan), "infeasible", 0.0)
-    return replace(found, seconds=time.monotonic() - begin, terms=TERMS)
+    return replace(found, seconds=countdown.spent, terms=TERMS)
 
 
-def _solve(model: GuideModel, limits: Limits, best: LossBound) -> LossBound:
+def _solve(model: GuideModel, limits: Limits, countdown: Countdown, best: LossBound) -> LossBound:
     """Improve on ``best`` (whose placement is the start).
 
     Raises:
         InfeasibleError: the model has no placement.
+        TimeIsUpError: the countdown ended before the solver began.
     """
-    begin = time.monotonic()
-    solver = Solver.of(model.formulation.model)
+    solver = Solver.of(model.formulation.model, countdown)
     if best.placement is not None and is_known(model.formulation, best.placement):
         solver.start_from(model.formulation.start(best.placement))
-    result = solver.solve(replace(limits, seconds=limits.seconds - (time.monotonic() - begin)))
+    result = solver.solve(limits.within(countdown))
     if result.status == "infeasible":
         raise InfeasibleError("no placement satisfies the instance within the guide's model")
     value = max(result.bound - SLACK, best.value)
@@ -132,11 +133,11 @@ def _rounds(task: Task, formulation: Formulation, start: Placement | None) -> Lo
     seed = 0
     while task.left > LEAST_SECONDS and best.estimate > best.value + max(SLACK, limits.gap):
         few = narrowed(formulation, None, bases, PER_LAYER if bases else 2 * PER_LAYER, seed)
-        seconds = min(task.left, max(task.left / 3, LEAST_ROUND))
+        part = task.countdown.part(1.0, max(task.left / 3, LEAST_ROUND))
         try:
-            model = GuideModel(build(few), effort_of(few, first_station=False), task.max_loss)
-            found = _solve(model, replace(limits, seconds=seconds), best)
-        except InfeasibleError:
+            model = GuideModel(build(few, countdown=part), effort_of(few, first_station=False), task.max_loss)
+            found = _solve(model, limits, part, best)
+        except (InfeasibleError, TimeIsUpError):
             found = best  # of the narrow problem only
         if found.estimate < best.estimate:
             best = replace(found, value=best.value, status=best.status)
@@ -177,6 +178,7 @@ class GuideModel:
         variant = domain.variant
         ceiling = self._ceiling(index, variant)
         for layer in range(len(variant)):
+            f.check()
             if variant.run[layer] <= 0:
                 continue
             flow: Terms = [(-1.0, m.flow[name, layer])]

@@ -117,8 +117,8 @@ def root_layers(variant: Variant) -> list[int]:
 
 
 def _constant_way(compiled: Compiled, variant: Variant) -> Truths:
-    """Stations that the input reaches after a constant delay, shape (N,)."""
-    if any(arc.queue is not None for arc in compiled.topology.arcs):
+    """Stations that the input reaches after a constant delay, shape (N,): where it waits for no carrier."""
+    if variant.input > 0:
         here: Truths = compiled.station_device == compiled.source[variant.service]
         return here
     return np.ones(len(compiled.stations), dtype=bool)

@@ -7,20 +7,21 @@ next one can only improve it. The model, and why it bounds the loss: :mod:`place
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyomo.core as pyo
 
-from placer.errors import InfeasibleError
+from placer.errors import InfeasibleError, TimeIsUpError
 from placer.instance.compiled import Compiled, Floats
 from placer.plan.placement import Placement
-from placer.planning.ilp.formulation import build
+from placer.planning.ilp.formulation import build, possible_domains
 from placer.planning.loss.bounds.candidates import narrowed
 from placer.planning.loss.bounds.closed_form import best_shares, loss_of
 from placer.planning.loss.bounds.effort import effort_of
 from placer.planning.loss.bounds.fluid_model import SLACK, FluidModel, is_known, is_large
+from placer.solver.countdown import Countdown
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
 from placer.solver.result import Result
@@ -75,69 +76,83 @@ def fluid_bound(
         first_station: whether the first-station theorem is used (it needs Poisson arrivals; the rest does not).
         relaxed: stop after the linear relaxation.
     """
-    begin = time.monotonic()
     if rates is not None:
         compiled = replace(compiled, rate=rates)
-    task = Task(compiled, limits, begin, max_loss, first_station)
-    formulation = build(compiled)
-    if any(all(index not in formulation.domains for index in group) for group in compiled.service_variants):
-        return _infeasible(compiled, begin)
-    effort = effort_of(compiled, first_station)
-    shares = best_shares(compiled, effort, formulation.domains)
-    if max_loss and _fails(compiled, shares):
-        return _infeasible(compiled, begin)
+    task = Task(compiled, limits, limits.start(), max_loss, first_station)
+    return replace(_found(task, start, relaxed), seconds=task.countdown.spent)
+
+
+def _found(task: Task, start: Placement | None, relaxed: bool) -> LossBound:
+    """What the closed form says, and what the stages prove beyond it."""
+    compiled, domains = task.compiled, possible_domains(task.compiled)
+    if any(all(index not in domains for index in group) for group in compiled.service_variants):
+        return _infeasible(compiled)
+    effort = effort_of(compiled, task.first_station)
+    shares = best_shares(compiled, effort, domains)
+    if task.max_loss and _fails(compiled, shares):
+        return _infeasible(compiled)
     found = LossBound(loss_of(compiled, shares), start, shares * compiled.rate, "closed-form", 0.0)
-    model = FluidModel(formulation, effort, max_loss)
     try:
-        found = _stages(task, model, found, relaxed)
+        model = FluidModel(build(compiled, countdown=task.countdown), effort, task.max_loss)
+        for better in _stages(task, model, found, relaxed):
+            found = better
     except InfeasibleError:
-        return _infeasible(compiled, begin)
-    return replace(found, value=max(found.value - SLACK, 0.0), seconds=time.monotonic() - begin)
+        return _infeasible(compiled)
+    except TimeIsUpError:
+        pass  # what was found before holds
+    return replace(found, value=max(found.value - SLACK, 0.0))
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a call asks for: the instance, when to stop, when it began (monotonic s), and which constraints hold."""
+    """What a call asks for: the instance, when to stop, what is left of that, and which constraints hold."""
 
     compiled: Compiled
     limits: Limits
-    begin: float
+    countdown: Countdown
     max_loss: bool
     first_station: bool
 
     @property
     def left(self) -> float:
         """Seconds left."""
-        return self.limits.seconds - (time.monotonic() - self.begin)
+        return self.countdown.left
 
 
-def _stages(task: Task, model: FluidModel, found: LossBound, relaxed: bool) -> LossBound:
+def _stages(task: Task, model: FluidModel, found: LossBound, relaxed: bool) -> Iterator[LossBound]:
     """Linear relaxation, a narrow MILP for a placement, the whole MILP: as far as the size asks and the time allows.
+
+    Yields what is known after each.
 
     Raises:
         InfeasibleError: no placement exists.
+        TimeIsUpError: the time ended a stage.
     """
     large = is_large(model.formulation)
     if (large or relaxed) and task.left > (LEAST_SECONDS if large else 0.02):
         result = solve_relaxed(model, task)
         found = _improved(found, model, result, "lp")
+        yield found
         if large and not relaxed and result.has_incumbent and task.left > LEAST_SECONDS:
             found = _narrow(task, model, result, found)
+            yield found
     if relaxed or task.left < (LEAST_SECONDS if large else 0.02):
-        return found
+        return
     if math.isfinite(found.estimate) and found.estimate - found.value <= max(SLACK, task.limits.gap):
-        return replace(found, status="milp")
-    return _improved(found, model, _solve(model, task, found.placement), "milp")
+        yield replace(found, status="milp")
+        return
+    yield _improved(found, model, _solve(model, task, found.placement), "milp")
 
 
 def _narrow(task: Task, model: FluidModel, relaxation: Result, found: LossBound) -> LossBound:
     """Look for a placement among few stations per layer; proves nothing."""
     try:
         few = narrowed(model.formulation, relaxation.values, [found.placement] if found.placement else [])
-        narrow = FluidModel(build(few), effort_of(few, task.first_station), task.max_loss)
-        half = replace(task, limits=replace(task.limits, seconds=task.limits.seconds - task.left / 2))
+        half = replace(task, countdown=task.countdown.part(0.5))
+        formulation = build(few, countdown=half.countdown)
+        narrow = FluidModel(formulation, effort_of(few, task.first_station), task.max_loss)
         result = _solve(narrow, half, found.placement)
-    except InfeasibleError:
+    except (InfeasibleError, TimeIsUpError):
         return found  # of the narrow problem only
     if not result.has_incumbent:
         return found
@@ -152,9 +167,9 @@ def _fails(compiled: Compiled, shares: Floats) -> bool:
     )
 
 
-def _infeasible(compiled: Compiled, begin: float) -> LossBound:
+def _infeasible(compiled: Compiled) -> LossBound:
     nothing = np.full(len(compiled.rate), np.nan)
-    return LossBound(math.inf, None, nothing, "infeasible", time.monotonic() - begin)
+    return LossBound(math.inf, None, nothing, "infeasible", 0.0)
 
 
 def _improved(best: LossBound, model: FluidModel, result: Result, stage: str) -> LossBound:
@@ -190,12 +205,12 @@ def _solve(model: FluidModel, task: Task, start: Placement | None, relaxed: bool
     domain = pyo.UnitInterval if relaxed else pyo.Binary
     for variable in (*m.z.values(), *m.alpha.values()):
         variable.domain = domain
-    solver = Solver.of(m)
+    solver = Solver.of(m, task.countdown)
     if is_large(model.formulation):
         solver.use_primal_simplex()  # "nothing is executed" is feasible; the dual method takes over 10 s at 80 devices
     if start is not None and is_known(model.formulation, start):
         solver.start_from(model.formulation.start(start))
-    result = solver.solve(replace(task.limits, seconds=task.left))
+    result = solver.solve(task.limits.within(task.countdown))
     if result.status == "infeasible":
         raise InfeasibleError("no placement satisfies the instance (proven)")
     return result

@@ -98,6 +98,7 @@ class FluidModel:
             m.ways_out[name, k] = linear([(1.0, m.done[name, k]), (-share, m.z[name])]) <= 0
             self.completed[variant.service].append((1.0, m.done[name, k]))
         for layer in range(len(variant)):
+            f.check()
             if variant.run[layer] <= 0:
                 continue
             later: Terms = [(-1.0, m.done[name, k]) for k, (last, _) in enumerate(ways) if last >= layer]

@@ -9,7 +9,6 @@ four instances that are not in the bench.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from placer.planning.request import Request
 from placer.queueing.network import QueueNetwork
 from placer.simulation.quick import evaluate_chains, is_plain
 from placer.simulation.runner import simulate
+from placer.solver.countdown import Countdown
 
 Rng = np.random.Generator
 
@@ -59,7 +59,12 @@ class AnnealingResult:
 
 
 def anneal(
-    problem: Problem, starts: list[Placement], energies: Energies, request: Request, settings: Settings
+    problem: Problem,
+    starts: list[Placement],
+    energies: Energies,
+    request: Request,
+    settings: Settings,
+    countdown: Countdown | None = None,
 ) -> AnnealingResult:
     """Anneal from feasible placements until the time is up, or as many placements were evaluated as asked for.
 
@@ -69,10 +74,12 @@ def anneal(
         energies: the evaluator.
         request: wall time, evaluations at most (then the temperature falls with them) and the seed.
         settings: how to anneal; ``chains`` is the number of starts here.
+        countdown: of the request's time limit, where it has begun before.
     """
     rng = np.random.default_rng(request.limits.seed)
-    seconds, most = request.limits.seconds, request.evaluations
-    begin = time.monotonic()
+    most = request.evaluations
+    countdown = countdown or request.limits.start()
+    begin, whole = countdown.spent, max(countdown.left, 1e-9)
     states: list[Assigned] = [as_assigned(problem, start) for start in starts]
     values = energies(starts, range(len(starts)))
     at = int(np.argmin(values))
@@ -80,7 +87,7 @@ def anneal(
     scale = max(best_value, 1e-3)
     interrupted = False
     try:
-        while (spent := (time.monotonic() - begin) / seconds) < 1.0 and (most is None or evaluations < most):
+        while (spent := (countdown.spent - begin) / whole) < 1.0 and (most is None or evaluations < most):
             part = spent if most is None else evaluations / most
             temperature = scale * settings.hot * (settings.cold / settings.hot) ** part
             proposals: list[Placement] = []

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from placer.errors import TimeIsUpError
 from placer.instance.compiled import Floats, Ints
 from placer.instance.variant import Truths
 from placer.plan.placement import Placement
@@ -14,6 +15,7 @@ from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.search.insertion import Inserter, Insertion, Stay, stay_of
 from placer.planning.loss.search.screening import Screen
 from placer.queueing.flattened import arrival_scv
+from placer.solver.countdown import Countdown
 
 Rng = np.random.Generator
 Assigned = dict[int, tuple[int, tuple[int, ...]]]
@@ -46,10 +48,12 @@ class Rebuilder:
     Attributes:
         problem: the problem.
         screen: the estimate by which it steers.
+        countdown: when it gives up; None for never.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self.countdown: Countdown | None = None
         streams = problem.arrivals(problem.scenarios[0])
         variability = np.array([arrival_scv(stream) for stream in streams])
         self.screen = Screen(problem.builder, problem.mean_rates(), variability, problem.availability())
@@ -64,7 +68,7 @@ class Rebuilder:
     def rebuild(
         self, assigned: Assigned, removed: Sequence[int], rng: Rng, noise: float, cost_factor: float
     ) -> Assigned | None:
-        """Insert ``removed`` in this order into what is left; None when one of them finds no place.
+        """Insert ``removed`` in this order into what is left; None when one finds no place or the time is over.
 
         Args:
             assigned: where to start from.
@@ -75,7 +79,10 @@ class Rebuilder:
         """
         left = {service: entry for service, entry in assigned.items() if service not in set(removed)}
         for service in removed:
-            entry = self._insert(left, service, rng, noise, cost_factor)
+            try:
+                entry = self._insert(left, service, rng, noise, cost_factor)
+            except TimeIsUpError:
+                return None
             if entry is None:
                 return None
             left[service] = entry
@@ -164,6 +171,8 @@ class Rebuilder:
         room = problem.resources.room(as_placement(assigned))
         barred = None
         for _ in range(TRIES):
+            if self.countdown is not None:
+                self.countdown.check("the search")
             found = self.inserters[index].insert(stay, room, *figures, barred)
             if found is None:
                 return None

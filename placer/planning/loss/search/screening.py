@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placer.evaluation.blocks import Block
-from placer.evaluation.queues import NetworkBuilder
+from placer.evaluation.queues import NetworkBuilder, renumbered, used_carriers
 from placer.instance.compiled import Floats, Ints
 from placer.plan.placement import Placement
 from placer.queueing import mg1k
@@ -75,8 +75,7 @@ class Screen:
         builder: gives the tasks of the services.
         rates, arrival_scv: shape (C,), arrivals of the served services, 1/s, and the scv of the times between them.
         weights: shape (C,).
-        capacity: shape (S,), K of the stations of the instance; a link that queues gets its own.
-        availability: shape (S,), part of the time that a station is there.
+        availability: shape (N,), part of the time that a compute unit is there.
     """
 
     def __init__(self, builder: NetworkBuilder, rates: Floats, arrival_scv: Floats, availability: Floats) -> None:
@@ -127,7 +126,6 @@ class Screen:
         count = len(builder.served)
         paths: list[Path] = []
         for placement in placements:
-            # building a block may add a station for a link, so blocks come before capacities
             paths += [self.path(builder.block(placement.choice[s], placement.stations[s])) for s in builder.served]
         capacities = [builder.capacity(placement) for placement in placements]
         classes = np.tile(np.arange(count), len(placements))
@@ -139,13 +137,18 @@ class Screen:
     def _of_paths(
         self, classes: Ints, paths: tuple[Path, ...], capacity: Ints, guess: Floats | None, copies: int = 1
     ) -> Screened:
-        """Estimate some networks side by side: ``copies`` of them, with as many classes and stations each."""
+        """Estimate some networks side by side: ``copies`` of them, with as many classes and stations each.
+
+        ``capacity`` is that of the compute units, one network after the other; carriers that any path uses follow them.
+        """
         rates, weights = self.rates[classes], self.weights[classes]
-        size = len(capacity)
-        places = np.where(capacity == UNLIMITED, ENDLESS, capacity)
-        one = np.ones(size // copies)
-        one[: len(self.availability)] = self.availability
-        up = np.tile(one, copies)
+        compiled = self.builder.compiled
+        carriers = used_carriers(compiled, paths)
+        queues = np.array([compiled.topology.carrier(int(c)).queue for c in carriers], dtype=np.int64)
+        places = np.hstack([capacity.reshape(copies, -1), np.tile(queues, (copies, 1))]).ravel()
+        size = len(places)
+        places = np.where(places == UNLIMITED, ENDLESS, places)
+        up = np.tile(np.append(self.availability, np.ones(len(carriers))), copies)
         lengths = np.array([len(path.station) for path in paths])
         widest = int(lengths.max(initial=1))
         shape = (len(paths), widest)
@@ -157,10 +160,14 @@ class Screen:
         mean, second, come = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for array, name in ((station, "station"), (mean, "mean"), (second, "second"), (come, "come")):
             array[there] = np.concatenate([getattr(path, name) for path in paths])
+        station = renumbered(compiled, station, carriers)
         if copies > 1:
             station += np.repeat(np.arange(copies) * (size // copies), len(paths) // copies)[:, None]
         base = rates[:, None] * come
-        loss = np.zeros(size) if guess is None or len(guess) != size else guess
+        loss = np.zeros(size)
+        if guess is not None:
+            units = len(self.availability)
+            loss[:units] = guess[:units]
         flow = base
         rate = load = moment = regular = loss
         scv = np.ones(shape)

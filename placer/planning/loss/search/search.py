@@ -20,6 +20,7 @@ from placer.planning.loss.problem import LOSS, Problem
 from placer.planning.loss.scoring import Score, Scorer
 from placer.planning.loss.search.neighbours import Assigned, Rebuilder, as_assigned, as_placement
 from placer.planning.loss.search.walks import Walks
+from placer.solver.countdown import Countdown, Now
 from placer.solver.progress import Progress, relative_gap
 
 BATCH = 24
@@ -93,7 +94,12 @@ class Search:
     """
 
     def __init__(
-        self, problem: Problem, seed: int = 0, listener: Callable[[Progress], None] | None = None, bound: float = 0.0
+        self,
+        problem: Problem,
+        seed: int = 0,
+        listener: Callable[[Progress], None] | None = None,
+        bound: float = 0.0,
+        now: Now = time.monotonic,
     ) -> None:
         self.problem = problem
         self.rng = np.random.default_rng(seed)
@@ -102,7 +108,8 @@ class Search:
         self.walks = Walks(problem, self.rebuilder, self.rng)
         self.elite: list[Candidate] = []
         self.listener, self.bound = listener, bound
-        self.begin = time.monotonic()
+        self.begin, self.now = now(), now
+        self.countdown = Countdown(self.begin, math.inf, now)
         self._scored: set[Placement] = set()
         layers = sum(len(problem.compiled.variants[group[0]]) for group in problem.groups)
         self._some = int(np.clip(SCORED_LAYERS // max(layers, 1), 4, BATCH))
@@ -132,6 +139,8 @@ class Search:
         before = self.best_key
         top: Candidate | None = None
         for start in range(0, len(fresh), BATCH):
+            if start and self.countdown.over:
+                break
             some = fresh[start : start + BATCH]
             for candidate in self._candidates(some, near):
                 self._keep(candidate)
@@ -139,7 +148,7 @@ class Search:
                     top = candidate
         if self.best_key < before and self.listener is not None:
             best = self.elite[0].score
-            self.listener(Progress(time.monotonic() - self.begin, best.objective, self.bound, "search"))
+            self.listener(Progress(self.now() - self.begin, best.objective, self.bound, "search"))
         return top
 
     def _candidates(self, placements: list[Placement], near: Score | None) -> list[Candidate]:
@@ -154,6 +163,10 @@ class Search:
             for k, score in zip(doubtful, self.scorer.score(chosen, exact=True), strict=True):
                 found[k] = Candidate(placements[k], score)
         return found
+
+    def end_by(self, countdown: Countdown) -> None:
+        """Stop with what there is when the countdown is over, in constructions too."""
+        self.countdown = self.rebuilder.countdown = countdown
 
     @property
     def best_key(self) -> tuple[float, float, float]:
@@ -182,20 +195,21 @@ class Search:
             starts: placements found otherwise (feasible ones), to begin with.
         """
         ended, done, stale = "rounds", 0, 0
-        deadline = self.begin + budget.seconds
+        countdown = Countdown(self.begin, self.begin + budget.seconds, self.now)
+        self.end_by(countdown)
         try:
             current = self._first([p for p in starts or [] if self.problem.resources.overdrawn(p) == 0.0])
             if current is None:
                 return SearchResult((), 0, "nothing", self.scorer.evaluations)
             while budget.rounds is None or done < budget.rounds:
-                if time.monotonic() >= deadline:
+                if countdown.over:
                     ended = "time"
                     break
                 if budget.gap > 0.0 and self.gap <= budget.gap:  # at 0 the second objective is still looked for
                     ended = "gap"
                     break
                 before = self.best_key
-                self._round(current, deadline)
+                self._round(current)
                 done, stale = done + 1, 0 if self.best_key < before else stale + 1
                 if budget.stale is not None and stale >= budget.stale:
                     ended = "stale"
@@ -216,7 +230,7 @@ class Search:
         # quickly first, so that there is an answer; carefully right after
         built = self.construct(noise=0.05)
         for _ in range(20):
-            if built is not None or starts:
+            if built is not None or starts or self.countdown.over:
                 break
             built = self.construct(noise=1.0)
         if built is not None:
@@ -226,7 +240,7 @@ class Search:
         if not starts:
             return None
         self.offer(starts)
-        careful = self.construct()
+        careful = None if self.countdown.over else self.construct()
         if careful is not None:
             self.offer([as_placement(careful)])
         return as_assigned(self.problem, self.elite[0].placement)
@@ -237,7 +251,7 @@ class Search:
             return 1.0
         return max(abs(self.problem.deterministic(placement, self.problem.objective)), 1e-12)
 
-    def _round(self, current: Assigned, deadline: float) -> None:
+    def _round(self, current: Assigned) -> None:
         """Walk from ``current``, score what looks best by the estimate, polish the best of it.
 
         Which walk is drawn by what each has brought so far. The whole neighbourhood of the best placement of a small
@@ -246,12 +260,12 @@ class Search:
         before = self.elite[0].score
         kind = str(self.rng.choice(list(self._worth), p=self._odds()))
         walk = self.walks.rebuild if kind == "rebuild" else self.walks.anneal
-        self._improve(walk(current, deadline), deadline)
+        self._improve(walk(current, self.countdown))
         best = self.elite[0]
         gain = max(before.excess - best.score.excess, 0.0)
         gain += max(before.objective - best.score.objective, 0.0) / max(abs(before.objective), 1e-6)
         self._worth[kind] += LEARNING * (min(gain, 1.0) - self._worth[kind])
-        if self.walks.small and gain == 0.0 and best.placement not in self._explored:
+        if self.walks.small and gain == 0.0 and not self.countdown.over and best.placement not in self._explored:
             self._explored.add(best.placement)
             self.offer(list(self.walks.neighbours(as_assigned(self.problem, best.placement))), best.score)
 
@@ -261,21 +275,21 @@ class Search:
         even = 1.0 / len(self._worth)
         return [even if total <= 0 else 0.33 * even + 0.67 * worth / total for worth in self._worth.values()]
 
-    def _improve(self, seen: dict[Placement, float], deadline: float) -> None:
+    def _improve(self, seen: dict[Placement, float]) -> None:
         """Score the best of what a walk has seen, and polish what turns out best."""
         top = self.offer(self._promising(seen), self.elite[0].score)
         if top is not None and (self.walks.small or top.score.key <= self.best_key):
-            self._polish(top, deadline)
+            self._polish(top)
 
     def _promising(self, seen: dict[Placement, float]) -> list[Placement]:
         """The best by the estimate of those that were not scored yet."""
         fresh = (placement for placement in seen if placement not in self._scored)
         return heapq.nsmallest(self._some, fresh, key=lambda placement: seen[placement])
 
-    def _polish(self, candidate: Candidate, deadline: float) -> None:
+    def _polish(self, candidate: Candidate) -> None:
         """Neighbours of a placement, while they improve it; in a small instance down to a local optimum."""
         steps = 0
-        while (self.walks.small or steps < POLISHING) and time.monotonic() < deadline:
+        while (self.walks.small or steps < POLISHING) and not self.countdown.over:
             around = self.walks.neighbours(as_assigned(self.problem, candidate.placement))
             top = self.offer(self._promising(around), candidate.score)
             if top is None or top.score.key >= candidate.score.key:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from placer.planning.loss.search.neighbours import (
     random_move,
     swaps,
 )
+from placer.solver.countdown import Countdown
 
 REBUILDS = 48
 """Steps of one walk of rebuilding."""
@@ -83,14 +83,14 @@ class Walks:
         placement = as_placement(assigned)
         return placement if self.problem.resources.overdrawn(placement) == 0.0 else None
 
-    def rebuild(self, current: Assigned, deadline: float) -> dict[Placement, float]:
+    def rebuild(self, current: Assigned, countdown: Countdown) -> dict[Placement, float]:
         """Take out and put back a few services at a time, accepting what is not much worse; all that came by."""
         rng = self.rng
         values, losses = self.energies([as_placement(current)])
         best, loss = float(values[0]), losses[0]
         seen: dict[Placement, float] = {}
         for step in range(REBUILDS):
-            if time.monotonic() >= deadline:
+            if countdown.over:
                 break
             count = min(1 + int(rng.integers(0, 3)), len(current))
             removed = rng.choice(len(current), size=count, replace=False, p=self._shares(loss))
@@ -115,7 +115,7 @@ class Walks:
         weight = lost * self._offered + 1e-3 * self._offered.max()
         return np.asarray(0.7 * weight / weight.sum() + 0.3 / len(weight))
 
-    def anneal(self, current: Assigned, deadline: float) -> dict[Placement, float]:
+    def anneal(self, current: Assigned, countdown: Countdown) -> dict[Placement, float]:
         """Anneal several copies of a state side by side; all that came by."""
         start = as_placement(current)
         value = float(self.energies([start])[0][0])
@@ -124,7 +124,7 @@ class Walks:
         scale = max(abs(value), 1e-4)
         seen: dict[Placement, float] = {}
         for step in range(STEPS):
-            if time.monotonic() >= deadline:
+            if countdown.over:
                 break
             temperature = scale * HOT * (COLD / HOT) ** (step / STEPS)
             proposed = [self.fits(random_move(self.problem, state, self.rng)) for state in states]
