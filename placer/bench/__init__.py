@@ -14,6 +14,7 @@ SUITES = {
     "iot-ilp": "placer.bench.iot_ilp",
     "build": "placer.bench.build",
     "chainnet": "placer.bench.chainnet.suite",
+    "evaluator": "placer.bench.evaluator.suite",
     "simulator": "placer.bench.simulator",
     "intervals": "placer.bench.intervals",
     "loss": "placer.bench.loss.suite",

@@ -31,6 +31,8 @@ class Rules:
         crowding: jobs of one spaced stream do not meet each other.
         special: stations with other than Poisson arrivals, with outages, or with forks that meet there are solved
             exactly; off: by two moments.
+        correction: a learned correction of what the other rules leave (:mod:`placer.queueing.correction`); it was
+            fitted with all of them on, and is off where ``exact_core`` or ``variability`` is.
     """
 
     exact_core: bool = True
@@ -44,6 +46,12 @@ class Rules:
     virtual_tandem: bool = True
     crowding: bool = True
     special: bool = True
+    correction: bool = True
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the learned correction has what it builds on."""
+        return self.correction and self.exact_core and self.variability
 
 
 RULE_NAMES = tuple(field.name for field in fields(Rules))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placer.queueing.correction import stretch
 from placer.queueing.flattened import Batch
+from placer.queueing.flows import flows_of
 from placer.queueing.network import UNLIMITED, Floats
 from placer.queueing.routing import reach, responses
 from placer.queueing.rules import Rules, Solution
@@ -47,7 +49,9 @@ def conclude(
     total = np.bincount(station, at, minlength=stations).astype(np.float64)
     rho = np.bincount(station, at * layout.mean, minlength=stations).astype(np.float64)
     waiting, acceptance = np.zeros(len(rate)), np.ones(len(rate))
-    served_waiting = _waiting(batch, layout, rules, at, rho, state)
+    served_waiting = waiting_times(batch, layout, rules, at, rho, state)
+    if rules.corrects:
+        served_waiting *= stretch(batch, layout, flows_of(layout, stations, at), state)
     waiting[layout.task] = served_waiting
     goes_on = batch.goes_on[layout.task]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,7 +111,7 @@ def _spread(batch: Batch, layout: Layout, state: State, loss: Floats) -> tuple[F
     return bounds[0], bounds[1]
 
 
-def _waiting(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floats, state: State) -> Floats:
+def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho: Floats, state: State) -> Floats:
     """Mean wait in s of the jobs admitted to each served task."""
     station, stations = layout.station, len(rho)
     admitted = np.bincount(station, rate * state.acceptance, minlength=stations)

@@ -3,8 +3,8 @@
 Each station is an M/G/1/K station (:mod:`placer.queueing.mg1k_exact`) whose loss and queue are corrected for the
 variability of its arrivals (:mod:`placer.queueing.stations`, :mod:`placer.queueing.variability`); jobs flow on
 thinned by what was lost; classes that share a station in overload lose differently
-(:mod:`placer.queueing.class_loss`). Stations whose arrivals did not change since the last sweep are not solved
-again, so a network without cycles costs about one solution per station.
+(:mod:`placer.queueing.class_loss`); what is left is corrected by what was learned (:mod:`placer.queueing.correction`).
+Stations whose arrivals did not change since the last sweep are not solved again.
 
 Stations that arrival processes other than Poisson enter, that fail, or where the branches of a fork meet at one
 instant are solved exactly (:mod:`placer.queueing.special_stations`). Beyond them such a process enters through its
@@ -18,8 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from placer.queueing import class_loss, loss_system, mg1k
+from placer.queueing import class_loss, correction, loss_system, mg1k
+from placer.queueing.correction import Scope, scope
 from placer.queueing.flattened import Batch, compile_batch
+from placer.queueing.flows import Flows, flows_of, mean_waits
 from placer.queueing.mg1k_exact import Exact, embedded
 from placer.queueing.network import UNLIMITED, Floats, Ints, QueueNetwork
 from placer.queueing.routing import reach
@@ -59,8 +61,7 @@ TOKEN_STEPS = 4
 """Root-finding steps per sweep for the parameter of the token rule; the start is the last sweep's."""
 
 TIMESCALE = 0.25
-"""The one fitted constant: factor of the ratio of relaxation times (``timescale_weight``), flat from .1 to
-.3."""
+"""Fitted: factor of the ratio of relaxation times (``timescale_weight``); errors are flat from .1 to .3."""
 
 ALL_RULES = Rules()
 
@@ -93,6 +94,7 @@ def solve_batch(
     batch = networks if isinstance(networks, Batch) else compile_batch(networks)
     layout = arrange(batch)
     state = start(batch, layout, memory)
+    corrects = scope(batch, layout) if rules.corrects else None
     special = special_stations(batch, layout) if rules.special else ()
     if memory is not None:  # what is remembered has no streams in it
         state.stale[[one.station for one in special if one.hands_on]] = True
@@ -102,7 +104,7 @@ def solve_batch(
     for sweep in range(1, most_sweeps + 1):
         rate = batch.rate[batch.task_class] * reach(batch, drained)[: len(passing)]
         before = state.acceptance
-        _sweep(batch, layout, rules, special, rate[layout.task], state)
+        sweep_once(batch, layout, rules, (special, corrects), rate[layout.task], state)
         damping = 1.0 if sweep <= FREE_SWEEPS else 0.5 if sweep <= HALF_SWEEPS else 0.25
         state.acceptance = before + damping * (state.target - before)
         residual = float(np.max(np.abs(state.acceptance - before), initial=0.0))
@@ -127,33 +129,46 @@ def _drained(batch: Batch, layout: Layout, rate: Floats, passing: Floats) -> Flo
     return drained
 
 
-def _sweep(
-    batch: Batch, layout: Layout, rules: Rules, special: tuple[SpecialStation, ...], rate: Floats, state: State
+def sweep_once(
+    batch: Batch,
+    layout: Layout,
+    rules: Rules,
+    extras: tuple[tuple[SpecialStation, ...], Scope | None],
+    rate: Floats,
+    state: State,
 ) -> None:
-    """One pass: loss and queue of the stations that changed, acceptance of their classes, the streams."""
+    """One pass: loss and queue of the stations that changed, acceptance of their classes, the streams.
+
+    Args:
+        batch, layout, rules: what is solved.
+        extras: stations that are solved exactly, and where the learned correction speaks; None for nowhere.
+        rate: shape (P,), arrivals in 1/s at the served tasks.
+        state: written.
+    """
+    special, corrects = extras
     station, stations = layout.station, len(batch.capacity)
-    total = np.bincount(station, rate, minlength=stations).astype(np.float64)
-    rho = np.bincount(station, rate * layout.mean, minlength=stations).astype(np.float64)
-    share = rate / np.maximum(total, 1e-300)[station]
-    second = np.bincount(station, rate * layout.mean**2 * (1.0 + layout.scv), minlength=stations)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        service_scv = np.where(rho > 0.0, np.maximum(second * total / rho**2 - 1.0, 0.0), 0.0)
-    felt = _felt_scv(batch, layout, rules, share, rho, state)
+    flows = flows_of(layout, stations, rate)
+    felt = _felt_scv(batch, layout, rules, flows.share, flows.rho, state)
     moved = np.abs(rate - state.seen_rate) > CHANGED * rate
     dirty = np.bincount(station, moved, minlength=stations) > 0
-    dirty |= (np.abs(felt - state.seen_scv) > CHANGED) & (total > 0.0)
+    dirty |= (np.abs(felt - state.seen_scv) > CHANGED) & (flows.total > 0.0)
     todo = np.flatnonzero(dirty)
-    if len(todo) or state.stale.any():
-        poisson = _poisson(batch.capacity, layout, todo, rate, total) if rules.exact_core else None
-        state.loss[todo], state.queue[todo] = corrected(
-            batch.capacity[todo], rho[todo], service_scv[todo], felt[todo], poisson
-        )
-        state.target = _acceptance(batch, layout, rules, dirty, rate, rho, state)
-        apply(special, dirty, rate, state)
     state.seen_rate = np.where(dirty[station], rate, state.seen_rate)
     state.seen_scv = np.where(dirty, felt, state.seen_scv)
+    if len(todo) or state.stale.any():
+        poisson = poisson_values(batch.capacity, layout, todo, flows) if rules.exact_core else None
+        state.loss[todo], state.queue[todo] = corrected(
+            batch.capacity[todo], flows.rho[todo], flows.service_scv[todo], felt[todo], poisson
+        )
+        state.base = _acceptance(batch, layout, rules, dirty, rate, flows.rho, state)
+        if corrects is not None and poisson is not None:
+            state.poisson_loss[todo] = poisson.loss
+            correction.apply(batch, layout, corrects, flows, state, dirty)
+        else:
+            state.target = np.where(dirty[station], state.base, state.target)
+        apply(special, dirty, rate, state)
     if rules.variability:
-        _streams(batch, layout, rate, rho, service_scv, share, state)
+        _streams(batch, layout, flows, state)
 
 
 def _felt_scv(batch: Batch, layout: Layout, rules: Rules, share: Floats, rho: Floats, state: State) -> Floats:
@@ -176,15 +191,15 @@ def _places(batch: Batch) -> Floats:
     return np.where(batch.capacity == UNLIMITED, 1e9, batch.capacity).astype(np.float64)
 
 
-def _poisson(capacity: Ints, layout: Layout, todo: Ints, rate: Floats, total: Floats) -> Exact:
+def poisson_values(capacity: Ints, layout: Layout, todo: Ints, flows: Flows) -> Exact:
     """Exact values of the stations ``todo``, as if their arrivals were Poisson."""
     label = np.full(len(capacity), -1, dtype=np.int64)
     label[todo] = np.arange(len(todo))
     item = label[layout.station[layout.part_of]]
     pick = np.flatnonzero(item >= 0)
     task = layout.part_of[pick]
-    flow = total[layout.station[task]]
-    weight = layout.part_weight[pick] * rate[task] / np.maximum(flow, 1e-300)
+    flow = flows.total[layout.station[task]]
+    weight = layout.part_weight[pick] * flows.rate[task] / np.maximum(flow, 1e-300)
     return embedded(
         np.maximum(capacity[todo], 1),
         item[pick],
@@ -200,7 +215,7 @@ def _acceptance(
     """Acceptance per task; what it was at the stations that did not change."""
     station = layout.station
     changed = dirty[station]
-    acceptance = np.where(changed, 1.0 - state.loss[station], state.target)
+    acceptance = np.where(changed, 1.0 - state.loss[station], state.base)
     flowing = changed & (rate > TINY)
     regular = np.bincount(station, state.scv < POISSON_SCV, minlength=len(rho)) > 0
     if rules.loss_system:
@@ -233,24 +248,25 @@ def _token_rule(layout: Layout, rules: Rules, pick: Ints, rate: Floats, rho: Flo
     # at once: the server was busy, and its next job was of the group
     follows = np.where(up >= 0, busy[source] * together / np.maximum(out[source], TINY), 0.0)
     gaps = fit_gaps(rate[pick], state.scv[pick], layout.spacing[pick])
-    streams = class_loss.prepare(station, group, gaps, layout.spacing[pick], follows, layout.mean[pick])
+    streams = class_loss.prepare(station, group, gaps, layout.before[pick], follows, layout.mean[pick])
     at = station[streams.station_start]
     work = np.minimum(rho[at] * (1.0 - state.loss[at]), 1.0)
     value, state.eta[at] = class_loss.share_loss(streams, work, state.acceptance[pick], state.eta[at], TOKEN_STEPS)
     return value
 
 
-def _streams(
-    batch: Batch, layout: Layout, rate: Floats, rho: Floats, service_scv: Floats, share: Floats, state: State
-) -> None:
+def _streams(batch: Batch, layout: Layout, flows: Flows, state: State) -> None:
     """Variability of the streams that leave the stations, handed to the tasks that follow."""
-    station, stations = layout.station, len(rho)
+    station, stations = layout.station, len(flows.rho)
+    rate, rho, service_scv, share = flows.rate, flows.rho, flows.service_scv, flows.share
     kept = state.acceptance
     out = rate * kept
     portion = out / np.maximum(np.bincount(station, out, minlength=stations), 1e-300)[station]
     utilisation = np.minimum(rho * (1.0 - state.loss), 1.0)
     gap = merged_scv(share, state.scv, station, stations)
     short = split_scv(portion, departure_scv(utilisation, service_scv, gap)[station], state.scv, kept)
+    # jobs that never meet leave as they came
+    short = np.where(layout.alone & (layout.scv == 0.0) & (layout.spacing >= layout.mean), state.scv, short)
     slow = merged_scv(share, state.long_scv, station, stations)
     b = np.maximum(mg1k.spread(rho, service_scv, slow, clip=True), 1e-3)
     arrivals, services = long_run_weights(rho, 1.0 + 2.0 * (_places(batch) - 1.0) / b)
@@ -264,6 +280,9 @@ def _streams(
     state.scv[fed] = goes_on * short[source] + 1.0 - goes_on
     state.long_scv[fed] = goes_on * long[source] + 1.0 - goes_on
     state.upstream_load[fed] = np.maximum(state.upstream_load, utilisation[station])[source]
+    wait = mean_waits(state, np.bincount(station, out, minlength=stations))
+    pushed = state.jitter + (1.0 - portion) * wait[station] + layout.mean * np.sqrt(layout.scv)
+    state.jitter[fed] = np.where(layout.before[fed] >= layout.widest[fed], 0.0, pushed[source])
 
 
 def _survival(batch: Batch, layout: Layout, rate: Floats, state: State) -> Floats:

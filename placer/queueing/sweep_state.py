@@ -26,8 +26,12 @@ class Layout:
         station, group: shape (P,), the station, and a label that tasks with one upstream station share.
         up: shape (P,), position of the task before that a station serves, -1 for none.
         mean, scv: shape (P,), service time in s.
-        spacing: shape (P,), least time in s between two jobs that arrive: the fixed service time before, or
-            0.
+        before: shape (P,), the fixed service time at the station before in s, or 0.
+        spacing: shape (P,), least time in s between two jobs that arrive: ``before``, or more where no others shared
+            the stations on the way.
+        widest: shape (P,), longest fixed service on the way in s: the least time between two jobs before the
+            stations after it disturbed them.
+        widest_at: shape (P,), the station of that service; a label of its own for a stream without one.
         slowest: shape (P,), longest service before on the chain, s.
         alone: shape (P,), the station serves no other task.
         unshared: shape (P,), and so do all before, with fixed times and no outages.
@@ -41,7 +45,10 @@ class Layout:
     up: Ints
     mean: Floats
     scv: Floats
+    before: Floats
     spacing: Floats
+    widest: Floats
+    widest_at: Ints
     slowest: Floats
     alone: Bools
     unshared: Bools
@@ -58,10 +65,13 @@ class State:
 
     Attributes:
         acceptance: shape (P,), of the jobs that arrive at the task, as the flows use it (damped).
-        target: shape (P,), the same as the rules say it.
-        loss, queue: shape (S,), loss ratio over all classes, and mean number waiting.
+        base: shape (P,), the same as the rules say it.
+        target: shape (P,), the same corrected (:mod:`placer.queueing.correction`).
+        loss, queue: shape (S,), loss ratio over all classes, and mean number waiting, as the rules say them.
+        poisson_loss: shape (S,), the loss ratio if the arrivals were Poisson.
         scv: shape (P,), of the interarrival times of the stream.
         long_scv: shape (P,), variance of its counts over a long time, per mean count.
+        jitter: shape (P,), s, by how much others disturbed the stream since its widest spacing, a mean.
         upstream_load: shape (P,), largest utilisation on its way so far.
         eta: shape (S,), parameter of the token rule.
         seen_rate, seen_scv: shape (P,) and (S,), for which loss and queue were computed.
@@ -74,11 +84,14 @@ class State:
     """
 
     acceptance: Floats
+    base: Floats
     target: Floats
     loss: Floats
     queue: Floats
+    poisson_loss: Floats
     scv: Floats
     long_scv: Floats
+    jitter: Floats
     upstream_load: Floats
     eta: Floats
     seen_rate: Floats
@@ -98,11 +111,14 @@ def start(batch: Batch, layout: Layout, memory: Memory | None = None) -> State:
     scv = batch.arrival_scv[batch.task_class[layout.task]]
     state = State(
         acceptance=np.ones(tasks),
+        base=np.ones(tasks),
         target=np.ones(tasks),
         loss=np.zeros(stations),
         queue=np.zeros(stations),
+        poisson_loss=np.zeros(stations),
         scv=scv.copy(),
         long_scv=scv.copy(),
+        jitter=np.zeros(tasks),
         upstream_load=np.zeros(tasks),
         eta=np.full(stations, 0.3),
         seen_rate=np.full(tasks, -1.0),
@@ -125,18 +141,21 @@ class Memory:
     """Where the sweeps of a network ended, in the order of its tasks and stations: a start for one much like it.
 
     Attributes:
-        acceptance, scv, long_scv, upstream_load, rate, own_waiting, own_survival: shape (T,), see :class:`State`;
-            rate NaN for a task about which nothing is known.
-        loss, queue, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
+        acceptance, base, scv, long_scv, jitter, upstream_load, rate, own_waiting, own_survival: shape (T,), see
+            :class:`State`; rate NaN for a task about which nothing is known.
+        loss, queue, poisson_loss, eta, felt_scv: shape (S,); felt_scv -1 for a station that must be solved again.
     """
 
     acceptance: Floats
+    base: Floats
     scv: Floats
     long_scv: Floats
+    jitter: Floats
     upstream_load: Floats
     rate: Floats
     loss: Floats
     queue: Floats
+    poisson_loss: Floats
     eta: Floats
     felt_scv: Floats
     own_waiting: Floats
@@ -152,8 +171,12 @@ def _recall(state: State, layout: Layout, memory: Memory) -> None:
     state.acceptance = 1.0 - memory.loss[layout.station]
     state.acceptance[known] = memory.acceptance[task]
     state.target = state.acceptance.copy()
+    state.base = state.acceptance.copy()
+    state.base[known] = memory.base[task]
+    state.poisson_loss = memory.poisson_loss.copy()
     state.scv[known], state.long_scv[known] = memory.scv[task], memory.long_scv[task]
     state.upstream_load[known], state.seen_rate[known] = memory.upstream_load[task], memory.rate[task]
+    state.jitter[known] = memory.jitter[task]
     state.own_waiting[known], state.own_survival[known] = memory.own_waiting[task], memory.own_survival[task]
 
 
@@ -167,12 +190,15 @@ def remember(layout: Layout, state: State, tasks: int) -> Memory:
 
     return Memory(
         acceptance=spread(state.acceptance, 1.0),
+        base=spread(state.base, 1.0),
         scv=spread(state.scv, 1.0),
         long_scv=spread(state.long_scv, 1.0),
+        jitter=spread(state.jitter, 0.0),
         upstream_load=spread(state.upstream_load, 0.0),
         rate=spread(state.seen_rate, np.nan),
         loss=state.loss.copy(),
         queue=state.queue.copy(),
+        poisson_loss=state.poisson_loss.copy(),
         eta=state.eta.copy(),
         felt_scv=state.seen_scv.copy(),
         own_waiting=spread(state.own_waiting, np.nan),
@@ -197,14 +223,22 @@ def arrange(batch: Batch) -> Layout:
     alone = np.bincount(station, minlength=len(batch.capacity))[station] == 1
     steady = alone & (scv == 0.0) & (batch.up[station] <= 0.0) & (batch.goes_on[task] == 1.0)
     unshared = steady.copy()
-    slowest = np.zeros(len(task))
+    slowest, before = np.zeros(len(task)), np.where((up >= 0) & (scv[up] == 0.0), mean[up], 0.0)
+    spacing, widest = np.where(up < 0, batch.arrival_spacing[batch.task_class[task]], before), before.copy()
+    widest_at = np.where(before > 0.0, station[up], -1 - np.arange(len(task)))
     joined = np.zeros(len(batch.first), dtype=bool)
     for level in batch.levels:
         joined[level.joins] = True
         here = position[level.single]
         here = here[here >= 0]
         here = here[up[here] >= 0]
-        slowest[here] = np.maximum(slowest[up[here]], mean[up[here]])
+        source = up[here]
+        slowest[here] = np.maximum(slowest[source], mean[source])
+        wider = before[here] >= widest[source]
+        widest[here] = np.where(wider, before[here], widest[source])
+        widest_at[here] = np.where(wider, widest_at[here], widest_at[source])
+        kept = alone[source] & (scv[source] == 0.0)
+        spacing[here] = np.where(kept, np.maximum(spacing[source], before[here]), before[here])
         unshared[here] &= unshared[up[here]] & ~joined[task[up[here]]]
     unshared &= ~joined[task]
     parts = batch.components
@@ -218,9 +252,10 @@ def arrange(batch: Batch) -> Layout:
         up=up,
         mean=mean,
         scv=scv,
-        spacing=np.where(
-            up < 0, batch.arrival_spacing[batch.task_class[task]], np.where(scv[up] == 0.0, mean[up], 0.0)
-        ),
+        before=before,
+        spacing=spacing,
+        widest=widest,
+        widest_at=widest_at,
         slowest=slowest,
         alone=alone,
         unshared=unshared,

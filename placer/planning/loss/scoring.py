@@ -191,8 +191,9 @@ def _slice(solution: Solution, k: int) -> Memory:
     stations = slice(int(solution.station_ptr[k]), int(solution.station_ptr[k + 1]))
     m = solution.memory
     return Memory(
-        m.acceptance[tasks], m.scv[tasks], m.long_scv[tasks], m.upstream_load[tasks], m.rate[tasks],
-        m.loss[stations], m.queue[stations], m.eta[stations], m.felt_scv[stations],
+        m.acceptance[tasks], m.base[tasks], m.scv[tasks], m.long_scv[tasks], m.jitter[tasks],
+        m.upstream_load[tasks], m.rate[tasks],
+        m.loss[stations], m.queue[stations], m.poisson_loss[stations], m.eta[stations], m.felt_scv[stations],
         m.own_waiting[tasks], m.own_survival[tasks],
     )  # fmt: skip
 
@@ -213,13 +214,19 @@ def _carried(problem: Problem, near: Score, index: int, blocks: tuple[Block, ...
     def stations(values: Floats, blank: float) -> Floats:
         return np.where(source >= 0, np.append(values, blank)[source], blank)
 
-    loss, queue, eta, felt = (
+    loss, queue, poisson, eta, felt = (
         stations(values, blank)
-        for values, blank in ((old.loss, 0.0), (old.queue, 0.0), (old.eta, 0.3), (old.felt_scv, -1.0))
+        for values, blank in (
+            (old.loss, 0.0),
+            (old.queue, 0.0),
+            (old.poisson_loss, 0.0),
+            (old.eta, 0.3),
+            (old.felt_scv, -1.0),
+        )
     )
     unknown = {"rate", "own_waiting", "own_survival"}
     columns: dict[str, list[Floats]] = {
-        name: [] for name in ("acceptance", "scv", "long_scv", "upstream_load", *sorted(unknown))
+        name: [] for name in ("acceptance", "base", "scv", "long_scv", "jitter", "upstream_load", *sorted(unknown))
     }
     at = 0
     for before, now in zip(near.blocks, blocks, strict=True):
@@ -235,5 +242,5 @@ def _carried(problem: Problem, near: Score, index: int, blocks: tuple[Block, ...
         at += before.tasks
     return Memory(
         **{name: np.concatenate(column) for name, column in columns.items()},
-        loss=loss, queue=queue, eta=eta, felt_scv=felt,
+        loss=loss, queue=queue, poisson_loss=poisson, eta=eta, felt_scv=felt,
     )  # fmt: skip
