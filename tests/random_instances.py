@@ -60,8 +60,12 @@ def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alter
     )
 
 
-def random_instance(seed: int, largest: int = 20_000) -> Compiled:
-    """A random instance with at most ``largest`` placements before limits."""
+def random_instance(seed: int, largest: int = 20_000, crowded: bool = False) -> Compiled:
+    """A random instance with at most ``largest`` placements before limits.
+
+    Crowded, everything is the same but for arrivals of every service, at such rates that links and channels can be full
+    before compute units are.
+    """
     rng = np.random.default_rng(seed)
     devices = int(rng.integers(2, 5))
     services = int(rng.integers(1, 3))
@@ -122,6 +126,9 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
             service["sink"] = str(rng.choice(names))
         if rng.random() < 0.7:
             service["arrivals"] = {"rate": float(rng.uniform(0.2, 4.0))}
+        if crowded:
+            share = 1.0 if index else 0.6
+            service["arrivals"] = {"rate": share * radio["rate"] / 4e5}
         if rng.random() < 0.3:
             service["pins"] = {"l1": tuple(str(n) for n in rng.choice(names, size=2, replace=False))}
         if rng.random() < 0.3:
@@ -136,7 +143,7 @@ def random_instance(seed: int, largest: int = 20_000) -> Compiled:
     limits: dict[str, Any] = {}
     if rng.random() < 0.5:
         limits["layers"] = int(rng.integers(1, 4))
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 and not crowded:
         limits["utilisation"] = 0.8
     file = InstanceFile.model_validate(
         {
@@ -164,3 +171,47 @@ def every_placement(compiled: Compiled) -> Iterator[Placement]:
     ]
     for combination in itertools.product(*per_service):
         yield Placement(tuple(c for c, _ in combination), tuple(s for _, s in combination))
+
+
+def with_models(rng: Rng, models: dict[str, Model], devices: int) -> Compiled:
+    """A random site of a few devices, some with two units, in reach of each other; a service of each model.
+
+    No limit couples anything: rates, memories and deadlines are left out or large.
+    """
+    library = Library(None)
+    for name, model in models.items():
+        library.entries["model", name] = model
+    for number in range(2):
+        units = [{"name": f"u{unit}", "speed": float(rng.uniform(50e6, 900e6))} for unit in range(1 + number)]
+        kind = {
+            "format": "placer/device-type/1",
+            "name": f"kind-{number}",
+            "source": "random",
+            "memory": 1e12,
+            "units": tuple(units),
+            "power": {"idle": 1.0, "load": float(rng.uniform(1.5, 6.0))},
+        }
+        library.entries["device type", f"kind-{number}"] = DeviceType.model_validate(kind)
+    names = [f"d{index}" for index in range(devices)]
+    inventory = [{"name": name, "type": f"kind-{int(rng.random() < 0.3)}", "position": (0.0, 0.0)} for name in names]
+    radio = {
+        "rate": float(rng.uniform(1e5, 9e6)),
+        "range": 10.0,
+        "transmit_energy": float(rng.choice([4e-9, 4e-8])),
+        "latency": float(rng.choice([0.0, 0.005])),
+    }
+    links = [{"between": (names[0], names[-1]), "rate": 20e6, "latency": 0.001, "transmit_energy": 1e-9}]
+    stream = [
+        {"name": f"s-{name}", "model": name, "source": str(rng.choice(names)), "sink": str(rng.choice(names))}
+        for name in models
+    ]
+    file = InstanceFile.model_validate(
+        {
+            "format": "placer/instance/1",
+            "name": "uncoupled",
+            "devices": tuple(inventory),
+            "network": {"radios": (radio,), "links": tuple(links)},
+            "services": tuple(stream),
+        }
+    )
+    return compile_instance(resolve(file, library))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,12 @@ class Ending:
 
 @dataclass
 class Task:
-    """A task under construction: its station (or DELAY), the tasks before it, how it may end."""
+    """A task under construction: its station (or DELAY), the tasks before it, how it may end, devices it needs."""
 
     station: int
     before: list[int]
     endings: list[Ending]
+    needs: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class Block:
         tasks: number of tasks.
         station: shape (tasks,), or ``DELAY``.
         pred_ptr, preds: predecessors, numbered within the block.
+        needs: per task the devices without which it fails: that compute, send, relay or receive.
         outcome_ptr, outcomes: pointers, and the outcomes' columns by the names of :class:`QueueNetwork`.
     """
 
@@ -52,6 +54,7 @@ class Block:
     station: Ints
     pred_ptr: Ints
     preds: Ints
+    needs: tuple[frozenset[int], ...]
     outcome_ptr: Ints
     outcomes: dict[str, NDArray[Any]]
 
@@ -66,6 +69,7 @@ def tasks_of(compiled: Compiled, book: RouteBook, variant: Variant, stations: tu
     for station, layers in fragments_of(variant, stations):
         here = int(at[station])
         before: list[int] = []
+        needs = {here}
         for tensor in dict.fromkeys(u for layer in layers for u in variant.predecessors[layer] if u not in layers):
             tail = source if tensor < 0 else int(at[stations[tensor]])
             if (tensor, here) not in arrived:
@@ -73,12 +77,23 @@ def tasks_of(compiled: Compiled, book: RouteBook, variant: Variant, stations: tu
                 arcs = book.arcs(variant, False, tensor, tail, here)
                 arrived[tensor, here] = _way(compiled, tasks, begin, arcs, variant.tensor_size(tensor))
             before += [task for task in arrived[tensor, here] if task not in before]
-        tasks.append(Task(station, before, _endings(variant, station, layers, book, here, sink)))
+            needs |= _along(book.arcs(variant, False, tensor, tail, here))
+        for layer in layers:
+            if any(layer == gate and share > 0 for gate, share, _ in variant.exits):
+                needs |= _along(book.arcs(variant, True, layer, here, sink))
+        tasks.append(Task(station, before, _endings(variant, station, layers, book, here, sink), needs))
         made_by |= dict.fromkeys(layers, len(tasks) - 1)
     for leaf in variant.leaves:
         arcs = book.arcs(variant, True, leaf, int(at[stations[leaf]]), sink)
-        _way(compiled, tasks, [made_by[leaf]], arcs, variant.result_size(leaf))
+        end = _way(compiled, tasks, [made_by[leaf]], arcs, variant.result_size(leaf))
+        if end == [made_by[leaf]]:
+            tasks[made_by[leaf]].needs |= _along(arcs)  # a way that takes no time is no task
     return tasks
+
+
+def _along(arcs: Sequence[Arc]) -> set[int]:
+    """The devices at the ends of some arcs."""
+    return {device for arc in arcs for device in (arc.tail, arc.head)}
 
 
 def _way(compiled: Compiled, tasks: list[Task], before: list[int], arcs: Sequence[Arc], size: float) -> list[int]:
@@ -88,17 +103,19 @@ def _way(compiled: Compiled, tasks: list[Task], before: list[int], arcs: Sequenc
     An empty tensor is no work for a carrier.
     """
     delay = 0.0
+    needs = _along(arcs)
     for arc in arcs:
         if size == 0.0:
             delay += arc.latency
             continue
         if delay > 0:
-            tasks.append(Task(DELAY, before, [Ending(1.0, delay)]))
+            tasks.append(Task(DELAY, before, [Ending(1.0, delay)], needs))
             before, delay = [len(tasks) - 1], 0.0
-        tasks.append(Task(len(compiled.stations) + arc.carrier, before, [Ending(1.0, size / arc.rate)]))
+        ends = {arc.tail, arc.head}
+        tasks.append(Task(len(compiled.stations) + arc.carrier, before, [Ending(1.0, size / arc.rate)], ends))
         before, delay = [len(tasks) - 1], arc.latency
     if delay > 0:
-        tasks.append(Task(DELAY, before, [Ending(1.0, delay)]))
+        tasks.append(Task(DELAY, before, [Ending(1.0, delay)], needs))
         before = [len(tasks) - 1]
     return before
 
@@ -134,6 +151,7 @@ def block_of(tasks: list[Task]) -> Block:
         station=np.array([task.station for task in tasks], dtype=np.int64),
         pred_ptr=np.concatenate([[0], np.cumsum([len(task.before) for task in tasks])]).astype(np.int64),
         preds=np.array([before for task in tasks for before in task.before], dtype=np.int64),
+        needs=tuple(frozenset(task.needs) for task in tasks),
         outcome_ptr=np.concatenate([[0], np.cumsum([len(task.endings) for task in tasks])]).astype(np.int64),
         outcomes={
             "outcome_probability": np.array([ending.probability for ending in endings]),

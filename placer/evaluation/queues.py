@@ -22,6 +22,9 @@ from placer.instance.service import Service
 from placer.plan.placement import Placement, fragments_of
 from placer.queueing.network import UNLIMITED, Arrivals, Floats, Ints, Process, QueueNetwork
 
+GONE = 1e9
+"""Mean outage in s of the station that stands for devices that are down."""
+
 MOST_BLOCKS = 20_000
 """Assignments that a builder remembers before it starts anew."""
 
@@ -83,20 +86,34 @@ class NetworkBuilder:
         """The blocks of all served services."""
         return [self.block(placement.choice[s], placement.stations[s]) for s in self.served]
 
-    def network(self, placement: Placement, arrivals: Sequence[Arrivals] | None = None) -> QueueNetwork:
+    def network(
+        self,
+        placement: Placement,
+        arrivals: Sequence[Arrivals] | None = None,
+        down: frozenset[int] = frozenset(),
+    ) -> QueueNetwork:
         """The network of a placement.
 
         Args:
             placement: which station runs each layer.
             arrivals: arrival process of each served service; those of the instance when None.
+            down: devices that are not there. They neither compute, send, relay nor receive: tasks that need one go to a
+                station of their own, the last one, that turns everything away; requests of a source that is down are
+                offered all the same, and lost.
         """
         blocks = self.blocks(placement)
         streams = tuple(self.arrivals[s] for s in self.served) if arrivals is None else tuple(arrivals)
         carriers = used_carriers(self.compiled, blocks)
         places = [*self.capacity(placement), *(self.compiled.topology.carrier(int(c)).queue for c in carriers)]
-        up, down = _outages(self.compiled, len(carriers))
-        network = _joined(blocks, np.array(places, dtype=np.int64), streams, up, down)
-        return replace(network, task_station=renumbered(self.compiled, network.task_station, carriers))
+        up, down_times = _outages(self.compiled, len(carriers))
+        if down:
+            places, up, down_times = [*places, 1], [*up, 1.0 / GONE], [*down_times, GONE]
+        network = _joined(blocks, np.array(places, dtype=np.int64), streams, up, down_times)
+        station = renumbered(self.compiled, network.task_station, carriers)
+        if down:
+            fails = np.array([bool(needs & down) for block in blocks for needs in block.needs], dtype=bool)
+            station = np.where(fails, len(places) - 1, station)
+        return replace(network, task_station=station)
 
     def capacity(self, placement: Placement) -> Ints:
         """K of every compute unit, shape (N,)."""

@@ -6,7 +6,7 @@ service: its layers in topological order. All units SI.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -94,6 +94,10 @@ class Compiled:
     def mix(self) -> Floats:
         """Requests per second of each service, 1/s for those without arrivals, shape (S,): how they stand together."""
         return np.where(np.isnan(self.rate), 1.0, self.rate)
+
+    def by_energy(self) -> Compiled:
+        """The same instance, whose tensors take the ways on which senders spend least."""
+        return replace(self, topology=self.topology.by_energy())
 
     @property
     def max_airtime(self) -> float:

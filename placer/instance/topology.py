@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,7 @@ class Topology:
         listed: the first carriers: the directions of the links in the order in which the instance names them, there
             before back, then the channels, one for each set of devices that hear each other directly or over others.
             Each arc of a radio without contention is a carrier of its own, numbered after them.
+        least: what routes minimise: ``time``, or the senders' ``energy`` (of ways of the same energy the fastest).
         radio_queues: places, and whether they are stated, of the radios without contention, by technology.
     """
 
@@ -112,6 +113,7 @@ class Topology:
     hears: dict[str, Truths]
     listed: tuple[Carrier, ...] = ()
     radio_queues: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    least: Literal["time", "energy"] = "time"
     _cache: dict[tuple[float, Zone | None], Routes] = field(default_factory=dict, repr=False)
 
     def carrier(self, number: int) -> Carrier:
@@ -153,13 +155,25 @@ class Topology:
         tails = np.array([arc.tail for arc in self.arcs], dtype=np.int64)
         return tails, np.array([arc.head for arc in self.arcs], dtype=np.int64)
 
+    @cached_property
+    def has_choice(self) -> bool:
+        """Whether a tensor could go more than one way: some hop has several arcs, or hops form a cycle."""
+        hops = {(min(arc.tail, arc.head), max(arc.tail, arc.head)) for arc in self.arcs}
+        parts = len(np.unique(np.isfinite(self.hop_counts), axis=0))
+        return len(self.arcs) > 2 * len(hops) or len(hops) > len(self.names) - parts
+
+    def by_energy(self) -> Topology:
+        """The same devices and arcs, with routes of least energy."""
+        return Topology(self.names, self.arcs, self.hears, self.listed, self.radio_queues, "energy")
+
     def _solve(self, size: float, zone: Zone | None) -> Routes:
         count = len(self.names)
         best_arc = np.full((count, count), -1, dtype=np.int64)
         best = np.full((count, count), np.inf)
         # an empty tensor takes the way of a small one: with all weights equal to zero every way would be best
-        weights = np.array([arc.seconds(size or 1.0) for arc in self.arcs])
-        # slowest first: of several arcs of one hop the fastest is written last, and stays
+        times = np.array([arc.seconds(size or 1.0) for arc in self.arcs])
+        weights = times if self.least == "time" else self._joules(size or 1.0, times)
+        # dearest first: of several arcs of one hop the cheapest is written last, and stays
         order = np.argsort(weights, kind="stable")[::-1]
         if zone is not None:
             inside = np.isin(np.arange(count), list(zone))
@@ -169,7 +183,27 @@ class Topology:
         seconds, previous = shortest_paths(best)
         if size == 0:
             seconds = _along(previous, best_arc, np.array([arc.latency for arc in self.arcs]))
+        elif self.least == "energy":
+            seconds = _along(previous, best_arc, times)
         return Routes(size, seconds, previous, best_arc, self.arcs)
+
+    def _joules(self, size: float, times: Floats) -> Floats:
+        """Weights of the arcs by energy; a time counts a billionth of the least energy, to choose among equals.
+
+        Of arcs of one hop by one technology only the fastest counts, as a plan names no more than the technology.
+        """
+        joules = np.array([arc.energy for arc in self.arcs]) * size
+        known = joules[joules > 0]
+        unit = (float(known.min()) if len(known) else 1.0) * 1e-9 / max(float(times.max(initial=0.0)), 1e-300)
+        weights = np.where(np.isnan(joules), np.inf, joules + unit * times)
+        fastest: dict[tuple[int, int, str], int] = {}
+        for index, arc in enumerate(self.arcs):
+            other = fastest.setdefault((arc.tail, arc.head, arc.technology), index)
+            if other != index:
+                slower = index if times[index] >= times[other] else other
+                weights[slower] = np.inf
+                fastest[arc.tail, arc.head, arc.technology] = index + other - slower
+        return weights
 
 
 def _along(previous: NDArray[Any], best_arc: Ints, weights: Floats) -> Floats:

@@ -217,5 +217,5 @@ def show_joules(value: float) -> str:
 
 
 def show_fraction(value: float) -> str:
-    """A fraction for people: ``1.25 %``."""
-    return f"{value * 100:.4g} %"
+    """A fraction for people: ``1.25 %``; what is no more than rounding of nothing is ``< 0.0001 %``."""
+    return "< 0.0001 %" if 0.0 < value < 1e-6 else f"{value * 100:.4g} %"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.assumptions import assumptions
@@ -17,6 +18,9 @@ from placer.planning.request import Request
 from placer.planning.whole import whole_baselines
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener
+
+if TYPE_CHECKING:
+    from placer.planning.loss.outlook import Outlook
 
 SHARE_OF_BASELINES, LONGEST_BASELINE = 0.1, 20.0
 """Of the time limit: for the plan of least latency beside a plan for little loss, or for services kept whole."""
@@ -36,6 +40,7 @@ class Answer:
         baselines: what people would try first, judged like the plan.
         assumed: the assumed figures that the plan rests on, a line each.
         seconds: wall time of all of it.
+        scenarios: what the plan does in each scenario that was asked for.
     """
 
     compiled: Compiled
@@ -44,6 +49,7 @@ class Answer:
     baselines: tuple[Baseline, ...]
     assumed: tuple[str, ...]
     seconds: float
+    scenarios: tuple[Outlook, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -92,9 +98,15 @@ def answer(
     if keep is not None:
         keep(outcome)
     if objective in DETERMINISTIC:
-        beside = whole_baselines(compiled, objective, countdown, replace(request, path=None))
+        world = compiled.by_energy() if objective == "energy" else compiled
+        beside = whole_baselines(world, objective, countdown, replace(request, path=None))
     assumed = tuple(assumptions(compiled, outcome.placement, outcome.evaluation.carriers))
-    return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent)
+    seen: tuple[Outlook, ...] = ()
+    if request.scenarios:
+        from placer.planning.loss.outlook import outlooks  # only who has scenarios needs it
+
+        seen = tuple(outlooks(compiled, outcome, request.scenarios))
+    return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent, seen)
 
 
 def _reserve(seconds: float, baselines_follow: bool) -> float:

@@ -6,11 +6,12 @@ gets a request whose objectives are filled in and whose request it declared.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
-from placer.errors import InputError
+from placer.errors import InfeasibleError, InputError
 from placer.evaluation.objectives import OBJECTIVES, refusal
 from placer.instance.compiled import Compiled
 from placer.instance.reading import unknown
@@ -47,13 +48,26 @@ def method_of(name: str) -> Method:
 def plan(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
     """Plan by the method that the request names; the outcome carries the evaluation that ``placer check`` makes.
 
+    Tensors take the ways of least time, or of least energy where that is the first objective.
+
     Raises:
         InputError: for what the instance, the method or the planner refuses.
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
     """
     request = resolve(compiled, request or Request())
-    return planner(request.method)(compiled, request, listener)
+    make = planner(request.method)
+    if request.objectives[0] != "energy":
+        return make(compiled, request, listener)
+    begin = time.monotonic()
+    try:
+        return make(compiled.by_energy(), request, listener)
+    except InfeasibleError:
+        # the ways of least energy may be too slow for a deadline, or crowd where those of least time do not
+        if not compiled.topology.has_choice:
+            raise
+        left = max(request.limits.seconds - (time.monotonic() - begin), 0.1)
+        return make(compiled, replace(request, limits=replace(request.limits, seconds=left)), listener)
 
 
 def resolve(compiled: Compiled, request: Request) -> Request:

@@ -72,8 +72,8 @@ class Request:
 
     @property
     def effort(self) -> Effort:
-        """How much simulation a verdict may take: a twentieth of the time limit, at least half a second."""
-        return Effort(seconds=max(0.05 * self.limits.seconds, 0.5), seed=self.limits.seed)
+        """How much simulation a verdict may take: a tenth of the time limit, and long enough to compile."""
+        return Effort(seconds=max(0.1 * self.limits.seconds, 5.0), seed=self.limits.seed)
 
     @property
     def asked(self) -> frozenset[str]:

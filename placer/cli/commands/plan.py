@@ -15,6 +15,7 @@ from placer.cli.common import (
     instance_path,
     json_option,
     list_methods,
+    plain,
     print_json,
     progress_bar,
 )
@@ -98,5 +99,6 @@ def _data(answer: Answer) -> dict[str, Any]:
             }
             for one in answer.baselines
         },
+        "scenarios": [{**plain(one), "feasible": one.feasible} for one in answer.scenarios],
         "assumed": answer.assumed,
     }

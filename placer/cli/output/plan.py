@@ -194,6 +194,7 @@ def print_answer(answer: Answer, output: Path | None) -> None:
     out = console()
     print_plan(answer.plan, out)
     print_metrics(answer.evaluation, out)
+    print_scenarios(answer, out)
     print_baselines(answer, out)
     print_checks(answer.evaluation, out)
     print_assumptions(answer.assumed, out)
@@ -207,6 +208,25 @@ def print_answer(answer: Answer, output: Path | None) -> None:
         else:
             line += f" Method {method} does not look at them all; auto searches for plans that keep them."
         out.print(line, markup=False)
+
+
+def print_scenarios(answer: Answer, out: Console) -> None:
+    """Print what the plan does in each scenario: loss and response time per service, and whether limits hold there."""
+    if not answer.scenarios:
+        return
+    rows = []
+    for one in answer.scenarios:
+        kept = "yes" if one.feasible else f"no: {one.violations[0]}"
+        name = one.name + (f" (down: {', '.join(one.down)})" if one.down else "")
+        for service in one.services:
+            known = math.isfinite(service.response_time)
+            response = show_seconds(service.response_time) if known else "none completes"
+            rows.append((name, service.name, show_fraction(service.loss_ratio), response, kept))
+            name = kept = ""
+        rows.append(("", "all, weighted mean", show_fraction(one.loss), "", ""))
+    figures = ("loss ratio", "mean response time")
+    columns = ("scenario", "service", *figures, "keeps all limits")
+    out.print(table("In each scenario (analytic evaluator)", columns, rows, right=figures))
 
 
 def print_baselines(answer: Answer, out: Console) -> None:

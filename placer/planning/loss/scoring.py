@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from placer.queueing.sweep_state import Memory
 
 QUICK_SWEEPS = 10
 """Sweeps when a memory is at hand: only what changed moves, and what lies downstream."""
-
-GONE = 1e9
-"""Mean outage in s of a device that a scenario takes away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +124,7 @@ class Scorer:
         ]
 
     def _network(self, placement: Placement, streams: tuple[Arrivals, ...], scenario: Scenario) -> QueueNetwork:
-        network = self.problem.builder.network(placement, streams)
-        return without_devices(self.problem, network, scenario)
+        return self.problem.builder.network(placement, streams, scenario.down)
 
     def _aggregate(self, solution: Solution, k: int, index: int) -> _Aggregate:
         classes = slice(int(solution.class_ptr[k]), int(solution.class_ptr[k + 1]))
@@ -156,7 +152,7 @@ class Scorer:
             chosen = _Aggregate(
                 np.einsum("s,sc->c", shares, np.array([one.loss for one in seen])),
                 float(shares @ np.array([one.total for one in seen])),
-                np.max([one.response for one in seen], axis=0),
+                _largest([one.response for one in seen]),
                 max(one.unstable for one in seen),
             )
         excess = excess_of(chosen.loss, problem.max_loss).sum() + excess_of(chosen.response, problem.deadline).sum()
@@ -177,13 +173,10 @@ class Scorer:
         )
 
 
-def without_devices(problem: Problem, network: QueueNetwork, scenario: Scenario) -> QueueNetwork:
-    """The network of a scenario: stations of devices that are down turn everything away."""
-    if not scenario.down:
-        return network
-    gone = np.zeros(len(network.capacity), dtype=bool)
-    gone[: len(problem.compiled.stations)] = np.isin(problem.compiled.station_device, list(scenario.down))
-    return replace(network, up=np.where(gone, 1.0 / GONE, network.up), down=np.where(gone, GONE, network.down))
+def _largest(response: list[Floats]) -> Floats:
+    """The largest response times over scenarios, of those in which requests complete; inf where none ever does."""
+    known = np.array([np.where(np.isfinite(one), one, -np.inf) for one in response]).max(axis=0)
+    return np.where(np.isneginf(known), np.inf, known)
 
 
 def _slice(solution: Solution, k: int) -> Memory:
@@ -214,6 +207,8 @@ def _carried(problem: Problem, near: Score, index: int, blocks: tuple[Block, ...
     def stations(values: Floats, blank: float) -> Floats:
         return np.where(source >= 0, np.append(values, blank)[source], blank)
 
+    if problem.scenarios[index].down:
+        source = np.append(source, -1)  # the station that stands for what is down
     loss, queue, poisson, eta, felt = (
         stations(values, blank)
         for values, blank in (

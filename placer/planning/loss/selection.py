@@ -20,7 +20,6 @@ from placer.evaluation.objectives import weighted_loss
 from placer.instance.compiled import Floats
 from placer.plan.placement import Placement
 from placer.planning.loss.problem import Problem
-from placer.planning.loss.scoring import without_devices
 from placer.planning.request import Scenario
 from placer.simulation.core import replicate
 from placer.simulation.statistics import estimate
@@ -182,7 +181,7 @@ class Run:
         self.nets: list[tuple[Scenario, Tables, Floats]] = []
         for scenario in problem.scenarios:
             streams = problem.arrivals(scenario)
-            network = without_devices(problem, problem.builder.network(placement, streams), scenario)
+            network = problem.builder.network(placement, streams, scenario.down)
             self.nets.append((scenario, tabulate(network), np.array([stream.rate for stream in streams])))
         self.totals: list[float] = []
         self.losses: list[Floats] = []

@@ -17,6 +17,15 @@ from tests.random_instances import every_placement, random_instance
 ASKED = ("latency", "latency-worst", "throughput", "energy")
 
 
+def traffic_binds(compiled: Compiled) -> bool:
+    """Whether some placement breaks nothing but a limit on links or channels."""
+    for placement in every_placement(compiled):
+        broken = {check.kind for check in evaluate_placement(compiled, placement, "deterministic").violations}
+        if broken and broken <= {"airtime", "link"}:
+            return True
+    return False
+
+
 def brute_force(compiled: Compiled) -> dict[str, float]:
     """Best value of each objective over all feasible placements; empty when there is none."""
     best = dict.fromkeys(ASKED, math.inf)
@@ -28,8 +37,8 @@ def brute_force(compiled: Compiled) -> dict[str, float]:
     return best if best["latency"] < math.inf else {}
 
 
-def check_seed(seed: int, largest: int) -> bool:
-    compiled = random_instance(seed, largest)
+def check_seed(seed: int, largest: int, crowded: bool = False) -> bool:
+    compiled = random_instance(seed, largest, crowded)
     best = brute_force(compiled)
     for name in ASKED:
         for shortcut in (True, False) if name == "latency" else (False,):
@@ -55,3 +64,10 @@ def check_seed(seed: int, largest: int) -> bool:
 def test_ilp_equals_brute_force(block: int) -> None:
     feasible = sum(check_seed(seed, 300) for seed in range(block * 20, block * 20 + 20))
     assert feasible >= 5
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_full_links_and_channels_against_brute_force(block: int) -> None:
+    seeds = [s for s in range(block * 10, block * 10 + 10) if traffic_binds(random_instance(s, 100, crowded=True))]
+    assert len(seeds) >= 3
+    assert sum(check_seed(seed, 100, crowded=True) for seed in seeds) >= 2
