@@ -43,7 +43,7 @@ def plan(compiled: Compiled, request: Request, listener: Listener | None = None)
         seed=request.limits.seed,
         options={"time_limit": request.limits.seconds, "gap": request.limits.gap},
     )
-    return stated(compiled, found.placement, certificate, [Claim(objective, found.bound)], request.path)
+    return stated(compiled, found.placement, certificate, [Claim(objective, found.bound)], request)
 
 
 def method_of(compiled: Compiled) -> str:
