@@ -30,10 +30,10 @@ instance_option = click.option(
 by_option = click.option(
     "--by",
     type=click.Choice(["verdict", "analytic", "simulation"]),
-    default="verdict",
+    default="analytic",
     show_default=True,
-    help="Who judges loss and response times: the analytic evaluator where its error leaves no doubt, else "
-    "simulation; or always the one named.",
+    help="Who judges loss and response times: always the one named; verdict: the analytic evaluator where its error "
+    "leaves no doubt, else as much simulation as it takes.",
 )
 
 

@@ -67,7 +67,7 @@ class Request:
     admission: bool = False
     confirm: bool | None = None
     shortcut: bool = True
-    by: By = "verdict"
+    by: By = "analytic"
     path: str | None = None
 
     @property
