@@ -171,3 +171,47 @@ def every_placement(compiled: Compiled) -> Iterator[Placement]:
     ]
     for combination in itertools.product(*per_service):
         yield Placement(tuple(c for c, _ in combination), tuple(s for _, s in combination))
+
+
+def with_models(rng: Rng, models: dict[str, Model], devices: int) -> Compiled:
+    """A random site of a few devices, some with two units, in reach of each other; a service of each model.
+
+    No limit couples anything: rates, memories and deadlines are left out or large.
+    """
+    library = Library(None)
+    for name, model in models.items():
+        library.entries["model", name] = model
+    for number in range(2):
+        units = [{"name": f"u{unit}", "speed": float(rng.uniform(50e6, 900e6))} for unit in range(1 + number)]
+        kind = {
+            "format": "placer/device-type/1",
+            "name": f"kind-{number}",
+            "source": "random",
+            "memory": 1e12,
+            "units": tuple(units),
+            "power": {"idle": 1.0, "load": float(rng.uniform(1.5, 6.0))},
+        }
+        library.entries["device type", f"kind-{number}"] = DeviceType.model_validate(kind)
+    names = [f"d{index}" for index in range(devices)]
+    inventory = [{"name": name, "type": f"kind-{int(rng.random() < 0.3)}", "position": (0.0, 0.0)} for name in names]
+    radio = {
+        "rate": float(rng.uniform(1e5, 9e6)),
+        "range": 10.0,
+        "transmit_energy": float(rng.choice([4e-9, 4e-8])),
+        "latency": float(rng.choice([0.0, 0.005])),
+    }
+    links = [{"between": (names[0], names[-1]), "rate": 20e6, "latency": 0.001, "transmit_energy": 1e-9}]
+    stream = [
+        {"name": f"s-{name}", "model": name, "source": str(rng.choice(names)), "sink": str(rng.choice(names))}
+        for name in models
+    ]
+    file = InstanceFile.model_validate(
+        {
+            "format": "placer/instance/1",
+            "name": "uncoupled",
+            "devices": tuple(inventory),
+            "network": {"radios": (radio,), "links": tuple(links)},
+            "services": tuple(stream),
+        }
+    )
+    return compile_instance(resolve(file, library))

@@ -22,6 +22,7 @@ SUITES = {
     "split": "placer.bench.split_suite",
     "device-placement": "placer.bench.device_placement",
     "startup": "placer.bench.startup",
+    "scale": "placer.bench.scale",
     "limits": "placer.bench.limits",
 }
 

@@ -61,6 +61,13 @@ METHODS: dict[str, Method] = {
             _OF_ILP | {"confirm"},
             _MANY,
         ),
+        Method(
+            "decomposition",
+            "placer.planning.decomposition.planner:plan",
+            "every service by itself, stretch by stretch: proven where no limit couples services",
+            ("latency", "latency-worst", "energy"),
+            frozenset({"gap"}),
+        ),
         Method("ilp", _ILP, "the placement ILP, proven", DETERMINISTIC, _OF_ILP, _MANY),
         Method(
             "warm-start",

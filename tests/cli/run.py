@@ -18,6 +18,16 @@ from placer.cli import main
 
 REPO = Path(__file__).parent.parent.parent
 
+HEARING = [
+    sys.executable,
+    "-c",
+    "import os, signal, sys\n"
+    "for name in ('SIGINT', 'SIGTERM', 'SIGHUP'): signal.signal(getattr(signal, name), signal.SIG_DFL)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+]
+"""Goes before a command that is to hear signals as in a terminal: processes in the background of a script ignore
+Ctrl-C, those of ``nohup`` a hang-up, and where the suite is such a process, what it starts would inherit that."""
+
 
 @dataclass(frozen=True)
 class Finished:

@@ -16,6 +16,7 @@ import pytest
 from placer import __main__ as entry
 from placer.cli import cli
 from placer.errors import InputError, UnansweredError, as_placer_error
+from tests.cli.run import HEARING
 
 REPO = Path(__file__).parent.parent.parent
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX streams and signals")
@@ -27,7 +28,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a line of the shell with ``python`` for this interpreter, and for ``placer`` this copy."""
     line = line.replace("python ", f"'{sys.executable}' ")
     return subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, env={**os.environ, **environment}, cwd=REPO
+        [*HEARING, "bash", "-c", line], capture_output=True, text=True, env={**os.environ, **environment}, cwd=REPO
     )
 
 
@@ -189,12 +190,15 @@ def test_workers_end_with_their_parent(tmp_path: Path, kind: str, name: str) -> 
     script.write_text(WORKERS)
     environment = {**os.environ, "PYTHONPATH": str(REPO)}
     with subprocess.Popen(
-        [sys.executable, str(script), kind], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        [*HEARING, sys.executable, str(script), kind], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == [b"working\n"] * 2
         process.send_signal(getattr(signal, name))
-        rest, errors = process.communicate(timeout=60)
+        try:
+            rest, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     if name == "SIGKILL":
         assert (process.returncode, rest) == (-signal.SIGKILL, b"")
     else:

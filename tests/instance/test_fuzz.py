@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.resolving import read_instance
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, dump_plan, make_plan, read_plan
+from tests.effort import bounded
 from tests.instance.build import small_tree, write_tree
 
 GIVEN = Certificate(method="given", termination="given", objectives=(), seconds=0.0, seed=0)
-LONGEST_SECONDS = 5.0
 SMART_PARKING = Path(__file__).parents[2] / "instances" / "smart-parking.yaml"
 
 VALUES = st.one_of(
@@ -106,24 +105,23 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
 
 def judge_everything(path: Path, seed: int = 0) -> Compiled | None:
     """Read, compile and judge some placements of a file; None when it is refused."""
-    begin = time.monotonic()
     try:
-        compiled = compile_instance(read_instance(path))
-        assert compiled.instance.meaning_hash
-        if len(compiled.stations):
-            rng = np.random.default_rng(seed)
-            for _ in range(3):
-                plan = make_plan(compiled, some_placement(compiled, rng), GIVEN)
-                again = json.loads(dump_plan(plan))
-                assert plan.model_validate(again) == plan
-                result = evaluate(plan, compiled)
-                assert result.checks
-                assert all(check.message for check in result.checks)
+        with bounded():
+            compiled = compile_instance(read_instance(path))
+            assert compiled.instance.meaning_hash
+            if len(compiled.stations):
+                rng = np.random.default_rng(seed)
+                for _ in range(3):
+                    plan = make_plan(compiled, some_placement(compiled, rng), GIVEN)
+                    again = json.loads(dump_plan(plan))
+                    assert plan.model_validate(again) == plan
+                    result = evaluate(plan, compiled)
+                    assert result.checks
+                    assert all(check.message for check in result.checks)
     except InputError as error:
         assert error.problems
         assert str(error)
-        compiled = None
-    assert time.monotonic() - begin < LONGEST_SECONDS
+        return None
     return compiled
 
 
@@ -197,10 +195,8 @@ def test_any_bytes(tmp_path: Path, raw: bytes) -> None:
     for name in ("instance.yaml", "plan.json"):
         (tmp_path / name).write_bytes(raw)
     assert judge_everything(tmp_path / "instance.yaml") is None
-    begin = time.monotonic()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError), bounded():
         read_plan(tmp_path / "plan.json")
-    assert time.monotonic() - begin < LONGEST_SECONDS
 
 
 @pytest.mark.parametrize("count", [1001, 20_000])
@@ -240,10 +236,10 @@ def test_mutated_plans(tmp_path: Path, planned: tuple[Compiled, dict[str, Any]],
         mutate(data.draw, tree)
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(tree))
-    begin = time.monotonic()
     try:
-        plan = read_plan(path)
-        result = evaluate(plan, compiled)
+        with bounded():
+            plan = read_plan(path)
+            result = evaluate(plan, compiled)
         assert isinstance(result.feasible, bool)
         # a plan that decides something else than the original, or states something else, is never a clean one
         if tree["services"] != original["services"]:
@@ -251,7 +247,6 @@ def test_mutated_plans(tmp_path: Path, planned: tuple[Compiled, dict[str, Any]],
             assert same or result.violations
     except InputError as error:
         assert error.problems
-    assert time.monotonic() - begin < LONGEST_SECONDS
 
 
 def test_a_large_wrong_plan_is_refused_soon(tmp_path: Path, planned: tuple[Compiled, dict[str, Any]]) -> None:
@@ -261,8 +256,6 @@ def test_a_large_wrong_plan_is_refused_soon(tmp_path: Path, planned: tuple[Compi
     tree["services"][0]["fragments"] = [fragment] * 20_000
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(tree))
-    begin = time.monotonic()
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as caught, bounded():
         evaluate(read_plan(path), compiled)
     assert len(caught.value.problems) == 50
-    assert time.monotonic() - begin < LONGEST_SECONDS

@@ -26,6 +26,7 @@ from placer.planning.loss.search.search import Search
 from placer.planning.registry import plan
 from placer.planning.request import Request
 from placer.solver.progress import Limits, Listener, Progress
+from tests.cli.run import HEARING
 
 REPO = Path(__file__).parent.parent.parent
 LONG = Limits(seconds=600.0)
@@ -126,7 +127,7 @@ def test_flags_are_set_from_the_inside_out() -> None:
 def test_the_command(tmp_path: Path, name: str) -> None:
     """The signal is sent when the model has been written: right before the solver starts, or while it runs."""
     model, out = tmp_path / "model.lp", tmp_path / "plan.json"
-    command = [sys.executable, "-m", "placer", "plan", "paper-3alexnet-l1", "--method", "ilp", "--json"]
+    command = [*HEARING, sys.executable, "-m", "placer", "plan", "paper-3alexnet-l1", "--method", "ilp", "--json"]
     command += ["--time-limit", "600", "-o", str(out), "--write-model", str(model)]
     with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not model.exists():

@@ -1,8 +1,4 @@
-"""Costs that add up along a chain of layers, and the cheapest path through the stations: a dynamic programme.
-
-Where nothing couples the layers of chains (the shortest paths keep every limit together), the dynamic programme is
-already the optimum: dropping constraints can only improve it.
-"""
+"""Costs that add up along a chain of layers, and the cheapest path: what guides start solutions."""
 
 from __future__ import annotations
 
@@ -13,9 +9,8 @@ from numpy.typing import NDArray
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
-from placer.plan.placement import Placement
-from placer.planning.domains import Domain, accurate_enough, domain_of
-from placer.solver.countdown import Countdown
+from placer.planning.decomposition.stretches import stretches
+from placer.planning.domains import Domain
 
 Floats = NDArray[np.float64]
 
@@ -80,17 +75,6 @@ def shortest_path(costs: Costs) -> tuple[float, tuple[int, ...], Floats]:
     return total, tuple(path), to_go
 
 
-def stretches(variant: Variant) -> list[tuple[int, range]]:
-    """Cut a variant at its gates: (gate before or -1, layers up to and with the next gate)."""
-    result, before = [], -1
-    for gate in variant.gates:
-        result.append((before, range(before + 1, gate + 1)))
-        before = gate
-    if before < len(variant) - 1:
-        result.append((before, range(before + 1, len(variant))))
-    return result
-
-
 def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
     """Cost to go when every stretch between two gates stays on one station: a chain of stretches.
 
@@ -110,38 +94,3 @@ def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
             reader = next(layer for layer in layers if before in variant.predecessors[layer])
             after = (costs.pair[before, reader] + rest[None, :]).min(axis=1)
     return to_go, first
-
-
-def relaxed_optimum(
-    compiled: Compiled, objective: str, countdown: Countdown | None = None
-) -> tuple[float, Placement] | None:
-    """Optimum of every service by itself when all are chains: a lower bound, and the optimum if it is feasible.
-
-    None when a service is no chain, cannot run, the objective is not additive over layers, or the time is over.
-    """
-    if objective not in ("latency", "latency-worst", "energy"):
-        return None
-    values, choice, stations = [], [], []
-    for group in compiled.service_variants:
-        best: tuple[float, int, tuple[int, ...]] | None = None
-        for index in group:
-            variant = compiled.variants[index]
-            if countdown is not None and countdown.over:
-                return None
-            if not accurate_enough(compiled, variant):
-                continue
-            if not variant.is_chain:
-                return None
-            domain = domain_of(compiled, variant)
-            if not domain.possible:
-                continue
-            total, path, _ = shortest_path(additive_costs(compiled, domain, objective))
-            if best is None or total < best[0]:
-                best = (total, index, path)
-        if best is None or not np.isfinite(best[0]):
-            return None
-        values.append(best[0])
-        choice.append(best[1])
-        stations.append(best[2])
-    bound = max(values) if objective == "latency-worst" else float(np.dot(compiled.weight, values))
-    return bound, Placement(tuple(choice), tuple(stations))

@@ -14,7 +14,8 @@ from placer.evaluation.traffic import can_bind
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
-from placer.planning.ilp.paths import relaxed_optimum
+from placer.planning.decomposition.planner import method_of, termination_of
+from placer.planning.decomposition.relaxation import OBJECTIVES, Relaxation, relax
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
@@ -25,6 +26,12 @@ from placer.solver.result import Result
 
 if TYPE_CHECKING:
     from placer.planning.ilp.formulation import Formulation
+
+
+SHARE_OF_RELAXATION = 0.5
+"""Of the time limit, for every service by itself, before the ILP weighs them against each other."""
+LARGEST_MODEL = 1_000_000
+"""Products of an edge's stations from which on the ILP is not built where something is already known."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +139,14 @@ def _solve_stage(
     name = objectives[-1]
     listener = in_values(compiled, name, listener)
     coupled = request.keep is not None or bool(earlier) or request.write_model is not None
-    relaxed = None if coupled else relaxed_optimum(compiled, name, countdown)
-    if relaxed is not None and request.shortcut and _alone(compiled, relaxed[1]).feasible:
-        return _Stage(relaxed[1], relaxed[0], "optimal", "shortest-path")
+    relaxed = None if coupled else _relaxed(compiled, request, name, listener, countdown)
+    uncoupled = relaxed is not None and _alone(compiled, relaxed.placement).feasible
+    if relaxed is not None and uncoupled and request.shortcut and _settles(compiled, request, relaxed):
+        return _Stage(relaxed.placement, relaxed.bound, termination_of(relaxed), method_of(compiled))
     start = earlier[-1].placement if earlier else _start(compiled, request, name, countdown)
-    floor = relaxed[0] if relaxed is not None else -math.inf
+    if relaxed is not None and uncoupled and request.shortcut:
+        start = relaxed.placement if start is None else _better(compiled, name, start, relaxed.placement)
+    floor = relaxed.bound if relaxed is not None else -math.inf
     if request.method == "warm-start":
         if start is None:
             countdown.check("the heuristic before it found a placement")
@@ -155,6 +165,27 @@ def _solve_stage(
         if start is None:
             raise
         return _Stage(start, floor, "interrupted", "warm-start")
+
+
+def _relaxed(
+    compiled: Compiled, request: Request, name: str, listener: Listener | None, countdown: Countdown
+) -> Relaxation | None:
+    """Every service by itself, within a share of the time; None where that tells nothing in it."""
+    if name not in OBJECTIVES:
+        return None
+    share = replace(request.limits, seconds=SHARE_OF_RELAXATION * countdown.left)
+    try:
+        return relax(compiled, name, share, listener, countdown)
+    except (InfeasibleError, UnansweredError):
+        return None  # the ILP says so in its own words, with what the other limits add
+
+
+def _settles(compiled: Compiled, request: Request, relaxed: Relaxation) -> bool:
+    """Whether a relaxation that keeps all limits is the answer: good enough, stopped, or larger than any model."""
+    if relaxed.gap <= request.limits.gap or relaxed.ended == "interrupted":
+        return True
+    products = sum(len(variant.edges) * len(compiled.stations) ** 2 for variant in compiled.variants)
+    return products > LARGEST_MODEL
 
 
 def _start(compiled: Compiled, request: Request, name: str, countdown: Countdown) -> Placement | None:

@@ -16,8 +16,8 @@ import pyomo.core as pyo
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
+from placer.planning.decomposition.stretches import stretches
 from placer.planning.ilp.formulation import MS, Formulation, Terms, linear
-from placer.planning.ilp.paths import stretches
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -72,9 +72,10 @@ def _plan_loss(
     confirm = time_to_confirm(seconds) if request.confirm is not False else 0.0
     search = Search(problem, request.limits.seed, listener, least, countdown.now)
     sources = SHARE_OF_ADMISSION * seconds * (3.0 if request.admission else 1.0)
-    left = 0.0 if interrupted.is_set() else countdown.until(confirm + sources).left
+    left = countdown.until(confirm + sources).left
+    rounds = 0 if interrupted.is_set() else request.rounds  # one placement is still built where there is none
     stale = None if request.rounds else Budget.stale
-    found = search.run(Budget(left, request.rounds, stale, request.limits.gap), starts)
+    found = search.run(Budget(left, rounds, stale, request.limits.gap), starts)
     if not found.elite:
         search.countdown.check("the search before it found a placement")
         raise UnansweredError("no placement was found that keeps memory, order and range")

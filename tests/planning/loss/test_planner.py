@@ -205,7 +205,7 @@ def test_limits_that_no_placement_can_keep_are_proven_and_named() -> None:
         plan_loss(tight, options())
 
 
-OTHERS = {"ilp", "warm-start", "neurosurgeon", "dads", "joint-exits", "sequential-exits"}
+OTHERS = {"ilp", "decomposition", "warm-start", "neurosurgeon", "dads", "joint-exits", "sequential-exits"}
 """Methods that plan for something else; they have tests of their own."""
 
 

@@ -1,0 +1,300 @@
+"""The exact cost of a stretch between two stations: depth first over the stations of its inner layers, in plain loops.
+
+Layers are placed in the order of the model, which is the order in which a station runs them; a partial placement is
+bounded by what is certain to follow (:func:`placer.planning.decomposition.matrices.rests`). Compiled by numba where
+there is much to do, plain Python otherwise: the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer import jit
+from placer.planning.decomposition.stretches import Floats, Ints
+
+Truths = NDArray[np.bool_]
+
+
+class Graph(NamedTuple):
+    """A stretch for the loops: n inner layers, nodes 0..n+1, N stations, E edges; see ``stretches.Stretch``.
+
+    The nodes that node v reads are ``sources[first_source[v]:first_source[v + 1]]``; those that read it are
+    ``readers[first_reader[v]:first_reader[v + 1]]``, over the edges ``edges`` of the same places.
+    ``send`` has shape (n + 1, N, N) and ``cost`` (n + 2, N), with one row or column of them in use where the stretch
+    starts at the input or ends at the decision (``end_moves`` tells whether the end has a station). Stations with
+    the same number in ``alike`` can be swapped without a difference.
+    """
+
+    first_source: Ints
+    sources: Ints
+    first_reader: Ints
+    readers: Ints
+    edges: Ints
+    send: Floats
+    cost: Floats
+    device: Ints
+    alike: Ints
+    start_is_station: bool
+    end_is_station: bool
+    serial: bool
+
+
+class Pairs(NamedTuple):
+    """P pairs of stations, and bounds for them.
+
+    ``start`` and ``end`` are stations (0 where there is one only), ``row`` and ``column`` where they are in ``head``,
+    shape (n + 1, rows, N), and ``rest``, shape (E, N, columns). Only costs below ``cutoff`` are looked for.
+    """
+
+    start: Ints
+    end: Ints
+    row: Ints
+    column: Ints
+    cutoff: Floats
+    head: Floats
+    rest: Floats
+
+
+class Found(NamedTuple):
+    """What is known afterwards, per pair.
+
+    ``lower``: no cost is less, as far as costs below the cutoff are concerned; ``value``: the least cost found, inf for
+    none; ``stations``, shape (P, n + 1): the stations of nodes 1..n at that cost.
+    """
+
+    lower: Floats
+    value: Floats
+    stations: Ints
+
+
+class _Path(NamedTuple):
+    """A partial placement, the candidates of each level, and marks on stations; shapes (n + 2,), (n + 2, N), (N,)."""
+
+    at: Ints
+    done: Floats
+    listed: Ints
+    place: Ints
+    order: Ints
+    bound: Floats
+    allowed: Truths
+    used: Truths
+    tried: Truths
+
+
+def search(graph: Graph, pairs: Pairs, found: Found, nodes: int, budget: int) -> int:
+    """Fill in ``found`` for the pairs in turn, ``nodes`` at most on each; stop after ``budget`` on all of them.
+
+    Returns:
+        how many pairs are done.
+    """
+    inner, stations = len(graph.send) - 1, len(graph.device)
+    path = _Path(
+        np.zeros(inner + 2, np.int64),
+        np.zeros(inner + 2),
+        np.zeros(inner + 2, np.int64),
+        np.zeros(inner + 2, np.int64),
+        np.zeros((inner + 2, stations), np.int64),
+        np.zeros((inner + 2, stations)),
+        np.zeros((inner + 2, stations), np.bool_),
+        np.zeros(stations, np.bool_),
+        np.zeros(stations, np.bool_),
+    )
+    for pair in range(len(pairs.start)):
+        budget -= _solve(graph, pairs, pair, found, path, nodes)
+        if budget <= 0:
+            return pair + 1
+    return len(pairs.start)
+
+
+@jit.helper
+def _solve(graph: Graph, pairs: Pairs, pair: int, found: Found, path: _Path, nodes: int) -> int:
+    """One pair; returns how many nodes it took."""
+    inner = len(graph.send) - 1
+    best, abandoned = pairs.cutoff[pair], np.inf
+    value, taken, level = np.inf, 0, 1
+    path.at[0], path.at[inner + 1], path.done[0] = pairs.start[pair], pairs.end[pair], 0.0
+    _allow(graph, pairs, pair, path)
+    _expand(graph, pairs, pair, path, 1, best)
+    while level > 0:
+        place = path.place[level]
+        if place >= path.listed[level] or path.bound[level, place] >= best:
+            level -= 1
+            continue
+        if taken >= nodes:
+            for open_level in range(1, level + 1):
+                place = path.place[open_level]
+                if place < path.listed[open_level]:
+                    abandoned = min(abandoned, path.bound[open_level, place])
+            break
+        taken += 1
+        path.at[level] = station = path.order[level, place]
+        path.place[level] = place + 1
+        if graph.serial:
+            path.done[level] = _end_of(graph, path, level, station)
+        if level < inner:
+            level += 1
+            _expand(graph, pairs, pair, path, level, best)
+            continue
+        total = _makespan(graph, path) if graph.serial else _joules(graph, path)
+        if total < best:
+            best = value = total
+            found.stations[pair, 1:] = path.at[1 : inner + 1]
+    found.value[pair] = value
+    found.lower[pair] = min(best, abandoned)
+    return taken + 1
+
+
+@jit.helper
+def _allow(graph: Graph, pairs: Pairs, pair: int, path: _Path) -> None:
+    """Which stations each inner layer may take at all: those where it may run, and not too late."""
+    for node in range(1, len(graph.send)):
+        for station in range(len(graph.device)):
+            fits = graph.cost[node, station] < np.inf
+            if fits and graph.serial:
+                least = pairs.head[node, pairs.row[pair], station]
+                for place in range(graph.first_reader[node], graph.first_reader[node + 1]):
+                    rest = pairs.rest[graph.edges[place], station, pairs.column[pair]]
+                    fits = fits and least + rest < pairs.cutoff[pair]
+            path.allowed[node, station] = fits
+
+
+@jit.helper
+def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best: float) -> None:
+    """List the stations for the layer of a level whose bound is below ``best``, the least bound first."""
+    column = pairs.column[pair]
+    stations = len(graph.device)
+    path.used[:] = False
+    path.tried[:] = False
+    for node in range(0 if graph.start_is_station else 1, level):
+        path.used[path.at[node]] = True
+    if graph.end_is_station:
+        path.used[path.at[len(graph.send)]] = True
+    before = _before(graph, pairs, path, level, column)
+    count = 0
+    for station in range(stations):
+        if not path.allowed[level, station]:
+            continue
+        if not path.used[station]:  # of stations that are alike and free, the first stands for all
+            if path.tried[graph.alike[station]]:
+                continue
+            path.tried[graph.alike[station]] = True
+        if graph.serial:
+            bound = max(before, _end_of(graph, path, level, station) + _after(graph, pairs, level, station, column))
+        else:
+            bound = before + _added(graph, path, level, station) + _after(graph, pairs, level, station, column)
+        if bound < best:
+            path.order[level, count], path.bound[level, count] = station, bound
+            count += 1
+    ranks = np.argsort(path.bound[level, :count], kind="mergesort")
+    path.order[level, :count] = path.order[level, :count][ranks]
+    path.bound[level, :count] = path.bound[level, :count][ranks]
+    path.listed[level], path.place[level] = count, 0
+
+
+@jit.helper
+def _before(graph: Graph, pairs: Pairs, path: _Path, level: int, column: int) -> float:
+    """What the layers placed before a level say: the longest rest, or the joules spent and certain to follow."""
+    total = 0.0
+    for node in range(level):
+        row = path.at[node]
+        if not graph.serial:
+            total += _spent(graph, path, node, level)
+        for place in range(graph.first_reader[node], graph.first_reader[node + 1]):
+            if graph.readers[place] >= level:
+                rest = pairs.rest[graph.edges[place], row, column]
+                if graph.serial:
+                    total = max(total, path.done[node] + rest)
+                elif graph.readers[place] > level:
+                    total += rest
+    return float(total)
+
+
+@jit.helper
+def _spent(graph: Graph, path: _Path, node: int, level: int) -> float:
+    """Joules of a layer placed, and of its tensor's ways to readers before ``level``: by shares while some are left.
+
+    What a reader costs is counted with it; a tensor goes to each device once.
+    """
+    total = graph.cost[node, path.at[node]] if node > 0 else 0.0
+    first, last = graph.first_reader[node], graph.first_reader[node + 1]
+    if graph.readers[last - 1] < level:
+        return float(total + _ways(graph, path, node))
+    for place in range(first, last):
+        if graph.readers[place] < level:
+            total += graph.send[node, path.at[node], path.at[graph.readers[place]]] / (last - first)
+    return float(total)
+
+
+@jit.helper
+def _ways(graph: Graph, path: _Path, node: int) -> float:
+    """Joules of a tensor's ways to all its readers, all of them placed; to each device once."""
+    total = 0.0
+    first, last = graph.first_reader[node], graph.first_reader[node + 1]
+    for place in range(first, last):
+        head = path.at[graph.readers[place]]
+        sent = False
+        if graph.readers[place] < len(graph.send) or graph.end_is_station:
+            for other in range(first, place):
+                sent = sent or graph.device[path.at[graph.readers[other]]] == graph.device[head]
+        if not sent:
+            total += graph.send[node, path.at[node], head]
+    return float(total)
+
+
+@jit.helper
+def _added(graph: Graph, path: _Path, level: int, station: int) -> float:
+    """Joules that a layer adds on a station: its own, and its shares of the ways of what it reads."""
+    total = graph.cost[level, station]
+    for place in range(graph.first_source[level], graph.first_source[level + 1]):
+        maker = graph.sources[place]
+        readers = graph.first_reader[maker + 1] - graph.first_reader[maker]
+        total += graph.send[maker, path.at[maker], station] / readers
+    return float(total)
+
+
+@jit.helper
+def _after(graph: Graph, pairs: Pairs, node: int, station: int, column: int) -> float:
+    """What is certain to follow a layer on a station."""
+    total = 0.0
+    for place in range(graph.first_reader[node], graph.first_reader[node + 1]):
+        rest = pairs.rest[graph.edges[place], station, column]
+        total = max(total, rest) if graph.serial else total + rest
+    return float(total)
+
+
+@jit.helper
+def _end_of(graph: Graph, path: _Path, level: int, station: int) -> float:
+    """When a layer ends on a station: after what it reads is there, and after the layers listed before it there."""
+    ready = 0.0
+    for place in range(graph.first_source[level], graph.first_source[level + 1]):
+        maker = graph.sources[place]
+        ready = max(ready, path.done[maker] + graph.send[maker, path.at[maker], station])
+    for node in range(1, level):
+        if path.at[node] == station:
+            ready = max(ready, path.done[node])
+    return float(ready + graph.cost[level, station])
+
+
+@jit.helper
+def _makespan(graph: Graph, path: _Path) -> float:
+    """Seconds of a stretch whose inner layers are placed."""
+    end, ready = len(graph.send), 0.0
+    for place in range(graph.first_source[end], graph.first_source[end + 1]):
+        maker = graph.sources[place]
+        ready = max(ready, path.done[maker] + graph.send[maker, path.at[maker], path.at[end]])
+    return float(ready + graph.cost[end, path.at[end]])
+
+
+@jit.helper
+def _joules(graph: Graph, path: _Path) -> float:
+    """Joules of a stretch whose inner layers are placed."""
+    end = len(graph.send)
+    total = graph.cost[end, path.at[end]]
+    for node in range(end):
+        total += _ways(graph, path, node)
+        if node > 0:
+            total += graph.cost[node, path.at[node]]
+    return float(total)
