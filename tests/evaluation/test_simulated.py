@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ def plain(service: object) -> dict[str, object]:
     return {"name": service.name, "model": service.model, "source": service.source}  # type: ignore[attr-defined]
 
 
+@cache
 def feasible(seed: int) -> tuple[Compiled, Placement] | None:
     compiled = at_rate(random_instance(seed, 300), 1e-4)
     try:

@@ -34,7 +34,7 @@ RATES = "services.plates.arrivals=2:60:4"
 ALL = ["services.plates.arrivals=20,200", "devices.hub.buffer=2,30"]
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     st.integers(1, 80),
     st.integers(1, 40),
@@ -45,11 +45,11 @@ def test_a_point_is_the_plan_of_the_file_edited_by_hand(
     tmp_path_factory: pytest.TempPathFactory, rate: int, buffer: int, link: str, busy: float
 ) -> None:
     folder = tmp_path_factory.mktemp("point")
-    # two values per axis, the second of each as drawn: the point must not depend on its neighbours
+    # two values on the first axis, the second as drawn: the point must not depend on its neighbour
     swept = sweep_of(
         folder,
         f"services.plates.arrivals=1,{rate}",
-        f"devices.hub.buffer=9,{buffer}",
+        f"devices.hub.buffer={buffer}",
         f"network.links.hub-cloud-1.rate={link}",
         f"limits.utilisation={busy}",
     ).rows[-1]
