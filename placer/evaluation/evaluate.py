@@ -28,7 +28,7 @@ from placer.evaluation.runs import Effort, Runs
 from placer.evaluation.stages import bottleneck
 from placer.evaluation.traffic import arc_loads, carrier_metrics
 from placer.evaluation.verdict import decided
-from placer.evaluation.warning import losses, overloads
+from placer.evaluation.warning import overloads, surprises
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Plan, as_chosen, to_placement
@@ -139,7 +139,7 @@ def _judged(compiled: Compiled, waiting: Evaluation, checks: Sequence[Check]) ->
     kept = [check for check in waiting.checks if (check.kind, check.subject) not in judged]
     loss = total_loss(compiled, waiting.times)
     costs, objectives = {**waiting.costs, "loss": loss}, {**waiting.objectives, "loss": loss}
-    warnings = (*waiting.warnings, *losses(compiled, waiting.times))
+    warnings = (*waiting.warnings, *surprises(compiled, waiting.times))
     return replace(waiting, costs=costs, objectives=objectives, checks=(*kept, *checks), warnings=warnings)
 
 

@@ -6,7 +6,7 @@ and QuickXplain (Junker, AAAI 2004) finds a subset-minimal infeasible family set
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from placer.instance.instance import Instance
 from placer.planning.domains import Group, domain_of
 from placer.planning.ilp.formulation import build
 from placer.planning.ilp.goals import add_goal_limits
+from placer.planning.quickxplain import quick_explain
 from placer.planning.repairs import least_change
 from placer.solver.countdown import Countdown
 from placer.solver.highs import Solver
@@ -103,7 +104,10 @@ def explain(compiled: Compiled, limits: Limits | None = None) -> Explanation:
         return found
 
     if possible(every):
-        return Explanation(True)
+        from placer.planning.loss.clash import waiting_clash  # only who has such limits needs it
+
+        waits = waiting_clash(compiled, limits, countdown)
+        return Explanation(True) if waits is None else Explanation(False, waits.clash, waits.sentences, waits.repairs)
     irreducible, unfinished = False, ""
     repairs: list[str] = []
     try:
@@ -164,23 +168,6 @@ def is_feasible(compiled: Compiled, held: Sequence[Group], limits: Limits) -> bo
     if result.status == "infeasible":
         return False
     raise UnansweredError(f"a feasibility problem was not decided within the limits ({result.status})")
-
-
-def quick_explain(groups: list[Group], possible: Callable[[Sequence[Group]], bool]) -> list[Group]:
-    """Return a subset-minimal part of ``groups`` that is not possible (QuickXplain)."""
-
-    def search(background: list[Group], changed: bool, rest: list[Group]) -> list[Group]:
-        if changed and not possible(background):
-            return []
-        if len(rest) == 1:
-            return rest
-        half = len(rest) // 2
-        first, second = rest[:half], rest[half:]
-        from_second = search(background + first, bool(first), second)
-        from_first = search(background + from_second, bool(from_second), first)
-        return from_first + from_second
-
-    return search([], False, groups)
 
 
 def _without(groups: list[Group], dropped: Sequence[Group]) -> list[Group]:

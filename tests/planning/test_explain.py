@@ -64,6 +64,8 @@ def test_alexnet_on_orange_pi_zeros() -> None:
 def test_families_name_known_things() -> None:
     compiled = compile_instance(read_instance("smart-parking"))
     known = {*compiled.device_names, *(service.name for service in compiled.instance.services)}
+    topology = compiled.topology
+    known |= {*topology.hears, *(topology.carrier(arc.carrier).name for arc in topology.arcs)}
     assert {subject for _, subject in families(compiled)} <= known
 
 

@@ -26,7 +26,7 @@ devices:
     margin: 20 %
 network:
   radios:
-    - {{technology: wifi-n, range: 30 m}} # channel: some-name makes devices in range share airtime
+    - {{technology: wifi-n, range: 30 m}} # devices in range share airtime, unless contention: false
   # links:
   #   - {{between: [hub, cloud], rate: 20 Mbit/s, latency: 15 ms}}
 services:

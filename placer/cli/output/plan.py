@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from placer.cli.output.scenarios import print_scenarios
 from placer.cli.output.table import table
 from placer.evaluation.checks import Status
 from placer.evaluation.evaluation import Evaluation
@@ -142,6 +143,18 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
     figures_of_devices = ("layers", "memory", "of", "utilisation")
     out.print(table("Devices", ("device", *figures_of_devices), devices, right=figures_of_devices))
     print_carriers(evaluation, out)
+    for line in unseen_tails(evaluation):
+        out.print(line, markup=False)
+
+
+def unseen_tails(evaluation: Evaluation) -> list[str]:
+    """Which deadlines limit a mean whose 95th percentile this evaluator does not know."""
+    unknown = {times.name for times in evaluation.times if math.isnan(times.p95)}
+    names = [c.subject for c in evaluation.checks if c.kind == "deadline" and c.subject in unknown]
+    if not names:
+        return []
+    text = f"deadline of {', '.join(names)}: limits the mean; placer simulate shows the 95th percentile"
+    return [f"{text}, deadline_p95 limits it"]
 
 
 def print_carriers(evaluation: Evaluation, out: Console) -> None:
@@ -156,7 +169,7 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
     """Print loss and response times under random arrivals, with intervals where they were simulated."""
     if not evaluation.times:
         return
-    figures = ("offered", "throughput", "loss ratio", "response time", "p95", "sum of sojourns")
+    figures = ("offered", "throughput", "loss ratio", "mean response", "p95", "sum of sojourns")
     rows = []
     for times in evaluation.times:
         loss, response = show_fraction(times.loss_ratio), show_seconds(times.response_time)
@@ -208,25 +221,6 @@ def print_answer(answer: Answer, output: Path | None) -> None:
         else:
             line += f" Method {method} does not look at them all; auto searches for plans that keep them."
         out.print(line, markup=False)
-
-
-def print_scenarios(answer: Answer, out: Console) -> None:
-    """Print what the plan does in each scenario: loss and response time per service, and whether limits hold there."""
-    if not answer.scenarios:
-        return
-    rows = []
-    for one in answer.scenarios:
-        kept = "yes" if one.feasible else f"no: {one.violations[0]}"
-        name = one.name + (f" (down: {', '.join(one.down)})" if one.down else "")
-        for service in one.services:
-            known = math.isfinite(service.response_time)
-            response = show_seconds(service.response_time) if known else "none completes"
-            rows.append((name, service.name, show_fraction(service.loss_ratio), response, kept))
-            name = kept = ""
-        rows.append(("", "all, weighted mean", show_fraction(one.loss), "", ""))
-    figures = ("loss ratio", "mean response time")
-    columns = ("scenario", "service", *figures, "keeps all limits")
-    out.print(table("In each scenario (analytic evaluator)", columns, rows, right=figures))
 
 
 def print_baselines(answer: Answer, out: Console) -> None:

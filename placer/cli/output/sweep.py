@@ -15,13 +15,13 @@ from placer.instance.units import show_fraction, show_seconds
 from placer.sweep.run import Row, Sweep
 
 _MOST_SERVICES = 6
-"""Beyond these the losses per service are left to the files."""
+"""Beyond these the figures per service are left to the files."""
 
 
 def print_sweep(sweep: Sweep, out: Console) -> None:
-    """Print a line per point, the loss per service, and what is missing."""
+    """Print a line per point, loss and response time per service, and what is missing."""
     _print_points(sweep, out)
-    _print_losses(sweep, out)
+    _print_services(sweep, out)
     _print_changes(sweep, out)
     _print_messages(sweep, out)
     planned = [row for row in sweep.rows if row.answer.planned]
@@ -58,12 +58,14 @@ def _print_points(sweep: Sweep, out: Console) -> None:
     )
     axes = [axis.path for axis in sweep.grid.axes]
     figures = [objective] if objective is not None else []
-    tail = ["gap", "loss", "response", *(["accuracy"] if shows_accuracy else []), "s"]
+    # a mean over services changes with their mix: where there are several, each has a column of its own below
+    alone = len({service.name for a in answers for service in a.services if math.isfinite(service.loss_ratio)}) < 2
+    tail = ["gap", "loss", *(["mean response"] if alone else []), *(["accuracy"] if shows_accuracy else []), "s"]
     rows = []
     for row in sweep.rows:
         cells = [axis.label(i) for axis, i in zip(sweep.grid.axes, row.point.index, strict=True)]
         cells += [_status(row), *([_value(row)] if objective is not None else []), _gap(row), _loss(row)]
-        cells.append(_seconds(row.answer.totals.response_time))
+        cells += [_seconds(row.answer.totals.response_time)] if alone else []
         cells += [_number(row.answer.accuracy)] if shows_accuracy else []
         rows.append([*cells, f"{row.answer.seconds:.2f}", _plan(row)])
     columns = (*axes, "status", *figures, *tail, "plan")
@@ -132,21 +134,27 @@ def _print_messages(sweep: Sweep, out: Console) -> None:
         out.print(f"{status} at {where[0]}{more}: {message}", markup=False)
 
 
-def _print_losses(sweep: Sweep, out: Console) -> None:
+def _print_services(sweep: Sweep, out: Console) -> None:
+    """Print loss and mean response time of each service, where there are several."""
     planned = [row for row in sweep.rows if row.answer.planned]
     names = list(dict.fromkeys(s.name for row in planned for s in row.answer.services if math.isfinite(s.loss_ratio)))
     if len(names) < 2:
         return
     if len(names) > _MOST_SERVICES:
-        out.print(f"loss of each of {len(names)} services: in the files that -o writes, and under --json", markup=False)
+        text = f"loss and response time of each of {len(names)} services: in the files that -o writes, and under --json"
+        out.print(text, markup=False)
         return
     columns = (*(axis.path for axis in sweep.grid.axes), *names)
-    rows = []
-    for row in planned:
-        losses = {service.name: service.loss_ratio for service in row.answer.services}
-        cells = [axis.label(i) for axis, i in zip(sweep.grid.axes, row.point.index, strict=True)]
-        rows.append([*cells, *(_fraction(losses.get(name, math.nan)) for name in names)])
-    out.print(table("Loss per service", columns, rows, right=columns))
+    for title, figure, show in (
+        ("Loss per service", "loss_ratio", _fraction),
+        ("Mean response time per service", "response_time", _seconds),
+    ):
+        rows = []
+        for row in planned:
+            values = {service.name: getattr(service, figure) for service in row.answer.services}
+            cells = [axis.label(i) for axis, i in zip(sweep.grid.axes, row.point.index, strict=True)]
+            rows.append([*cells, *(show(values.get(name, math.nan)) for name in names)])
+        out.print(table(title, columns, rows, right=columns))
 
 
 def _fraction(value: float) -> str:
