@@ -36,7 +36,7 @@ def test_the_json_says_values_with_their_sense_and_unit(by: By) -> None:
     json.dumps(data, allow_nan=False)
     assert set(data) == {
         "evaluator", "services", "devices", "objectives", "slowest", "checks", "times", "stations",
-        "senses", "units", "feasible", "excess",
+        "senses", "units", "feasible", "excess", "carriers", "warnings",
     }  # fmt: skip
     assert data["objectives"].keys() == data["senses"].keys() == data["units"].keys() == OBJECTIVES.keys()
     assert data["objectives"]["accuracy"] == 0.75

@@ -101,7 +101,7 @@ def test_the_work_of_the_network_is_the_work_of_the_placement() -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="the rule 'crowding' of the chain model makes the wait of free-places 22 % too small at the hub, now that its "
+    reason="the rule 'crowding' of the chain model makes the wait of free-places 22 % too small at the hub, now that "
     "camera streams come through a station (the channel): known defect of the analytic evaluator",
 )
 def test_smart_parking_simulated_beside_analytic() -> None:

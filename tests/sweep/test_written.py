@@ -17,7 +17,7 @@ from placer.sweep.run import Sweep
 from placer.sweep.tables import as_csv, as_data, write_sweep
 from tests.sweep.helpers import INSTANCE, sweep_of
 
-GRID = ["devices.hub.memory=4 GB,67.11 MB,3 GB", "services.plates.arrivals=40:400:2 /s"]
+GRID = ["devices.hub.memory=4 GB,67.11 MB,3 GB", "services.plates.arrivals=4:40:2 /s"]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_json_holds_every_row(sweep: Sweep, tmp_path: Path) -> None:
     data = json.loads((tmp_path / "sweep.json").read_text())
     assert data == as_data(sweep)
     assert data["format"] == "placer/sweep/1"
-    assert data["vary"][1] == {"path": "services.plates.arrivals", "unit": "/s", "values": ["40 /s", "400 /s"]}
+    assert data["vary"][1] == {"path": "services.plates.arrivals", "unit": "/s", "values": ["4 /s", "40 /s"]}
     assert not data["partial"]
     assert [row["values"]["devices.hub.memory"] for row in data["rows"]] == ["4 GB", "67.11 MB", "3 GB"] * 2
     assert [row["status"] for row in data["rows"]] == ["optimal", "infeasible", "optimal"] * 2
@@ -75,7 +75,7 @@ def test_pictures_show_lines_failures_and_what_is_missing(sweep: Sweep, tmp_path
     first = path.read_text()
     assert "response time, ms" in first
     assert "×: no plan (2 infeasible)" in first
-    assert "services.plates.arrivals = 400 /s" in first
+    assert "services.plates.arrivals = 40 /s" in first
     picture(sweep, path)
     assert path.read_text() == first
     picture(replace(sweep, rows=sweep.rows[:2], stopped="interrupted"), path)

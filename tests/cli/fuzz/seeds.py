@@ -194,7 +194,7 @@ def _write_onnx(folder: Path) -> None:
 def _write_answers(folder: Path) -> None:
     """The files that placer itself writes: plans, policy, split table, an export."""
     run(folder, "plan", "instance.yaml", "-o", "plan.json", "--method", "ilp")
-    run(folder, "plan", "loss.yaml", "-o", "loss.json", "--rounds", "1", "--no-confirm", "--time-limit", "20")
+    run(folder, "plan", "loss.yaml", "-o", "loss.json", "--rounds", "1", "--no-confirm", "--time-limit", "120")
     load = ("--arrivals", "20 /s", "--buffer", "3", "--jobs", "100", "--replications", "2")
     run(folder, "exits", "figures.yaml", *load, "-o", "policy.json")
     cut = ("--server", "edge-2500", "--uplink", "5 Mbit/s", "--table", "table.json")

@@ -23,6 +23,9 @@ pytest.importorskip("onnx_tool")
 CHUNKS, CASES = 5, 150
 SEED = 7
 
+pytestmark = pytest.mark.slow
+"""Making the seeds takes minutes on a machine whose compiled core is not cached."""
+
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
