@@ -94,13 +94,15 @@ def open_executor(spec: str = DEFAULT) -> Iterator[Executor]:
             yield cluster
         return
     pool = _local(spec, kind, rest)
+    finished = False
     try:
         yield pool
+        finished = True
     finally:
         if isinstance(pool, WorkerProcesses):
             pool.close()
-        else:
-            pool.shutdown(wait=False, cancel_futures=True)
+        else:  # threads that have nothing left to do end at once; what an interruption leaves is not waited for
+            pool.shutdown(wait=finished, cancel_futures=True)
 
 
 def _local(spec: str, kind: str, rest: str) -> Executor:

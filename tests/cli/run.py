@@ -48,13 +48,16 @@ def placer(*arguments: str, cwd: Path | None = None) -> Finished:
         program = types.ModuleType("__main__")
         program.__package__ = "placer"
         before = (sys.argv, sys.stdout, sys.stderr, sys.modules["__main__"])
+        at_once = os._exit
         sys.argv = [str(REPO / "placer" / "__main__.py"), *arguments]
         sys.stdout, sys.stderr, sys.modules["__main__"] = out, err, program
+        os._exit = sys.exit  # what leaves threads behind ends the command, not the suite
         try:
             main()
         except SystemExit as leaving:
             code = leaving.code
         finally:
+            os._exit = at_once
             sys.argv, sys.stdout, sys.stderr, sys.modules["__main__"] = before
         assert isinstance(code, int), "main leaves with a number"
         return Finished(code, _text(out), _text(err))
