@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from placer.instance.fields import Count, Facts, Label, Reference, Text, Truth
 from placer.instance.reading import Strict
-from placer.instance.units import DataRate, Distance, EnergyPerByte, Seconds, Share, Watts
+from placer.instance.units import DataRate, Distance, EnergyPerByte, PacketLoss, Seconds, Share, Watts
 
 RADIO_FORMAT = "placer/radio/1"
 
@@ -23,6 +23,25 @@ class TransmitPower(Facts):
     """The part that does not depend on the rate."""
     per_byte: EnergyPerByte
     """The part that grows with the rate."""
+
+
+class Rates(Strict):
+    """Nominal rates of a link whose directions differ."""
+
+    up: DataRate
+    """From the first of the two devices to the second."""
+    down: DataRate
+    """From the second of the two devices to the first."""
+
+
+def _kind_of_rate(value: Any) -> str:
+    return "rates" if isinstance(value, dict | Rates) else "rate"
+
+
+LinkRate = Annotated[
+    Annotated[DataRate, Tag("rate")] | Annotated[Rates, Tag("rates")],
+    Discriminator(_kind_of_rate),
+]
 
 
 class RadioType(Facts):
@@ -42,6 +61,9 @@ class RadioType(Facts):
     """Fraction of the nominal rate that carries data."""
     range: Distance
     """Devices nearer than this hear each other."""
+    loss: PacketLoss = 0.0
+    """Fraction of the packets that are lost and sent again: tensors take 1/(1 - loss) times as long, no request is
+    lost. 0 where the goodput was measured with the losses in it."""
     latency: Seconds = 0.0
     """Delay per hop beside the transmission."""
     transmit_energy: EnergyPerByte | None = None
@@ -61,6 +83,8 @@ class Radio(Facts):
     """Fraction of the nominal rate that carries data, when it differs."""
     range: Distance | None = None
     """Range, when it differs."""
+    loss: PacketLoss | None = None
+    """Fraction of the packets that are lost and sent again, when it differs."""
     latency: Seconds | None = None
     """Delay per hop, when it differs."""
     transmit_energy: EnergyPerByte | None = None
@@ -84,14 +108,18 @@ class Radio(Facts):
 
 
 class Link(Facts):
-    """A cable or an uplink between two devices, in both directions."""
+    """A cable or an uplink between two devices, in both directions; between two devices there is one at most."""
 
     between: tuple[Label, Label]
     """The two devices."""
-    rate: DataRate
-    """Nominal rate in each direction."""
+    rate: LinkRate
+    """Nominal rate of each direction, or ``{up: …, down: …}``: up is from the first of the two devices to the
+    second."""
     goodput: Share = 1.0
     """Fraction of the nominal rate that carries data."""
+    loss: PacketLoss = 0.0
+    """Fraction of the packets that are lost and sent again: tensors take 1/(1 - loss) times as long, no request is
+    lost."""
     latency: Seconds = 0.0
     """Delay beside the transmission."""
     transmit_energy: EnergyPerByte | None = None
@@ -104,6 +132,13 @@ class Link(Facts):
         if self.between[0] == self.between[1]:
             raise ValueError(f"a link needs two different devices, got '{self.between[0]}' twice")
         return self
+
+    @property
+    def goodputs(self) -> tuple[float, float]:
+        """Bytes/s of data from the first device to the second and back, what is sent again taken off."""
+        there, back = (self.rate.up, self.rate.down) if isinstance(self.rate, Rates) else (self.rate, self.rate)
+        share = self.goodput * (1.0 - self.loss)
+        return there * share, back * share
 
 
 class Network(Strict):

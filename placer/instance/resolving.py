@@ -119,6 +119,7 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
         for end, name in enumerate(link.between):
             if name not in names:
                 yield unknown("device", name, list(names)), ("network", "links", position, "between", end)
+    yield from _links_twice(file)
     for position, radio in enumerate(file.network.radios):
         for index, name in enumerate(radio.devices or ()):
             where: PathParts = ("network", "radios", position, "devices", index)
@@ -132,6 +133,19 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
         for index, name in enumerate(members):
             if name not in names:
                 yield unknown("device", name, list(names)), ("zones", zone, index)
+
+
+def _links_twice(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
+    """Yield every link between two devices that have one already: is it a second cable, or the way back?"""
+    first: dict[frozenset[str], int] = {}
+    for position, link in enumerate(file.network.links):
+        known = first.setdefault(frozenset(link.between), position)
+        if known != position:
+            yield (
+                f"'{link.between[0]}' and '{link.between[1]}' have a link already (links[{known}]); "
+                "where the directions differ write one link with 'rate: {up: …, down: …}'",
+                ("network", "links", position, "between"),
+            )
 
 
 def _queue_problems(radios: tuple[RadioLink, ...]) -> Iterator[tuple[str, PathParts]]:
@@ -168,9 +182,11 @@ def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioL
     inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
     placed = tuple(device.name for device in file.devices if device.position is not None)
     name = base.name if base is not None else f"radio-{position + 1}"
+    loss = value("loss", 0.0)
     return RadioLink(
         name=name,
-        rate=value("rate", None) * value("goodput", 1.0),
+        rate=value("rate", None) * value("goodput", 1.0) * (1.0 - loss),
+        loss=loss,
         range=value("range", None),
         latency=value("latency", 0.0),
         transmit_energy=value("transmit_energy", None),
