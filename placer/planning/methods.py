@@ -63,10 +63,10 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "decomposition",
-            "placer.planning.decomposition.planner:plan",
-            "every service by itself, stretch by stretch: proven where no limit couples services",
-            ("latency", "latency-worst", "energy"),
-            frozenset({"gap"}),
+            "placer.planning.columns.planner:plan",
+            "every service by itself, stretch by stretch, and column generation where limits couple them: proven",
+            DETERMINISTIC,
+            frozenset({"gap", "keep", "max_moves"}),
         ),
         Method("ilp", _ILP, "the placement ILP, proven", DETERMINISTIC, _OF_ILP, _MANY),
         Method(

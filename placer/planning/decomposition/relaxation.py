@@ -11,7 +11,7 @@ import numpy as np
 from placer.errors import InfeasibleError, PlacerError, UnansweredError
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.planning.decomposition.programme import Programme, Tables
+from placer.planning.decomposition.programme import Programme, Tables, stages_of
 from placer.planning.decomposition.stretches import Costs
 from placer.planning.domains import choices_of
 from placer.solver.countdown import Countdown
@@ -97,7 +97,7 @@ def relax(
         for index in choices.groups[service]:
             if countdown is not None:
                 countdown.check("the stretches before every service had a placement")
-            programme = Programme(Costs(compiled, choices.domains[index], objective == "energy"), tables)
+            programme = Programme(stages_of(Costs(compiled, choices.domains[index], objective == "energy"), tables))
             _tighten(programme, limits.gap, found.value, clock)
             found.bound = min(found.bound, programme.bound)
             if programme.value < found.value:

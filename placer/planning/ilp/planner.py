@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from placer.errors import InfeasibleError, TimeIsUpError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.evaluation import Evaluation
-from placer.evaluation.traffic import can_bind
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
@@ -20,6 +19,7 @@ from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.planning.ways import ways_of
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
@@ -73,24 +73,10 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         },
     )
     claims = [
-        Claim(name, one.bound, _ways(compiled, name, limited=one.method != "shortest-path"))
+        Claim(name, one.bound, ways_of(compiled, name, limited=one.method != "shortest-path"))
         for name, one in zip(objectives, stage, strict=True)
     ]
     return stated(compiled, stage[-1].placement, certificate, claims, request)
-
-
-def _ways(compiled: Compiled, name: str, limited: bool = True) -> str | None:
-    """What a bound holds for, as the ILP chooses no ways: None where no choice of ways can better the objective.
-
-    ``limited`` says whether limits were in the model: other ways may keep limits on links and airtime where these do
-    not, and, where these are not the fastest, deadlines.
-    """
-    topology = compiled.topology
-    own = {"energy": "energy", "throughput": "none"}.get(name, "time")
-    deadlines = topology.least != "time" and any(s.deadline is not None for s in compiled.instance.services)
-    if not topology.has_choice or (own == topology.least and not (limited and (deadlines or can_bind(compiled)))):
-        return None
-    return f"plans whose tensors take the ways of least {topology.least}"
 
 
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
@@ -252,7 +238,7 @@ def _solve_ilp(
         limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
     result = solver.solve(limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
-        ways = " for tensors that take the ways of least time" if _ways(compiled, "latency") else ""
+        ways = " for tensors that take the ways of least time" if ways_of(compiled, "latency") else ""
         message = f"no placement satisfies the instance (proven{ways})"
         raise InfeasibleError(message, tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start

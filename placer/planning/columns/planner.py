@@ -1,0 +1,157 @@
+"""The method ``decomposition``: every service by itself, and by column generation where limits couple them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from placer.errors import InfeasibleError, UnansweredError
+from placer.evaluation.evaluate import evaluate_placement
+from placer.instance.compiled import Compiled
+from placer.plan.placement import Placement
+from placer.plan.plan import Certificate, Termination
+from placer.planning.columns.coupling import Coupling
+from placer.planning.columns.rounds import CLOSED, Rounds
+from placer.planning.columns.sites import Sites
+from placer.planning.decomposition.planner import method_of, termination_of
+from placer.planning.decomposition.relaxation import OBJECTIVES, relax
+from placer.planning.domains import choices_of
+from placer.planning.outcome import Outcome
+from placer.planning.portfolio import quick_placements
+from placer.planning.request import Request
+from placer.planning.stating import Claim, in_values, stated
+from placer.planning.ways import ways_of
+from placer.solver.countdown import Countdown
+from placer.solver.progress import Limits, Listener, relative_gap
+
+SHARE = 0.9
+"""Of the time limit, for planning; the rest is for the evaluation."""
+RELAXED = 0.4
+"""Of the time left, for every service by itself."""
+NAME = "column-generation"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What column generation knows in the end.
+
+    Attributes:
+        method: what found it.
+        placement: the best; None while there is none.
+        value, bound: its cost, and what no placement costs less than.
+        termination: why it ended.
+        limited: whether limits that couple services were weighed.
+    """
+
+    method: str
+    placement: Placement | None
+    value: float
+    bound: float
+    termination: Termination
+    limited: bool
+
+    @property
+    def gap(self) -> float:
+        """Relative gap."""
+        return relative_gap(self.value, self.bound)
+
+
+def plan(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
+    """Return the best placement found within the limits, with a bound on all.
+
+    Raises:
+        InfeasibleError: when there is no placement (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+    """
+    countdown = request.limits.start()
+    return answer(compiled, request, found_by(compiled, request, listener, countdown.part(SHARE)), countdown)
+
+
+def answer(compiled: Compiled, request: Request, found: Found, countdown: Countdown) -> Outcome:
+    """State what was found.
+
+    Raises:
+        UnansweredError: when nothing was.
+    """
+    (objective,) = request.objectives
+    if found.placement is None:
+        raise UnansweredError(
+            f"no placement was found within the limits ({found.termination})",
+            tip=f"no plan costs less than {found.bound:.6g} in {objective}; placer explain says what clashes",
+        )
+    judged = evaluate_placement(compiled, found.placement, "deterministic")
+    if not judged.feasible:
+        raise UnansweredError(
+            "internal error: the placement of column generation fails the evaluator: " + judged.violations[0].message
+        )
+    certificate = Certificate(
+        method=found.method,
+        termination=found.termination,
+        objectives=(),
+        seconds=countdown.spent,
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds, "gap": request.limits.gap},
+    )
+    claim = Claim(objective, found.bound, ways_of(compiled, objective, limited=found.limited))
+    return stated(compiled, found.placement, certificate, [claim], request)
+
+
+def found_by(
+    compiled: Compiled, request: Request, listener: Listener | None, countdown: Countdown, on: bool = True
+) -> Found:
+    """Plan: every service by itself, then quick methods and column generation; ``on`` as in :meth:`Rounds.run`.
+
+    Raises:
+        InfeasibleError: when there is no placement (proven).
+    """
+    (objective,) = request.objectives
+    listener, floor, alone = in_values(compiled, objective, listener), 0.0, None
+    moves = request.keep is not None and request.max_moves is not None
+    if objective in OBJECTIVES:
+        share = Limits(seconds=RELAXED * countdown.left, gap=request.limits.gap)
+        alone = relax(compiled, objective, share, listener, countdown)
+        floor = alone.bound
+        if not moves and evaluate_placement(compiled, alone.placement, "deterministic").feasible:
+            method, termination = method_of(compiled), termination_of(alone)
+            return Found(method, alone.placement, alone.value, alone.bound, termination, method != "shortest-path")
+    coupling = Coupling(compiled, objective, request.keep, request.max_moves)
+    limits = _limits(request)
+    rounds = Rounds(coupling, Sites(coupling, choices_of(compiled)), floor, limits, countdown, listener)
+    for placement in _starts(compiled, request, countdown):
+        rounds.offer(placement)
+    rounds.run(on)
+    if rounds.state.infeasible:
+        raise infeasible(compiled)
+    return _result(rounds)
+
+
+def _limits(request: Request) -> Limits:
+    """Within a gap g of the requests per second is within g / (1 + g) of the load."""
+    gap = request.limits.gap
+    return Limits(gap=gap / (1 + gap) if request.objectives == ("throughput",) else gap, seed=request.limits.seed)
+
+
+def _starts(compiled: Compiled, request: Request, countdown: Countdown) -> list[Placement]:
+    known = [] if request.keep is None else [request.keep]
+    return known + list(quick_placements(compiled, request, countdown))
+
+
+def infeasible(compiled: Compiled) -> InfeasibleError:
+    """What is said where no placement keeps every limit."""
+    ways = " for tensors that take the ways of least time" if ways_of(compiled, "latency") else ""
+    return InfeasibleError(
+        f"no placement satisfies the instance (proven{ways})", tip="placer explain says what clashes"
+    )
+
+
+def _result(rounds: Rounds) -> Found:
+    from placer.planning.columns.solution import placement_of
+
+    search, bound = rounds.search, rounds.state.bound
+    placement = placement_of(search.best) if search.best else None
+    if rounds.gap <= CLOSED:
+        return Found(NAME, placement, search.value, bound, "optimal", True)
+    if rounds.ended == "done":
+        ended: Termination = "gap-reached" if rounds.gap <= rounds.limits.gap else "heuristic"
+    else:
+        ended = rounds.ended
+    return Found(NAME, placement, search.value, bound, ended, True)
