@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from placer.instance.fields import Facts, Label, LayerName, Positive, Reference
+from placer.instance.fields import Facts, Label, LayerName, Positive, Reference, Truth
 from placer.instance.reading import Strict
 from placer.instance.units import RATE, Duration, Fraction, Rate, Seconds
 
@@ -122,6 +122,9 @@ class Service(Facts):
     """Shares of the early exits by gate, when they differ from the model's."""
     choose_exits: bool = False
     """Whether the planner may choose the shares of the exits; every accuracy of the model must then be known."""
+    share: Truth = True
+    """Whether it shares a runtime with other services of the same model: weights of a layer that several run on one
+    compute unit are there once, and so is the runtime on a device. False where the service is a process of its own."""
     alternatives: tuple[Label, ...] | None = None
     """The alternatives of the model to choose from; all when left out."""
 
