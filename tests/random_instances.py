@@ -159,9 +159,17 @@ def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, sit
 
 
 def _as_a_site(rng: Rng, data: dict[str, Any]) -> None:
-    """Directions of links and loss of packets."""
+    """Directions of links and loss of packets; services of one model, which share weights or do not."""
     (link,), (radio,) = data["network"]["links"], data["network"]["radios"]
     link["rate"] = {"up": float(rng.uniform(2e5, 2e6)), "down": float(rng.uniform(2e5, 2e7))}
+    services = data["services"]
+    if len(services) > 1 and rng.random() < 0.7:
+        services[1]["model"] = services[0]["model"]
+        for service in services:
+            service["share"] = bool(rng.random() < 0.8)
+            for key in ("pins", "forbid", "privacy"):
+                if key in services[1] and rng.random() < 0.5:
+                    services[1].pop(key)
     link["loss"], radio["loss"] = float(rng.choice([0.0, 0.3])), float(rng.choice([0.0, 0.1]))
 
 

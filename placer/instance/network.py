@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from placer.instance.fields import Count, Facts, Label, Reference, Text, Truth
+from placer.instance.fields import Count, Facts, Label, LabelPattern, Reference, Text, Truth
 from placer.instance.reading import Strict
 from placer.instance.units import DataRate, Distance, EnergyPerByte, PacketLoss, Seconds, Share, Watts
 
 RADIO_FORMAT = "placer/radio/1"
+
+LARGEST_LINKS = 20_000
 
 DEFAULT_QUEUE = 64
 """Tensors that a link direction or a channel holds where nobody says how many: assumed, and said so in reports."""
@@ -89,8 +91,8 @@ class Radio(Facts):
     """Delay per hop, when it differs."""
     transmit_energy: EnergyPerByte | None = None
     """Energy of the sender per byte, when it differs."""
-    devices: tuple[Label, ...] | None = None
-    """The devices that carry it; every device with a position when left out."""
+    devices: tuple[LabelPattern, ...] | None = None
+    """The devices that carry it, by names or patterns (``cam-*``); every device with a position when left out."""
     contention: Truth = True
     """Whether devices within range share airtime; False gives every pair the rate to itself, in each direction."""
     channel: Label | None = None
@@ -110,8 +112,8 @@ class Radio(Facts):
 class Link(Facts):
     """A cable or an uplink between two devices, in both directions; between two devices there is one at most."""
 
-    between: tuple[Label, Label]
-    """The two devices."""
+    between: tuple[LabelPattern, LabelPattern]
+    """The two devices. One may be a pattern (``cam-*``), which makes a link for each device that is like it."""
     rate: LinkRate
     """Nominal rate of each direction, or ``{up: …, down: …}``: up is from the first of the two devices to the
     second."""
@@ -146,5 +148,5 @@ class Network(Strict):
 
     radios: Annotated[tuple[Radio, ...], Field(max_length=50)] = ()
     """Radios with a range."""
-    links: Annotated[tuple[Link, ...], Field(max_length=20000)] = ()
+    links: Annotated[tuple[Link, ...], Field(max_length=LARGEST_LINKS)] = ()
     """Explicit links."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError, Problem
+from placer.instance.expanding import Expansion, expand
 from placer.instance.fields import LONGEST_LABEL
 from placer.instance.instance import Instance, RadioLink
 from placer.instance.library import Library, locate
@@ -46,8 +48,14 @@ def resolve(
     Raises:
         InputError: all problems found.
     """
-    origin = document or Document({}, {}, str(path or file.name or "instance"))
-    problems: list[Problem] = []
+    expansion = expand(file)
+    file, origin = (
+        expansion.file,
+        _Origin(document or Document({}, {}, str(path or file.name or "instance")), expansion),
+    )
+    problems = [origin.as_written(text, where) for text, where in expansion.problems[:_MOST_PROBLEMS]]
+    if problems:
+        raise InputError(problems)
 
     def lookup(find: Callable[[str], Any], reference: str, where: PathParts) -> Any:
         try:
@@ -76,7 +84,21 @@ def resolve(
     return instance
 
 
-def _first(found: Iterable[tuple[str, PathParts]], origin: Document) -> list[Problem]:
+@dataclass(frozen=True)
+class _Origin:
+    """Addresses problems of the expanded file in the file as written."""
+
+    document: Document
+    expansion: Expansion
+
+    def problem(self, text: str, where: PathParts) -> Problem:
+        return self.as_written(text, self.expansion.where(where))
+
+    def as_written(self, text: str, where: PathParts) -> Problem:
+        return self.document.problem(text, where)
+
+
+def _first(found: Iterable[tuple[str, PathParts]], origin: _Origin) -> list[Problem]:
     """Address the first problems; a file with more is not read to its end (finding near names takes time)."""
     return [origin.problem(text, where) for text, where in islice(found, _MOST_PROBLEMS)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from placer.api import plan
+from placer.errors import InfeasibleError
 from tests.cli.run import placer
 from tests.planning.ilp.test_brute_force import check_seed
 
@@ -38,6 +39,39 @@ def test_a_slow_way_up_and_a_fast_way_down(tmp_path: Path) -> None:
 def test_show_says_directions_and_losses(tmp_path: Path) -> None:
     shown = placer("show", str(written(tmp_path, UPLOAD.replace("20 ms", "20 ms, loss: 2 %"))))
     assert "4.9 Mbit/s →, 49 Mbit/s ←, 20 ms, 2 % of the packets lost and sent again" in shown.stdout
+
+
+def cameras(count: int, hub: str = "", more: str = "") -> str:
+    names = [f"cam-{number}" for number in range(count)]
+    lines = ["format: placer/instance/1", "devices:", "  - {name: hub, type: raspberry-pi-4b" + hub + "}"]
+    lines += [f"  - {{name: {name}, type: esp32-s3}}" for name in names]
+    lines += ["network:", "  links:", *(f"    - {{between: [{name}, hub], rate: 20 Mbit/s}}" for name in names)]
+    lines += ["services:"]
+    service = "model: alexnet, sink: hub, arrivals: 0.2 /s, pins: {'*': hub}"
+    lines += [f"  - {{name: s-{name}, source: {name}, {service}{more}}}" for name in names]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("method", ["auto", "ilp", "loss", "round-robin"])
+def test_twenty_cameras_share_one_copy_of_the_weights(tmp_path: Path, method: str) -> None:
+    """20 × 244 MB are more than the hub has, and one copy is not."""
+    answer = plan(
+        written(tmp_path, cameras(20)), objective="latency", method=method, rounds=1 if method == "loss" else None
+    )
+    assert answer.evaluation.feasible
+    hub = next(device for device in answer.evaluation.devices if device.name == "hub")
+    assert hub.memory == pytest.approx(243.86e6, rel=1e-3)
+
+
+def test_a_process_for_every_service_needs_its_own_weights(tmp_path: Path) -> None:
+    path = written(tmp_path, cameras(3, ", memory: 810 MB", ", share: false"))
+    with pytest.raises(InfeasibleError):
+        plan(path, objective="latency", method="ilp")
+    explained = placer("explain", str(path))
+    assert explained.returncode == 1
+    assert "give hub 73" in explained.stdout  # 3 × 243.9 MB
+    path = written(tmp_path, cameras(2, ", memory: 810 MB", ", share: false"))
+    assert plan(path, objective="latency").evaluation.feasible
 
 
 @pytest.mark.parametrize("block", range(4))
