@@ -17,6 +17,7 @@ from placer.planning.columns.pricing import Site
 from placer.planning.decomposition.programme import Stage, backward
 from placer.planning.decomposition.stretches import stretches
 from placer.planning.resources import Room
+from placer.solver.countdown import Countdown
 
 Truths = NDArray[np.bool_]
 
@@ -96,7 +97,8 @@ def to_go(
 ) -> dict[tuple[int, int], Floats]:
     """The least that can follow each edge, every edge by itself; costs that add up are shared among edges."""
     stretch = stage.table.stretch
-    end, found = stretch.inner + 1, {}
+    end = stretch.inner + 1
+    found: dict[tuple[int, int], Floats] = {}
     for maker in reversed(range(end)):
         for reader in stretch.readers[maker]:
             share = 1.0 if stretch.serial else 1.0 / len(stretch.predecessors[reader - 1])
@@ -118,19 +120,33 @@ class Walk:
         site: the variant and its stations.
         legs: its stretches at prices.
         room: what others leave.
+        weights, runtime: what is still to load, see :meth:`placer.instance.sharing.Sharing.to_load`.
         width: partial placements kept.
         cutoff: those whose guide is above it are dropped; with that, whether some were dropped for the width.
     """
 
-    def __init__(self, site: Site, legs: list[Leg], room: Room, width: int, cutoff: float = np.inf) -> None:
+    def __init__(
+        self,
+        site: Site,
+        legs: list[Leg],
+        room: Room,
+        loading: tuple[Floats, Floats],
+        width: int,
+        cutoff: float = np.inf,
+    ) -> None:
         self.site, self.legs, self.room, self.width, self.cutoff = site, legs, room, width, cutoff
+        self.weights, self.runtime = loading
         self.compiled: Compiled = site.coupling.compiled
         self.variant: Variant = site.costs.domain.variant
         self.at, self.stations = self.compiled.station_device[site.subset], site.subset
         self.all_kept = True
 
-    def run(self) -> list[tuple[int, ...]]:
-        """The placements that are left at the end, the cheapest by the guide first."""
+    def run(self, countdown: Countdown | None = None) -> list[tuple[int, ...]]:
+        """The placements that are left at the end, the cheapest by the guide first.
+
+        Raises:
+            TimeIsUpError: the countdown ended before that.
+        """
         room, count = self.room, len(self.stations)
         layers = len(self.variant)
         paths = _Paths(
@@ -149,6 +165,8 @@ class Walk:
         for leg in self.legs:
             paths.done[:], paths.busy[:] = 0.0, 0.0
             for node, layer in enumerate(leg.layers, start=1):
+                if countdown is not None:
+                    countdown.check("a walk over placements")
                 paths, guide = self._extend(leg, node, layer, paths)
                 if not len(guide):
                     return []
@@ -165,10 +183,7 @@ class Walk:
         """Place one layer in every way that fits; the best by the guide."""
         stretch = leg.stage.table.stretch
         fits, stored = self._fitting(layer, paths)
-        if stretch.serial:
-            ready = paths.busy.copy() if node <= stretch.inner else np.zeros_like(paths.busy)
-        else:
-            ready = np.zeros_like(paths.busy)
+        ready = paths.busy if stretch.serial and node <= stretch.inner else np.zeros_like(paths.busy)
         for maker in stretch.predecessors[node - 1]:
             row, made = self._made(leg, maker, paths)
             way = leg.send[maker][row]
@@ -212,20 +227,14 @@ class Walk:
         if node > stretch.inner:  # a gate: what follows depends on its station alone
             return done + leg.after[None, :]
         parts = [leg.ahead[node, reader] for reader in stretch.readers[node]]
-        if stretch.serial:
-            total = done + np.maximum.reduce(parts)[None, :]
-        else:
-            total = done + np.add.reduce(parts)[None, :]
+        total: Floats = done + (np.maximum if stretch.serial else np.add).reduce(parts)[None, :]
         for maker in range(node):
             row, made = self._made(leg, maker, paths)
             later = [reader for reader in stretch.readers[maker] if reader > node]
             for reader in later:
                 rest = leg.ahead[maker, reader][row]
-                if stretch.serial:
-                    total = np.maximum(total, (made + rest)[:, None])
-                else:
-                    total = total + rest[:, None]
-        return total
+                total = np.maximum(total, (made + rest)[:, None]) if stretch.serial else total + rest[:, None]
+        return np.asarray(total)
 
     def _finish(self, leg: Leg, paths: _Paths) -> _Paths:
         """Count a stretch that is complete."""
@@ -244,9 +253,9 @@ class Walk:
     def _fitting(self, layer: int, paths: _Paths) -> tuple[Truths, Floats]:
         """Where one more layer fits, and how much more working memory it needs there: shapes (B, K)."""
         variant, stores, stations = self.variant, self.compiled.stores, self.stations
-        runtime = np.where(paths.here[:, self.at], 0.0, variant.runtime_memory)
+        runtime = np.where(paths.here[:, self.at], 0.0, self.runtime[stations])
         working = np.maximum(variant.activations[layer] - paths.peak[:, stations], 0.0)
-        weights = variant.weights[layer]
+        weights = self.weights[layer, stations]
         ram, own, work = stores.runtime[stations], stores.weights[stations], stores.working[stations]
         need = runtime + np.where(own == ram, weights, 0.0) + np.where(work == ram, working, 0.0)
         fits = _within(need, paths.stores[:, ram], self.compiled.stores.capacity[ram])
@@ -271,8 +280,8 @@ class Walk:
         """Take what a layer needs out of the room."""
         variant, stores = self.variant, self.compiled.stores
         stations, devices, each = self.stations[columns], self.at[columns], np.arange(len(columns))
-        runtime = np.where(paths.here[each, devices], 0.0, variant.runtime_memory)
-        paths.stores[each, stores.weights[stations]] -= variant.weights[layer]
+        runtime = np.where(paths.here[each, devices], 0.0, self.runtime[stations])
+        paths.stores[each, stores.weights[stations]] -= self.weights[layer, stations]
         paths.stores[each, stores.working[stations]] -= working
         paths.stores[each, stores.runtime[stations]] -= runtime
         paths.peak[each, stations] += working

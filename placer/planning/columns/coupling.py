@@ -7,7 +7,7 @@ compared with the value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from placer.evaluation.checks import RELATIVE_TOLERANCE
 from placer.evaluation.deterministic import RouteBook, service_metrics
 from placer.evaluation.traffic import arc_seconds
 from placer.instance.compiled import Compiled, Floats, Ints
-from placer.instance.topology import Routes
 from placer.plan.placement import Placement
 from placer.planning.resources import Resources
 
@@ -33,8 +32,8 @@ class Column:
         choice, stations: which variant, and the station of each layer.
         cost: what it adds to the objective; 0 where that is a largest value.
         value: the service's own figure: seconds or joules; its share of the largest load where that is sought.
-        rows, taken: shape (n,), rows in order and what it takes of each, without shared working memory.
-        peak: shape (N,), largest working memory of a layer on each station, bytes.
+        rows, taken: shape (n,), rows in order and what it takes of each, without what services share.
+        shared: bytes of what services share, by number (:meth:`Coupling.store_of`): the largest of theirs counts.
     """
 
     choice: int
@@ -43,20 +42,7 @@ class Column:
     value: float
     rows: Ints
     taken: Floats
-    peak: Floats
-
-
-@dataclass(eq=False)
-class Prices:
-    """Prices of rows, at least 0: what a unit of their limit costs.
-
-    Attributes:
-        row: by row.
-        peak: by (service, station), of the working memory that a service needs there, per byte.
-    """
-
-    row: dict[int, float] = field(default_factory=dict)
-    peak: dict[tuple[int, int], float] = field(default_factory=dict)
+    shared: dict[int, float]
 
 
 class Coupling:
@@ -66,6 +52,9 @@ class Coupling:
         compiled, objective: what is planned.
         resources: counts what placements take.
         kept, most_moves: what is deployed, and how many of its layers may move; None for any.
+        sums_end: first row of channels and links, after those of memories, layers, work and utilisation.
+        channels: names, in the order of their rows.
+        units, deepest: how many stations, and layers of a variant at most.
     """
 
     def __init__(
@@ -76,8 +65,10 @@ class Coupling:
         self.kept = kept if most_moves is not None else None
         self.most_moves = most_moves
         self.book = RouteBook(compiled)
-        self._sums = len(self.resources.limits)
-        self._channels = tuple(compiled.topology.hears)
+        self.sums_end = len(self.resources.limits)
+        self.channels = tuple(compiled.topology.hears)
+        self.units = len(compiled.stations)
+        self.deepest = max(len(variant) for variant in compiled.variants)
         self._columns: dict[tuple[int, tuple[int, ...]], Column] = {}
 
     @property
@@ -100,10 +91,10 @@ class Coupling:
             return float(self.most_moves or 0)
         if row >= DEADLINE:
             return float(self.compiled.instance.services[row - DEADLINE].deadline or np.inf)
-        if row < self._sums:
+        if row < self.sums_end:
             limit = float(self.resources.limits[row])
             return limit if limit >= 0 else np.inf
-        air = row - self._sums < len(self._channels) * self.resources.devices
+        air = row - self.sums_end < len(self.channels) * self.resources.devices
         return self.compiled.max_airtime if air else self.compiled.max_link_utilisation
 
     def scale(self, row: int) -> float:
@@ -130,10 +121,12 @@ class Coupling:
         metrics = service_metrics(compiled, variant, stations, self.book)
         deadline = compiled.instance.services[service].deadline
         taken: dict[int, float] = {}
-        for row in np.flatnonzero(usage.sums):
-            taken[int(row)] = float(usage.sums[row])
+        alone = compiled.sharing.alone[choice]
+        for row in np.flatnonzero(usage.sums).tolist():
+            if alone or row >= len(compiled.stores):
+                taken[row] = float(usage.sums[row])
         for row, load in zip(usage.rows.tolist(), usage.traffic.tolist(), strict=True):
-            taken[self._sums + row] = taken.get(self._sums + row, 0.0) + load
+            taken[self.sums_end + row] = taken.get(self.sums_end + row, 0.0) + load
         if deadline is not None:
             taken[DEADLINE + service] = metrics.latency
         if self.kept is not None:
@@ -149,7 +142,38 @@ class Coupling:
         rows = np.array(sorted(kept), dtype=np.int64)
         figures = np.array([kept[row] for row in rows.tolist()])
         cost = 0.0 if self.largest else weight * value
-        return Column(choice, stations, cost, value, rows, figures, usage.peak)
+        return Column(choice, stations, cost, value, rows, figures, self._shared(choice, stations, usage.peak))
+
+    def _shared(self, choice: int, stations: tuple[int, ...], peak: Floats) -> dict[int, float]:
+        """Bytes of working memory, and of weights and runtimes that other services may have loaded."""
+        compiled, variant = self.compiled, self.compiled.variants[choice]
+        found = {station: float(peak[station]) for station in np.flatnonzero(peak).tolist()}
+        if not compiled.sharing.alone[choice]:
+            owner = compiled.sharing.first[choice]
+            for layer, station in enumerate(stations):
+                if variant.weights[layer] > 0:
+                    found[self._loaded(owner, layer, station)] = float(variant.weights[layer])
+                if variant.runtime_memory > 0:
+                    found[self._runtime(owner, int(compiled.station_device[station]))] = variant.runtime_memory
+        return found
+
+    def _runtime(self, owner: int, device: int) -> int:
+        return self.units + owner * self.resources.devices + device
+
+    def _loaded(self, owner: int, layer: int, station: int) -> int:
+        first = self.units + len(self.compiled.variants) * self.resources.devices
+        return first + (owner * self.deepest + layer) * self.units + station
+
+    def store_of(self, shared: int) -> int:
+        """The memory that holds what is shared: working memory of a station, a runtime, the weights of a layer."""
+        stores = self.compiled.stores
+        if shared < self.units:
+            return int(stores.working[shared])
+        rest = shared - self.units
+        runtimes = len(self.compiled.variants) * self.resources.devices
+        if rest < runtimes:
+            return rest % self.resources.devices  # RAM comes first
+        return int(stores.weights[(rest - runtimes) % self.units])
 
     def moves(self, choice: int, stations: tuple[int, ...]) -> int:
         """How many layers of the service that is deployed are no longer where they were."""
@@ -163,7 +187,8 @@ class Coupling:
     def _stages(self, choice: int, stations: tuple[int, ...]) -> dict[int, float]:
         """Seconds of work per second that a service gives to every stage, as rows."""
         compiled, variant = self.compiled, self.compiled.variants[choice]
-        rate, found = float(compiled.mix[variant.service]), {}
+        rate = float(compiled.mix[variant.service])
+        found: dict[int, float] = {}
         for layer, station in enumerate(stations):
             if variant.run[layer] > 0:
                 busy = rate * float(variant.run[layer] * variant.time[layer, station])
@@ -177,87 +202,7 @@ class Coupling:
         """Numbers of the traffic rows that an arc takes of, as in :class:`placer.planning.resources.Usage`."""
         devices = self.resources.devices
         if channel is None:
-            return [len(self._channels) * devices + carrier]
+            return [len(self.channels) * devices + carrier]
         near = self.compiled.topology.hears[channel]
-        place = self._channels.index(channel) * devices
+        place = self.channels.index(channel) * devices
         return (place + np.flatnonzero(near[tail] | near[head])).tolist()
-
-    def prices_of_layers(self, choice: int, prices: Prices) -> Floats:
-        """What each layer of a variant pays on each station, shape (M, N): never more than a column pays for it all.
-
-        A runtime is paid for by the heaviest layer, working memory by the layer that needs most.
-        """
-        compiled, variant, stores = self.compiled, self.compiled.variants[choice], self.compiled.stores
-        devices, at = self.resources.devices, self.compiled.station_device
-        price = np.zeros(self._sums)
-        stage = np.zeros(len(at))
-        for row, worth in prices.row.items():
-            if row < self._sums:
-                price[row] = worth / self.scale(row)
-            elif STAGE <= row < STAGE_TRAFFIC:
-                stage[row - STAGE] = worth
-        store, layers, work, busy = np.split(price, np.cumsum([len(stores), devices, devices]))
-        total = variant.weights[:, None] * store[stores.weights] + layers[at] + variant.macs[:, None] * work[at]
-        times = np.where(np.isfinite(variant.time), variant.run[:, None] * np.nan_to_num(variant.time, posinf=0.0), 0.0)
-        total += times * (float(np.nan_to_num(compiled.rate[variant.service])) * busy)
-        total += times * (float(compiled.mix[variant.service]) * stage)
-        total[int(np.argmax(variant.weights))] += variant.runtime_memory * store[stores.runtime]
-        hungry = int(np.argmax(variant.activations))
-        for (service, station), worth in prices.peak.items():
-            if service == variant.service:
-                total[hungry, station] += worth * variant.activations[hungry]
-        if self.kept is not None and self.kept.choice[variant.service] == choice:
-            moving = prices.row.get(MOVES, 0.0) / self.scale(MOVES)
-            old = np.array(self.kept.stations[variant.service])
-            total += moving * (old[:, None] != np.arange(len(at)))
-        return np.asarray(total)
-
-    def fixed_price(self, choice: int, prices: Prices) -> float:
-        """What a column of a variant pays wherever its layers are."""
-        service = self.compiled.variants[choice].service
-        if self.kept is None or self.kept.choice[service] == choice:
-            return 0.0
-        return prices.row.get(MOVES, 0.0) / self.scale(MOVES) * len(self.kept.stations[service])
-
-    def prices_of_arcs(self, choice: int, prices: Prices) -> Floats | None:
-        """What a variant's byte pays on every arc, shape (arcs,), times its chance to be sent; None for nothing."""
-        service = self.compiled.variants[choice].service
-        rate, mix = float(np.nan_to_num(self.compiled.rate[service])), float(self.compiled.mix[service])
-        first: dict[int, float] = {}
-        for row, worth in prices.row.items():
-            if row >= STAGE_TRAFFIC:
-                first[row - STAGE_TRAFFIC] = first.get(row - STAGE_TRAFFIC, 0.0) + mix * worth
-            elif self._sums <= row < DEADLINE:
-                first[row - self._sums] = first.get(row - self._sums, 0.0) + rate * worth / self.scale(row)
-        if not any(first.values()):
-            return None
-        return self._along_arcs(first)
-
-    def _along_arcs(self, worth: dict[int, float]) -> Floats:
-        """Prices per byte of arcs from those of traffic rows per second of sending."""
-        topology, devices = self.compiled.topology, self.resources.devices
-        tails = np.array([arc.tail for arc in topology.arcs], dtype=np.int64)
-        heads = np.array([arc.head for arc in topology.arcs], dtype=np.int64)
-        total = np.zeros(len(tails))
-        for number, channel in enumerate(self._channels):
-            mine = np.array([arc.channel == channel for arc in topology.arcs])
-            near = topology.hears[channel]
-            for device in range(devices):
-                price = worth.get(number * devices + device, 0.0)
-                if price > 0:
-                    total += np.where(mine & (near[device, tails] | near[device, heads]), price, 0.0)
-        first = len(self._channels) * devices
-        for index, arc in enumerate(topology.arcs):
-            if arc.channel is None:
-                total[index] += worth.get(first + arc.carrier, 0.0)
-        return np.asarray(total / np.array([arc.rate for arc in topology.arcs]))
-
-
-def way_of(routes: Routes, arcs: Floats | None, joules: float) -> Floats | None:
-    """What a tensor's way costs by price and energy, shape (D, D); None for nothing."""
-    if arcs is None and joules == 0:
-        return None
-    total = np.zeros_like(routes.seconds) if arcs is None else routes.along(arcs * routes.size)
-    if joules:
-        total = total + joules * routes.joules
-    return np.asarray(np.nan_to_num(total, nan=np.inf, posinf=np.inf))

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from placer.instance.compiled import Floats
-from placer.planning.columns.coupling import Column, Coupling, Prices
+from placer.planning.columns.coupling import Column, Coupling
+from placer.planning.columns.tariffs import Prices
 from placer.solver.highs import LinearProgram
 from placer.solver.progress import Limits
 
+MB = 1e-6
 BREAKS = 1e-7
 """A row is broken when it is exceeded by this."""
 
@@ -57,8 +59,8 @@ class Master:
             self._lp.add_column(1e3 * penalty, np.inf, {service: 1.0})
         self._numbers: list[int] = []
         self._rows: dict[int, int] = {}
-        self._peaks: dict[tuple[int, int], int] = {}
-        self._working: dict[int, int] = {}
+        self._shares: dict[tuple[int, int], int] = {}
+        self._held: dict[int, int] = {}
         self._slack: list[int] = []
         self._largest = self._lp.add_column(1.0, np.inf, {}) if coupling.largest else -1
 
@@ -80,15 +82,12 @@ class Master:
             elif self.coupling.is_stage(row):
                 self._add_row(row)
                 entries[self._rows[row]] = taken
-        for station in np.flatnonzero(column.peak).tolist():
-            if (service, station) in self._peaks:
-                entries[self._peaks[service, station]] = self._megabytes(column, station)
+        for shared, size in column.shared.items():
+            if (service, shared) in self._shares:
+                entries[self._shares[service, shared]] = size * MB
         self.columns.append(column)
         self._numbers.append(self._lp.add_column(column.cost, np.inf, entries))
         return True
-
-    def _megabytes(self, column: Column, station: int) -> float:
-        return float(column.peak[station]) * 1e-6
 
     def _add_row(self, row: int) -> None:
         coupling, entries = self.coupling, {}
@@ -121,7 +120,7 @@ class Master:
         duals = np.maximum(-self._lp.duals(), 0.0)
         prices = Prices(
             {row: float(duals[number]) for row, number in self._rows.items() if duals[number] > 0},
-            {key: float(duals[number]) * 1e-6 for key, number in self._peaks.items() if duals[number] > 0},
+            {key: float(duals[number]) * MB for key, number in self._shares.items() if duals[number] > 0},
         )
         service = self._lp.duals()[: self.services]
         exceeded = bool((values[self._slack] > BREAKS).any() or (values[: self.services] > BREAKS).any())
@@ -132,33 +131,32 @@ class Master:
         weights = values[self._numbers]
         chosen = [(w, column) for w, column in zip(weights, self.columns, strict=True) if w > 1e-9]
         total: dict[int, float] = {}
-        peak: dict[tuple[int, int], float] = {}
+        shares: dict[tuple[int, int], float] = {}
         for weight, column in chosen:
             service = self.service_of(column)
             for row, taken in zip(column.rows.tolist(), column.taken.tolist(), strict=True):
                 total[row] = total.get(row, 0.0) + weight * taken
-            for station in np.flatnonzero(column.peak).tolist():
-                key = service, station
-                peak[key] = peak.get(key, 0.0) + weight * float(column.peak[station])
-        stores = self.coupling.compiled.stores
-        working: dict[int, float] = {}
-        for (_, station), held in peak.items():
-            working[station] = max(working.get(station, 0.0), held)
-        for station, held in working.items():
-            store = int(stores.working[station])
+            for shared, size in column.shared.items():
+                shares[service, shared] = shares.get((service, shared), 0.0) + weight * size
+        held: dict[int, float] = {}
+        for (_, shared), size in shares.items():
+            held[shared] = max(held.get(shared, 0.0), size)
+        for shared, size in held.items():
+            store = self.coupling.store_of(shared)
             if np.isfinite(self.coupling.limit(store)):
-                total[store] = total.get(store, 0.0) + held / self.coupling.scale(store)
-        broken = [row for row, load in total.items() if load > self._right(row, values) + BREAKS]
-        fresh = [row for row in broken if row not in self._rows]
+                total[store] = total.get(store, 0.0) + size / self.coupling.scale(store)
+        broken = {row for row, load in total.items() if load > self._right(row, values) + BREAKS}
+        fresh = [row for row in sorted(broken) if row not in self._rows]
         for row in fresh:
             self._add_row(row)
         some = bool(fresh)
-        for (service, station), held in peak.items():
-            store = int(stores.working[station])
-            place = self._working.get(station, len(values))
-            known = float(values[place]) * 1e6 if place < len(values) else 0.0
-            if store in broken and (service, station) not in self._peaks and held > known * (1 + BREAKS):
-                self._add_peak(service, station)
+        for (service, shared), size in shares.items():
+            if (service, shared) in self._shares or self.coupling.store_of(shared) not in broken:
+                continue
+            place = self._held.get(shared, len(values))
+            known = float(values[place]) / MB if place < len(values) else 0.0
+            if size > known * (1 + BREAKS):
+                self._add_share(service, shared)
                 some = True
         return some
 
@@ -167,19 +165,19 @@ class Master:
             return float(values[self._largest])
         return self.coupling.right(row)
 
-    def _add_peak(self, service: int, station: int) -> None:
-        """Σ of the service's working memory there ≤ what is set aside there, which its memory counts."""
-        if station not in self._working:
-            store = int(self.coupling.compiled.stores.working[station])
+    def _add_share(self, service: int, shared: int) -> None:
+        """What a service needs of something shared is at most what is held of it, which its memory counts."""
+        if shared not in self._held:
+            store = self.coupling.store_of(shared)
             if store not in self._rows:
                 self._add_row(store)
-            scale = 1e6 / self.coupling.scale(store)
-            self._working[station] = self._lp.add_column(0.0, np.inf, {self._rows[store]: scale})
-        entries = {self._working[station]: -1.0}
+            scale = 1.0 / (MB * self.coupling.scale(store))
+            self._held[shared] = self._lp.add_column(0.0, np.inf, {self._rows[store]: scale})
+        entries = {self._held[shared]: -1.0}
         for number, column in zip(self._numbers, self.columns, strict=True):
-            if column.peak[station] > 0 and self.service_of(column) == service:
-                entries[number] = self._megabytes(column, station)
-        self._peaks[service, station] = self._lp.add_row(-np.inf, 0.0, entries)
+            if shared in column.shared and self.service_of(column) == service:
+                entries[number] = column.shared[shared] * MB
+        self._shares[service, shared] = self._lp.add_row(-np.inf, 0.0, entries)
 
     def choose(self, picked: list[Column], limits: Limits) -> tuple[float, list[Column] | None]:
         """One of ``picked`` for each service at the least cost: a bound for them, and the choice (None for none).

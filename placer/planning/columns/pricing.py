@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from placer.instance.compiled import Compiled, Floats, Ints
-from placer.planning.columns.coupling import Coupling, Prices, way_of
+from placer.planning.columns.coupling import Coupling
+from placer.planning.columns.tariffs import Prices, prices_of_arcs, prices_of_layers, way_of
 from placer.planning.decomposition.programme import Programme, Stage, Tables, stages_of
 from placer.planning.decomposition.stretches import Costs, Stretch, stretches
 from placer.planning.decomposition.table import Table
@@ -66,8 +67,8 @@ class Site:
     def stages(self, factor: float, prices: Prices) -> list[Stage]:
         """The stretches at prices, with a second at the price ``factor``."""
         coupling, variant = self.coupling, self.costs.domain.variant
-        price = coupling.prices_of_layers(self.choice, prices)[:, self.subset]
-        arcs = coupling.prices_of_arcs(self.choice, prices)
+        price = prices_of_layers(coupling, self.choice, prices)[:, self.subset]
+        arcs = prices_of_arcs(coupling, self.choice, prices)
         joules = 0.0
         if coupling.objective == "energy":
             joules = float(coupling.compiled.weight[variant.service])

@@ -13,13 +13,15 @@ from typing import Literal
 
 import numpy as np
 
+from placer.errors import TimeIsUpError
 from placer.plan.placement import Placement
 from placer.planning.columns.beam import Walk
-from placer.planning.columns.coupling import SLOWEST, Column, Coupling, Prices
+from placer.planning.columns.coupling import Column, Coupling
 from placer.planning.columns.master import Master, Mixture
 from placer.planning.columns.search import Search
 from placer.planning.columns.sites import Answer, Sites
 from placer.planning.columns.solution import keeps, worth
+from placer.planning.columns.tariffs import Prices, fixed_price, mean, paid_by, sound
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener, Progress, relative_gap
 
@@ -29,8 +31,8 @@ ROUNDING, CLOSED = 2e-10, 1e-8
 """Relative: taken off every bound, and the gap that is rounding."""
 PENALTY, RAISED = 3.0, 3
 """What exceeding a limit by all of it costs at first, in the objective's size, and how often that grows tenfold."""
-LISTED = 2_000_000
-"""Numbers in the table of a walk that lists all placements: places kept, times stations."""
+LISTED, MOST = 1_000_000, 20_000
+"""Numbers in the table of a walk that lists all placements: places kept, times stations; and placements in all."""
 
 
 @dataclass(eq=False)
@@ -105,6 +107,8 @@ class Rounds:
             self._run()
             while on and not self._good() and not self.countdown.over:
                 self._more()
+        except TimeIsUpError:
+            self.ended = "time-limit"
         except KeyboardInterrupt:
             self.ended = "interrupted"
         if self.ended == "done" and self.countdown.over and not self._good():
@@ -118,7 +122,7 @@ class Rounds:
         number, smooth, raised = 0, SMOOTH, 0
         while not self._good() and not self.countdown.over:
             mixture = self.master.solve()
-            prices = self._sound(_mean(mixture.prices, self.state.prices, smooth) if number else mixture.prices)
+            prices = sound(self.coupling, mean(mixture.prices, self.state.prices, smooth) if number else mixture.prices)
             fresh, bettered = self._round(prices)
             number += 1
             if number % 4 == 1 or not fresh:
@@ -165,7 +169,7 @@ class Rounds:
 
     def _everywhere(self, mixture: Mixture) -> bool:
         """Price every service on all stations: a bound; whether a new column came of it."""
-        prices, answers = self._sound(mixture.prices), []
+        prices, answers = sound(self.coupling, mixture.prices), []
         for service in range(len(self.sites.choices.groups)):
             if self.countdown.over:
                 return False
@@ -183,7 +187,7 @@ class Rounds:
 
     def _note(self, prices: Prices, answers: list[Answer]) -> bool:
         """The bound of Lagrange; whether it is the best so far."""
-        paid = sum(worth * self.coupling.right(row) for row, worth in prices.row.items())
+        paid = sum(price * self.coupling.right(row) for row, price in prices.row.items())
         total = sum(answer.bound for answer in answers) - paid
         total -= ROUNDING * (abs(total) + paid)
         if total <= self.state.bound and self.state.services:
@@ -192,20 +196,6 @@ class Rounds:
         self.state.prices, self.state.services = prices, [answer.bound for answer in answers]
         self.state.closed = self.gap <= CLOSED
         return True
-
-    def _sound(self, prices: Prices) -> Prices:
-        """Prices that bound: those of stages sum to one at most, those of working memory to its memory's."""
-        stages = sum(worth for row, worth in prices.row.items() if row >= SLOWEST)
-        row = {r: worth / max(stages, 1.0) if r >= SLOWEST else worth for r, worth in prices.row.items()}
-        stores, asked = self.coupling.compiled.stores, dict[int, float]()
-        for (_, station), worth in prices.peak.items():
-            asked[station] = asked.get(station, 0.0) + worth
-        peak = {}
-        for (service, station), worth in prices.peak.items():
-            store = int(stores.working[station])
-            most = row.get(store, 0.0) / self.coupling.scale(store)
-            peak[service, station] = worth * min(1.0, most / asked[station])
-        return Prices(row, peak)
 
     def _primal(self, prices: Prices) -> None:
         """Better placements: constructed, in part anew, and chosen from what is known."""
@@ -224,7 +214,7 @@ class Rounds:
             return
         weights = self.master.solve().weights
         at = self.state.prices
-        own = [column.cost + _paid(column, at) for column in self.master.columns]
+        own = [column.cost + paid_by(column, at) for column in self.master.columns]
         order = np.argsort(np.where(weights > 1e-9, -np.inf, own), kind="stable")
         picked, count = [], dict[int, int]()
         for place in order.tolist():
@@ -260,10 +250,11 @@ class Rounds:
                 if self.countdown.over:
                     return
                 legs = self.sites.legs(choice, self.state.prices)
-                fixed = self.coupling.fixed_price(choice, self.state.prices)
-                walk = Walk(self.sites.site(choice), legs, room, width, cutoff - fixed)
-                listed = walk.run()
-                if not walk.all_kept:
+                fixed = fixed_price(self.coupling, choice, self.state.prices)
+                loading = self.coupling.compiled.sharing.to_load(choice)
+                walk = Walk(self.sites.site(choice), legs, room, loading, width, cutoff - fixed)
+                listed = walk.run(self.countdown)
+                if not walk.all_kept or len(picked) + len(listed) > MOST:
                     return
                 picked += [self.coupling.column(choice, stations) for stations in listed]
         picked = [column for column in picked if _alone(self.coupling, column)]
@@ -271,8 +262,6 @@ class Rounds:
 
     def _prove(self, picked: list[Column]) -> None:
         groups = len(self.sites.choices.groups)
-        if len(picked) > 20_000:
-            return
         if len({self.master.service_of(column) for column in picked}) < groups:
             bound: float = np.inf
         else:
@@ -290,23 +279,6 @@ class Rounds:
     def _tell(self, stage: str) -> None:
         if self.listener is not None:
             self.listener(Progress(self.countdown.spent, self.search.value, self.state.bound, stage))
-
-
-def _mean(new: Prices, old: Prices, share: float) -> Prices:
-    """(1 - share) new + share old."""
-
-    if share == 0:
-        return new
-    rows, peaks = {*new.row, *old.row}, {*new.peak, *old.peak}
-    return Prices(
-        {row: (1 - share) * new.row.get(row, 0.0) + share * old.row.get(row, 0.0) for row in sorted(rows)},
-        {key: (1 - share) * new.peak.get(key, 0.0) + share * old.peak.get(key, 0.0) for key in sorted(peaks)},
-    )
-
-
-def _paid(column: Column, prices: Prices) -> float:
-    pairs = zip(column.rows.tolist(), column.taken.tolist(), strict=True)
-    return sum(prices.row.get(row, 0.0) * taken for row, taken in pairs)
 
 
 def _alone(coupling: Coupling, column: Column) -> bool:

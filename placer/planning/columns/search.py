@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from placer.planning.columns.beam import Walk
-from placer.planning.columns.coupling import Column, Coupling, Prices
+from placer.planning.columns.coupling import Column, Coupling
 from placer.planning.columns.sites import Sites
 from placer.planning.columns.solution import keeps, placement_of, worth
+from placer.planning.columns.tariffs import Prices
 from placer.solver.countdown import Countdown
 
 WIDTH, LOOKED_AT = 24, 6
@@ -130,15 +131,17 @@ class Search:
     def insert(self, service: int, plan: Plan, prices: Prices) -> Column | None:
         """The cheapest placement of a service at prices that fits beside others, as far as walks see; None for none."""
         others = [plan[other] for other in sorted(plan)]
-        room = self.coupling.resources.room(placement_of(others))
+        placed = placement_of(others)
+        room = self.coupling.resources.room(placed)
         deadline = self.coupling.compiled.instance.services[service].deadline
         best: tuple[float, Column] | None = None
         for choice in self.sites.choices.groups[service]:
             factor = self.sites.factor(choice, prices)
+            loading = self.coupling.compiled.sharing.to_load(choice, placed.choice, placed.stations)
             for attempt in range(TRIES if deadline is not None else 1):
                 legs = self.sites.legs(choice, prices, None if attempt == 0 else factor)
                 kept = False
-                for stations in Walk(self.sites.site(choice), legs, room, WIDTH).run()[:LOOKED_AT]:
+                for stations in Walk(self.sites.site(choice), legs, room, loading, WIDTH).run()[:LOOKED_AT]:
                     column = self.coupling.column(choice, stations)
                     if not keeps(self.coupling, [*others, column]):
                         continue
@@ -159,5 +162,5 @@ class Search:
             for row, taken in zip(column.rows.tolist(), column.taken.tolist(), strict=True)
         )
         if self.coupling.largest:
-            return worth(self.coupling, [*others, column]) + 1e-3 * paid
-        return column.cost + paid
+            return float(worth(self.coupling, [*others, column]) + 1e-3 * paid)
+        return float(column.cost + paid)

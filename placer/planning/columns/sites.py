@@ -8,8 +8,10 @@ import numpy as np
 
 from placer.instance.compiled import Ints
 from placer.planning.columns.beam import Leg, legs_of
-from placer.planning.columns.coupling import DEADLINE, SLOWEST, Coupling, Prices
+from placer.planning.columns.coupling import DEADLINE, SLOWEST, Coupling
 from placer.planning.columns.pricing import Priced, Site
+from placer.planning.columns.runs import Truths, cheapest, runs_that_fit
+from placer.planning.columns.tariffs import Prices, fixed_price
 from placer.planning.decomposition.programme import Stage, Tables, backward, forward
 from placer.planning.domains import Choices
 from placer.solver.countdown import Countdown
@@ -51,6 +53,7 @@ class Sites:
         self._every = np.arange(count)
         self._tables: Tables = {}
         self._sites: dict[int, Site] = {}
+        self._runs: dict[int, tuple[Site, Truths | None]] = {}
         self._last: list[tuple[Prices, dict[int, list[Stage]], dict[int, list[Leg]]]] = []
 
     def _of(self, prices: Prices) -> tuple[dict[int, list[Stage]], dict[int, list[Leg]]]:
@@ -113,7 +116,8 @@ class Sites:
 
     def answer(self, service: int, prices: Prices, countdown: Countdown, everywhere: bool = False) -> Answer:
         """The cheapest placement of a service; ``everywhere`` looks at all stations."""
-        least, best = np.inf, (np.inf, -1, ())
+        least = np.inf
+        best: tuple[float, int, tuple[int, ...]] = (np.inf, -1, ())
         for choice in self.choices.groups[service]:
             site = self._full(choice) if everywhere and not self.whole else self.site(choice)
             found = self._price(site, prices, countdown)
@@ -124,9 +128,17 @@ class Sites:
 
     def _price(self, site: Site, prices: Prices, countdown: Countdown) -> Priced:
         stages = self._stages(site, prices)
+        fits = self._fitting(site)
+        if fits is not None:
+            return cheapest(site, stages, fits, fixed_price(self.coupling, site.choice, prices))
         share = min(countdown.end, countdown.now() + max(SHARE * countdown.left, LEAST))
-        fixed = self.coupling.fixed_price(site.choice, prices)
+        fixed = fixed_price(self.coupling, site.choice, prices)
         return site.solve(stages, CLOSE, lambda: countdown.now() < share, fixed)
+
+    def _fitting(self, site: Site) -> Truths | None:
+        if id(site) not in self._runs:
+            self._runs[id(site)] = site, runs_that_fit(site)  # the site is kept, and with it its number
+        return self._runs[id(site)][1]
 
     def _stages(self, site: Site, prices: Prices) -> list[Stage]:
         factor = self.factor(site.choice, prices)
