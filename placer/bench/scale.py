@@ -119,20 +119,20 @@ def generate(spec: Spec) -> Compiled:
 def couple(data: dict[str, Any], by: str) -> None:
     """Put services in each other's way.
 
-    ``work``: a fastest device may do the work of two; ``air``: their images fill the channel by two fifths, were they
-    sent once; ``layers``: a device holds twelve layers, about half of a model.
+    ``work``: a fastest device may do the work of the heaviest service and half of it; ``air``: their images fill the
+    channel wherever they are sent more than once; ``layers``: a device holds as many layers as the deepest model has.
     """
-    if by == "layers":
-        data["limits"] = {"layers": 12}
-        return
     variants, busy = _compiled(data).variants, []
+    if by == "layers":
+        data["limits"] = {"layers": max(map(len, variants))}
+        return
     for service, variant in zip(data["services"], variants, strict=True):
-        rate = 0.4 * GOODPUT / variant.input / (len(variants) if by == "air" else 1.0)
+        rate = GOODPUT / variant.input / (len(variants) if by == "air" else 2.0)
         service["arrivals"] = {"rate": rate}
         busy.append(rate * float(variant.time.sum(axis=0).min()))
     if by == "work":
         data["network"]["radios"][0]["contention"] = False
-        data["limits"] = {"utilisation": min(2.0 * float(np.mean(busy)), 1.0)}
+        data["limits"] = {"utilisation": min(1.5 * max(busy), 1.0)}
 
 
 def _compiled(data: dict[str, Any]) -> Compiled:

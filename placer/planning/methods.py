@@ -55,8 +55,8 @@ METHODS: dict[str, Method] = {
         Method(
             "auto",
             "placer.planning.auto:auto",
-            "the ILP, and the loss-aware search where limits under random arrivals are broken; by objective, loss or "
-            "joint-exits",
+            "services by themselves, column generation or the ILP by size, and the loss-aware search where limits "
+            "under random arrivals are broken; by objective, loss or joint-exits",
             DETERMINISTIC,
             _OF_ILP | {"confirm"},
             _MANY,

@@ -122,6 +122,7 @@ class Walk:
         room: what others leave.
         weights, runtime: what is still to load, see :meth:`placer.instance.sharing.Sharing.to_load`.
         width: partial placements kept.
+        barred: shape (K,), stations that are not to be used.
         cutoff: those whose guide is above it are dropped; with that, whether some were dropped for the width.
     """
 
@@ -140,6 +141,7 @@ class Walk:
         self.variant: Variant = site.costs.domain.variant
         self.at, self.stations = self.compiled.station_device[site.subset], site.subset
         self.all_kept = True
+        self.barred = np.zeros(len(self.stations), dtype=bool)
 
     def run(self, countdown: Countdown | None = None) -> list[tuple[int, ...]]:
         """The placements that are left at the end, the cheapest by the guide first.
@@ -264,7 +266,7 @@ class Walk:
             fits &= (own == ram) | _within(need, paths.stores[:, own], self.compiled.stores.capacity[own])
         if ((work != ram) & (work != own)).any():
             fits &= (work == ram) | _within(working, paths.stores[:, work], self.compiled.stores.capacity[work])
-        fits &= self.site.costs.domain.usable[layer][None, :]
+        fits &= (self.site.costs.domain.usable[layer] & ~self.barred)[None, :]
         fits &= paths.layers[:, self.at] >= 1 - 1e-9
         fits &= _within(variant.macs[layer], paths.compute[:, self.at], self.compiled.max_compute[self.at])
         busy = np.nan_to_num(self._busy(layer), posinf=0.0)

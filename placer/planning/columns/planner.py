@@ -12,8 +12,8 @@ from placer.plan.plan import Certificate, Termination
 from placer.planning.columns.coupling import Coupling
 from placer.planning.columns.rounds import CLOSED, Rounds
 from placer.planning.columns.sites import Sites
-from placer.planning.decomposition.planner import method_of, termination_of
-from placer.planning.decomposition.relaxation import OBJECTIVES, relax
+from placer.planning.columns.solution import placement_of
+from placer.planning.decomposition.relaxation import OBJECTIVES, method_of, relax, termination_of
 from placer.planning.domains import choices_of
 from placer.planning.outcome import Outcome
 from placer.planning.portfolio import quick_placements
@@ -27,6 +27,8 @@ SHARE = 0.9
 """Of the time limit, for planning; the rest is for the evaluation."""
 RELAXED = 0.4
 """Of the time left, for every service by itself."""
+LARGE = 5_000
+"""Pairs of a layer and a station from which on quick methods come first; before, only where something is left open."""
 NAME = "column-generation"
 
 
@@ -98,7 +100,7 @@ def answer(compiled: Compiled, request: Request, found: Found, countdown: Countd
 def found_by(
     compiled: Compiled, request: Request, listener: Listener | None, countdown: Countdown, on: bool = True
 ) -> Found:
-    """Plan: every service by itself, then quick methods and column generation; ``on`` as in :meth:`Rounds.run`.
+    """Plan: every service by itself, then quick methods and column generation; ``on`` searches until the time is over.
 
     Raises:
         InfeasibleError: when there is no placement (proven).
@@ -116,9 +118,17 @@ def found_by(
     coupling = Coupling(compiled, objective, request.keep, request.max_moves)
     limits = _limits(request)
     rounds = Rounds(coupling, Sites(coupling, choices_of(compiled)), floor, limits, countdown, listener)
-    for placement in _starts(compiled, request, countdown):
-        rounds.offer(placement)
-    rounds.run(on)
+    if request.keep is not None:
+        rounds.offer(request.keep)
+    large = sum(variant.time.size for variant in compiled.variants) > LARGE
+    if large:
+        _quick(compiled, request, rounds)
+    rounds.run()
+    if not rounds.good:
+        if not large:
+            _quick(compiled, request, rounds)
+        if on:
+            rounds.go_on()
     if rounds.state.infeasible:
         raise infeasible(compiled)
     return _result(rounds)
@@ -130,9 +140,10 @@ def _limits(request: Request) -> Limits:
     return Limits(gap=gap / (1 + gap) if request.objectives == ("throughput",) else gap, seed=request.limits.seed)
 
 
-def _starts(compiled: Compiled, request: Request, countdown: Countdown) -> list[Placement]:
-    known = [] if request.keep is None else [request.keep]
-    return known + list(quick_placements(compiled, request, countdown))
+def _quick(compiled: Compiled, request: Request, rounds: Rounds) -> None:
+    """Start from what quick methods find: no answer is worse than theirs."""
+    for placement in quick_placements(compiled, request, rounds.countdown):
+        rounds.offer(placement)
 
 
 def infeasible(compiled: Compiled) -> InfeasibleError:
@@ -144,8 +155,6 @@ def infeasible(compiled: Compiled) -> InfeasibleError:
 
 
 def _result(rounds: Rounds) -> Found:
-    from placer.planning.columns.solution import placement_of
-
     search, bound = rounds.search, rounds.state.bound
     placement = placement_of(search.best) if search.best else None
     if rounds.gap <= CLOSED:

@@ -8,6 +8,7 @@ Prices are a mean of those of the master programme and of the best bound's (smoo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,10 +19,11 @@ from placer.plan.placement import Placement
 from placer.planning.columns.beam import Walk
 from placer.planning.columns.coupling import Column, Coupling
 from placer.planning.columns.master import Master, Mixture
+from placer.planning.columns.primal import Primal, alone
 from placer.planning.columns.search import Search
 from placer.planning.columns.sites import Answer, Sites
-from placer.planning.columns.solution import keeps, worth
-from placer.planning.columns.tariffs import Prices, fixed_price, mean, paid_by, sound
+from placer.planning.columns.solution import worth
+from placer.planning.columns.tariffs import Prices, fixed_price, mean, sound
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener, Progress, relative_gap
 
@@ -77,6 +79,7 @@ class Rounds:
         self.state = State(floor)
         self.floor = floor
         self.master = Master(coupling, PENALTY * self._scale())
+        self.primal = Primal(coupling, sites, self.master, self.search, countdown)
         self.ended: Literal["done", "time-limit", "interrupted"] = "done"
 
     def _scale(self) -> float:
@@ -101,26 +104,35 @@ class Rounds:
         """Relative gap of the best placement."""
         return relative_gap(self.search.value, self.state.bound)
 
-    def run(self, on: bool = True) -> None:
-        """Until the gap is small enough or the time is over; without ``on``, until prices say no more."""
+    def run(self) -> None:
+        """Until the gap is small enough, prices say no more or the time is over."""
+        self._ending(self._run)
+
+    def go_on(self) -> None:
+        """Search on at the best bound's prices until the gap is small enough or the time is over."""
+        self._ending(self._search_on)
+
+    def _ending(self, work: Callable[[], None]) -> None:
+        if self.ended != "done":
+            return
         try:
-            self._run()
-            while on and not self._good() and not self.countdown.over:
-                self._more()
+            work()
         except TimeIsUpError:
             self.ended = "time-limit"
         except KeyboardInterrupt:
             self.ended = "interrupted"
-        if self.ended == "done" and self.countdown.over and not self._good():
+        if self.ended == "done" and self.countdown.over and not self.good:
             self.ended = "time-limit"
 
-    def _good(self) -> bool:
+    @property
+    def good(self) -> bool:
+        """Whether nothing is left to do."""
         return self.gap <= self.limits.gap or self.state.closed or self.state.infeasible
 
     def _run(self) -> None:
         self._first()
         number, smooth, raised = 0, SMOOTH, 0
-        while not self._good() and not self.countdown.over:
+        while not self.good and not self.countdown.over:
             mixture = self.master.solve()
             prices = sound(self.coupling, mean(mixture.prices, self.state.prices, smooth) if number else mixture.prices)
             fresh, bettered = self._round(prices)
@@ -143,13 +155,13 @@ class Rounds:
             break
         self._close()
 
-    def _more(self) -> None:
-        """Search on at the best bound's prices."""
-        before = self.search.value
-        self._primal(self.state.prices)
-        if self.search.value < before:
-            self._close()
-        self._tell("search")
+    def _search_on(self) -> None:
+        while not self.good and not self.countdown.over:
+            before = self.search.value
+            self._primal(self.state.prices)
+            if self.search.value < before:
+                self._close()
+            self._tell("search")
 
     def _first(self) -> None:
         """A placement at no prices, and the columns that it is made of."""
@@ -189,6 +201,9 @@ class Rounds:
         """The bound of Lagrange; whether it is the best so far."""
         paid = sum(price * self.coupling.right(row) for row, price in prices.row.items())
         total = sum(answer.bound for answer in answers) - paid
+        if total == np.inf:  # a service has nowhere to go, even by itself
+            self.state.infeasible = True
+            return False
         total -= ROUNDING * (abs(total) + paid)
         if total <= self.state.bound and self.state.services:
             return False
@@ -198,36 +213,8 @@ class Rounds:
         return True
 
     def _primal(self, prices: Prices) -> None:
-        """Better placements: constructed, in part anew, and chosen from what is known."""
-        share = self.countdown.part(0.1)
-        if not self.search.best or self.search.rng.random() < 0.3:
-            self.search.construct(prices, self.countdown if not self.search.best else share)
-        self.search.improve(prices, share, 4 * len(self.sites.choices.groups))
-        for column in self.search.found.values():
-            self.master.add(column)
-        self.search.found.clear()
-        self._choose(share)
-
-    def _choose(self, share: Countdown) -> None:
-        """The best choice from the columns in the mixture and the cheapest at the best bound's prices."""
-        if share.over or not self.master.columns:
-            return
-        weights = self.master.solve().weights
-        at = self.state.prices
-        own = [column.cost + paid_by(column, at) for column in self.master.columns]
-        order = np.argsort(np.where(weights > 1e-9, -np.inf, own), kind="stable")
-        picked, count = [], dict[int, int]()
-        for place in order.tolist():
-            column = self.master.columns[place]
-            service = self.master.service_of(column)
-            if count.get(service, 0) < 40 and _alone(self.coupling, column):
-                count[service] = count.get(service, 0) + 1
-                picked.append(column)
-        picked += self.search.best
-        if len({self.master.service_of(column) for column in picked}) == len(self.sites.choices.groups):
-            _, chosen = self.master.choose(picked, Limits(seconds=min(share.left, 10.0), gap=self.limits.gap))
-            if chosen is not None and len(chosen) == len(self.sites.choices.groups):
-                self.search.offer(chosen)
+        at = self.state.prices if self.state.services or not self.sites.whole else None
+        self.primal.better(prices, at, self.limits.gap)
 
     def _close(self) -> None:
         """List every placement that a better choice could be made of, and choose: proven where all could be listed.
@@ -235,7 +222,7 @@ class Rounds:
         What is better than the best placement by the bound's gap at most has columns whose prices exceed the least of
         their service by that gap at most.
         """
-        if self._good() or self.countdown.over or not self.sites.whole:
+        if self.good or self.countdown.over or not self.sites.whole:
             return
         if not self.state.services:
             return
@@ -257,7 +244,7 @@ class Rounds:
                 if not walk.all_kept or len(picked) + len(listed) > MOST:
                     return
                 picked += [self.coupling.column(choice, stations) for stations in listed]
-        picked = [column for column in picked if _alone(self.coupling, column)]
+        picked = [column for column in picked if alone(self.coupling, column)]
         self._prove(picked)
 
     def _prove(self, picked: list[Column]) -> None:
@@ -279,7 +266,3 @@ class Rounds:
     def _tell(self, stage: str) -> None:
         if self.listener is not None:
             self.listener(Progress(self.countdown.spent, self.search.value, self.state.bound, stage))
-
-
-def _alone(coupling: Coupling, column: Column) -> bool:
-    return keeps(coupling, [column])

@@ -57,6 +57,21 @@ def paid_by(column: Column, prices: Prices) -> float:
     return float(sum(prices.row.get(row, 0.0) * taken for row, taken in pairs))
 
 
+def dear_stations(coupling: Coupling, prices: Prices) -> list[int]:
+    """Stations where something has a price: memory, layers, work, utilisation, or load as a stage."""
+    devices, at, stores = coupling.resources.devices, coupling.compiled.station_device, coupling.compiled.stores
+    price = np.zeros(coupling.sums_end)
+    stage = np.zeros(coupling.units)
+    for row in (row for row, worth in prices.row.items() if worth > 0):
+        if row < coupling.sums_end:
+            price[row] = 1.0
+        elif STAGE <= row < STAGE_TRAFFIC:
+            stage[row - STAGE] = 1.0
+    store, layers, work, busy = np.split(price, np.cumsum([len(stores), devices, devices]))
+    total = store[stores.weights] + store[stores.working] + layers[at] + work[at] + busy + stage
+    return np.flatnonzero(total).tolist()
+
+
 def prices_of_layers(coupling: Coupling, choice: int, prices: Prices) -> Floats:
     """What each layer of a variant pays on each station, shape (M, N): never more than a column pays for it all.
 

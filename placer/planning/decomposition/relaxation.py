@@ -11,6 +11,7 @@ import numpy as np
 from placer.errors import InfeasibleError, PlacerError, UnansweredError
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
+from placer.plan.plan import Termination
 from placer.planning.decomposition.programme import Programme, Tables, stages_of
 from placer.planning.decomposition.stretches import Costs
 from placer.planning.domains import choices_of
@@ -138,3 +139,15 @@ def _tell(compiled: Compiled, objective: str, services: list[_Service], listener
         value = _joint(compiled, objective, [found.value for found in services])
         bound = _joint(compiled, objective, [found.bound for found in services])
         listener(Progress(time.monotonic() - clock.begin, value, bound, "stretches"))
+
+
+def method_of(compiled: Compiled) -> str:
+    """What the programme is called: on chains alone it is a shortest path."""
+    return "shortest-path" if all(variant.is_chain for variant in compiled.variants) else "decomposition"
+
+
+def termination_of(found: Relaxation) -> Termination:
+    """Why no more is known."""
+    if found.gap == 0:
+        return "optimal"
+    return "gap-reached" if found.ended == "done" else found.ended

@@ -13,8 +13,7 @@ from placer.evaluation.evaluation import Evaluation
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
-from placer.planning.decomposition.planner import method_of, termination_of
-from placer.planning.decomposition.relaxation import OBJECTIVES, Relaxation, relax
+from placer.planning.decomposition.relaxation import OBJECTIVES, Relaxation, method_of, relax, termination_of
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
@@ -44,17 +43,28 @@ class _Stage:
     method: str
 
 
-def plan(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
+def plan(
+    compiled: Compiled,
+    request: Request | None = None,
+    listener: Listener | None = None,
+    known: tuple[Placement | None, float] | None = None,
+) -> Outcome:
     """Return the best placement found within the limits; under the method ``warm-start`` what starts the ILP, alone.
+
+    ``known``: a start (None for none) and a bound of the one objective, found by column generation.
 
     Raises:
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
     """
     request = request or Request()
-    objectives = request.objectives or tuple(compiled.instance.file.objective)
-    countdown = request.limits.start()
-    stage = _lexicographic(compiled, request, objectives, listener, countdown)
+    objectives, limits = request.objectives or tuple(compiled.instance.file.objective), request.limits
+    countdown = limits.start()
+    if known is None:
+        stage = _lexicographic(compiled, request, objectives, listener, countdown)
+    else:
+        listener = in_values(compiled, objectives[0], listener)
+        stage = [_solve_from(compiled, request, objectives, [], *known, listener, countdown, "column-generation")]
     alone = _alone(compiled, stage[-1].placement)
     if not alone.feasible:
         raise UnansweredError(
@@ -65,12 +75,8 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         termination=_overall([s.termination for s in stage]),
         objectives=(),
         seconds=countdown.spent,
-        seed=request.limits.seed,
-        options={
-            "time_limit": request.limits.seconds,
-            "gap": request.limits.gap,
-            "threads": request.limits.threads,
-        },
+        seed=limits.seed,
+        options={"time_limit": limits.seconds, "gap": limits.gap, "threads": limits.threads},
     )
     claims = [
         Claim(name, one.bound, ways_of(compiled, name, limited=one.method != "shortest-path"))
@@ -80,7 +86,7 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
 
 
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
-    """What the ILP sees of a placement: no waiting, no loss."""
+    """No waiting, no loss."""
     return evaluate_placement(compiled, placement, "deterministic")
 
 
@@ -138,19 +144,34 @@ def _solve_stage(
             countdown.check("the heuristic before it found a placement")
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
+    return _solve_from(compiled, request, objectives, earlier, start, floor, listener, countdown)
+
+
+def _solve_from(
+    compiled: Compiled,
+    request: Request,
+    objectives: Sequence[str],
+    earlier: list[_Stage],
+    start: Placement | None,
+    floor: float,
+    listener: Listener | None,
+    countdown: Countdown,
+    by: str = "warm-start",
+) -> _Stage:
+    """The ILP from a start; where it is stopped while its model is made, the start is the answer."""
     try:
         if listener is not None and start is not None:
-            value = _alone(compiled, start).costs[name]
+            value = _alone(compiled, start).costs[objectives[-1]]
             listener(Progress(0.0, value, floor, "warm start"))
         return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener, countdown)
     except TimeIsUpError:
         if start is None or request.write_model is not None:
             raise
-        return _Stage(start, floor, "time-limit", "warm-start")
+        return _Stage(start, floor, "time-limit", by)
     except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
         if start is None:
             raise
-        return _Stage(start, floor, "interrupted", "warm-start")
+        return _Stage(start, floor, "interrupted", by)
 
 
 def _relaxed(
