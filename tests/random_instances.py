@@ -159,9 +159,12 @@ def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, sit
 
 
 def _as_a_site(rng: Rng, data: dict[str, Any]) -> None:
-    """Directions of links and loss of packets; services of one model, which share weights or do not."""
+    """Directions of links and loss of packets; services of one model, which share weights or do not; servers."""
     (link,), (radio,) = data["network"]["links"], data["network"]["radios"]
     link["rate"] = {"up": float(rng.uniform(2e5, 2e6)), "down": float(rng.uniform(2e5, 2e7))}
+    for device in data["devices"]:
+        if rng.random() < 0.4:
+            device["servers"] = int(rng.integers(2, 4))
     services = data["services"]
     if len(services) > 1 and rng.random() < 0.7:
         services[1]["model"] = services[0]["model"]

@@ -80,7 +80,7 @@ class Loads:
         layers: shape (D,).
         stored: shape (2 D + N,), bytes in every memory, see :class:`placer.instance.stores.Stores`.
         compute: shape (D,), multiply-accumulates per inference.
-        work: shape (N,), seconds of work per second at the arrival rates (services without arrivals count
+        work: shape (N,), seconds of work per second and server at the arrival rates (services without arrivals count
             nothing).
         unit_work: shape (N,), the same with a rate of 1/s for services without arrivals.
     """
@@ -204,4 +204,4 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
             np.add.at(work, stations, busy * rate)
         np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
     stored = compiled.sharing.kept(placement.choice, placement.stations) + stores.shared(peak)
-    return Loads(layers, stored, compute, work, unit_work)
+    return Loads(layers, stored, compute, work / compiled.servers, unit_work / compiled.servers)

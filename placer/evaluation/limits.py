@@ -108,10 +108,11 @@ def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
 
 def _rate_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
     for index, station in enumerate(compiled.stations):
-        if np.isfinite(compiled.max_utilisation[index]) and load.work[index] > 0:
+        if np.isfinite(compiled.max_work[index]) and load.work[index] > 0:
             what = f"utilisation of {station.name}"
             name = compiled.device_names[station.device]
-            yield limit_check("utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1")
+            limit = compiled.max_work[index] / compiled.servers[index]
+            yield limit_check("utilisation", name, what, load.work[index], limit, "1")
 
 
 def _traffic_checks(compiled: Compiled, traffic: Mapping[Arc, float]) -> Iterator[Check]:

@@ -59,7 +59,9 @@ class Compiled:
         unit_memory: shape (N,), bytes of the unit's own memory; NaN where it shares the device's.
         max_layers: shape (D,), inf when there is no limit.
         max_compute: shape (D,), multiply-accumulates per inference; inf when there is no limit.
-        max_utilisation: shape (N,), inf when there is no limit.
+        servers: shape (N,), jobs that a unit serves at once.
+        max_work: shape (N,), seconds of work per second: the largest utilisation times the servers; inf when there is
+            no limit.
         power: shape (N,), load minus idle power in W; NaN when unknown.
         source, sink: shape (S,), devices.
         rate: shape (S,), mean arrivals per second; NaN when the service has none.
@@ -77,7 +79,8 @@ class Compiled:
     unit_memory: Floats
     max_layers: Floats
     max_compute: Floats
-    max_utilisation: Floats
+    servers: Ints
+    max_work: Floats
     power: Floats
     source: Ints
     sink: Ints
@@ -115,7 +118,7 @@ class Compiled:
     @cached_property
     def stores(self) -> Stores:
         """The memories of devices and units, and which of them holds what: the rule is there."""
-        return stores_of(self.memory, self.flash, self.unit_memory, self.station_device)
+        return stores_of(self.memory, self.flash, self.unit_memory, self.servers, self.station_device)
 
     @cached_property
     def sharing(self) -> Sharing:
@@ -170,6 +173,7 @@ def compile_instance(instance: Instance) -> Compiled:
             units.append((device, kind, unit))
     variants, service_variants = _variants(instance, index, stations, units)
     limits = instance.file.limits
+    servers = np.array([_servers(*unit) for unit in units], dtype=np.int64)
     return Compiled(
         instance=instance,
         topology=topology,
@@ -186,7 +190,8 @@ def compile_instance(instance: Instance) -> Compiled:
             ],
             None,
         ),
-        max_utilisation=_limit([device.utilisation for device, _, _ in units], limits.utilisation),
+        servers=servers,
+        max_work=servers * _limit([device.utilisation for device, _, _ in units], limits.utilisation),
         power=np.array([_active_power(device, kind) for device, kind, _ in units], dtype=float),
         source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
         sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),
@@ -235,6 +240,10 @@ def _variants(
 def _free_memory(device: Device, kind: DeviceType) -> float:
     reserve = device.reserve or kind.reserve
     return (device.memory if device.memory is not None else kind.memory) - reserve.memory
+
+
+def _servers(device: Device, kind: DeviceType, unit: Unit) -> int:
+    return device.servers if device.servers is not None and unit is kind.units[0] else unit.servers
 
 
 def _flash(device: Device, kind: DeviceType) -> float:

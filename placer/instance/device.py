@@ -18,6 +18,9 @@ Tier = Literal["device", "edge", "cloud"]
 Cores = Annotated[int, Field(ge=1, le=10**6)]
 
 
+Servers = Annotated[int, Field(ge=1, le=1000)]
+
+
 class Reserve(Facts):
     """What the system and other work keep for themselves."""
 
@@ -52,12 +55,15 @@ class Outages(Facts):
 
 
 class Unit(Facts):
-    """A compute unit (CPU, accelerator): a station that serves one job at a time."""
+    """A compute unit (CPU, accelerator): a station that serves one job at a time, or as many as it has servers."""
 
     name: Label = "cpu"
     """Unique in the device."""
     cores: Count = 1
     """Cores that the speeds below were measured with."""
+    servers: Servers = 1
+    """Jobs that it serves at once (threads, streams, contexts of an accelerator), each as fast as alone: the times are
+    those of one job while the others run. Every one needs working memory of its own."""
     speed: Speed | None = None
     """Multiply-accumulates per second for models without a figure of their own: the last resort."""
     speeds: dict[str, Speed] = Field(default_factory=dict)
@@ -134,9 +140,11 @@ class Device(Facts):
     position: tuple[Metres, Metres] | tuple[Metres, Metres, Metres] | None = None
     """Coordinates; needed for radios."""
     buffer: Buffer | None = None
-    """K: jobs in the device including the one in service, or ``memory``. Unlimited when left out."""
+    """K: jobs in each compute unit including those in service, or ``memory``. Unlimited when left out."""
     cores: Count | None = None
     """Cores of the first compute unit given to layers, when fewer (or more) than its type's."""
+    servers: Servers | None = None
+    """Jobs that its first compute unit serves at once, when it differs from the type's."""
     memory: Bytes | None = None
     """RAM, when it differs from the type's."""
     flash: Bytes | None = None

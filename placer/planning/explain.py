@@ -69,7 +69,7 @@ def families(compiled: Compiled) -> list[Group]:
         if np.isfinite(compiled.max_compute[device]):
             result.append(("compute", name))
         here = compiled.station_device == device
-        if np.isfinite(compiled.max_utilisation[here]).any():
+        if np.isfinite(compiled.max_work[here]).any():
             result.append(("utilisation", name))
         if np.isfinite(compiled.max_layers[device]):
             result.append(("layers", name))
@@ -205,7 +205,8 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
         elif kind == "compute":
             sentences.append(f"{subject} may do {units.show_macs(compiled.max_compute[device])} per inference")
         elif kind == "utilisation":
-            limit = compiled.max_utilisation[compiled.station_device == device].min()
+            here = compiled.station_device == device
+            limit = (compiled.max_work / compiled.servers)[here].min()
             sentences.append(f"{subject} may be busy {units.show_fraction(limit)} of the time")
         elif kind == "deadline":
             deadline = by_name[subject].deadline or 0.0

@@ -73,7 +73,7 @@ class Resources:
         self.devices, self.units = len(compiled.device_names), len(compiled.stations)
         self.stores = compiled.stores
         self.limits = np.concatenate(
-            [self.stores.capacity, compiled.max_layers, compiled.max_compute, compiled.max_utilisation]
+            [self.stores.capacity, compiled.max_layers, compiled.max_compute, compiled.max_work]
         )
         scale = np.maximum(np.where(np.isfinite(self.limits), self.limits, 1.0), 1e-12)
         self._eased = self.limits + RELATIVE_TOLERANCE * scale

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from placer.api import plan
+from placer.api import compiled_of, plan
 from placer.errors import InfeasibleError
+from placer.evaluation.queues import NetworkBuilder
+from placer.plan.plan import to_placement
+from placer.simulation import simulate
 from tests.cli.run import placer
 from tests.planning.ilp.test_brute_force import check_seed
 
@@ -72,6 +75,53 @@ def test_a_process_for_every_service_needs_its_own_weights(tmp_path: Path) -> No
     assert "give hub 73" in explained.stdout  # 3 × 243.9 MB
     path = written(tmp_path, cameras(2, ", memory: 810 MB", ", share: false"))
     assert plan(path, objective="latency").evaluation.feasible
+
+
+CORALS = """
+format: placer/instance/1
+devices:
+  - {{name: hub, type: hub.yaml, servers: {corals}, buffer: {places}}}
+  - {{name: cam, type: esp32-s3, replicas: 16}}
+network: {{links: [{{between: [cam-*, hub], rate: 1 Gbit/s}}]}}
+services:
+  - {{name: look, model: net.yaml, sources: cam-*, sink: hub, arrivals: 5 /s}}
+"""
+
+CORAL_TYPE = """
+format: placer/device-type/1
+name: hub
+source: a public report of Frigate with 16 cameras at 5 frames/s on 1, 2 and 3 Corals
+memory: 1 GB
+units: [{name: tpu}]
+"""
+
+DETECTOR = """
+format: placer/model/1
+name: net
+source: the same
+input: 1 kB
+layers: [{{name: detect, output: 10 B, weights: 1 MB, times: {{hub: {milliseconds} ms}}}}]
+"""
+
+
+@pytest.mark.parametrize(("corals", "load", "skipped"), [(1, 1.87, 0.44), (2, 1.09, 0.21), (3, 0.84, 0.064)])
+def test_frames_that_corals_skip(tmp_path: Path, corals: int, load: float, skipped: float) -> None:
+    """The share of frames skipped, at the measured load of a Coral (80 frames/s in all, one waits for each Coral).
+
+    At load 1.87 no less than 1 - 1/1.87 = .465 can be lost, so the report's own figures are this uncertain.
+    """
+    (tmp_path / "hub.yaml").write_text(CORAL_TYPE, encoding="utf-8")
+    (tmp_path / "net.yaml").write_text(DETECTOR.format(milliseconds=load * corals / 80 * 1e3), encoding="utf-8")
+    path = written(tmp_path, CORALS.format(corals=corals, places=2 * corals))
+    answer = plan(path, objective="latency", method="ilp")
+    hub = next(device for device in answer.evaluation.devices if device.name == "hub")
+    assert hub.utilisation["tpu"] == pytest.approx(load)
+    assert hub.memory == pytest.approx(1e6)
+    network = NetworkBuilder(compiled_of(path)).network(to_placement(answer.plan, compiled_of(path)))
+    result = simulate(network, jobs=5000, replications=5, seed=1, compiled=False)
+    assert float(result.total_loss_ratio.mean) == pytest.approx(skipped, abs=0.08)
+    lost = [one.loss_ratio for one in answer.evaluation.times]
+    assert sum(lost) / len(lost) == pytest.approx(skipped, abs=0.08)
 
 
 @pytest.mark.parametrize("block", range(4))

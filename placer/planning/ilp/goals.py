@@ -110,7 +110,7 @@ def _bottleneck(f: Formulation) -> tuple[Any, float]:
     rate = np.where(np.isnan(compiled.rate), 1.0, compiled.rate)
     for _, variant, layer, station, alpha in placed(f):
         load = rate[variant.service] * variant.run[layer] * variant.time[layer, station]
-        rows["unit", compiled.stations[station].name].append((load * MS, alpha))
+        rows["unit", compiled.stations[station].name].append((load / compiled.servers[station] * MS, alpha))
     arcs = _arc_terms(f, 1.0)
     for arc, terms in arcs.items():
         if compiled.topology.arcs[arc].channel is None:
