@@ -8,6 +8,7 @@ import numpy as np
 
 from placer.evaluation.checks import Check, limit_check
 from placer.evaluation.deterministic import Loads, RouteBook, ServiceMetrics, moves
+from placer.evaluation.stretch import stretches_of
 from placer.evaluation.traffic import arc_loads, busiest
 from placer.instance.compiled import Compiled
 from placer.instance.topology import Arc
@@ -26,6 +27,9 @@ def exact_checks(
         variant = compiled.variants[choice]
         yield from _layer_checks(compiled, variant, stations)
         yield from _range_checks(compiled, variant, stations, book)
+        name = compiled.instance.services[variant.service].name
+        for kind, what, actual, limit in stretches_of(compiled, variant, stations):
+            yield limit_check(kind, name, f"service {name}: {what}", actual, limit, "")
     yield from _device_checks(compiled, load)
     yield from _rate_checks(compiled, load)
     yield from _traffic_checks(compiled, arc_loads(compiled, placement, book) if traffic is None else traffic)

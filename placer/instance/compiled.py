@@ -18,7 +18,7 @@ from placer.instance.instance import Instance
 from placer.instance.service import Service
 from placer.instance.sharing import Sharing, sharing_of
 from placer.instance.stores import Stores, stores_of
-from placer.instance.timing import layer_time
+from placer.instance.timing import decode_time, layer_time
 from placer.instance.topology import Topology, Zone, build_topology
 from placer.instance.variant import Variant, compile_variant
 
@@ -230,6 +230,8 @@ def _variants(
             for row, layer in enumerate(graph.layers):
                 for column, (device, kind, unit) in enumerate(units):
                     times[row, column], assumed[row, column] = layer_time(layer, model, device, kind, unit)
+            decode = np.array([decode_time(service, kind, unit) for _, kind, unit in units])
+            times[[row for row, sources in enumerate(graph.predecessors()) if -1 in sources]] += decode
             placement = [(place.device, instance.devices[place.device].name, place.unit) for place in stations]
             group.append(len(variants))
             variants.append(compile_variant(position, service, graph, times, assumed, placement, zone, units))

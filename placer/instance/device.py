@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -14,6 +16,9 @@ DEVICE_FORMAT = "placer/device-type/1"
 Architecture = Literal["amd64", "arm64", "arm", "mcu"]
 Tier = Literal["device", "edge", "cloud"]
 
+
+HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+"""Labels joined by dots: what DNS and Kubernetes call a subdomain. IPv4 addresses look like this too."""
 
 Cores = Annotated[int, Field(ge=1, le=10**6)]
 
@@ -122,17 +127,44 @@ def _buffer(value: Any) -> Any:
     return value
 
 
+def _undotted(value: Any) -> Any:
+    if isinstance(value, str) and "." in value:
+        raise ValueError(
+            f"the name {value!r} has dots; choose a short name and write 'hostname: {value}' beside it"[:400]
+        )
+    return value
+
+
+def _address(value: Any) -> Any:
+    """Accept a host name or an IP address of either kind."""
+    text = str(value)[:254]
+    if re.fullmatch(HOST, text) is None:
+        try:
+            ipaddress.IPv6Address(text)
+        except ValueError as error:
+            raise ValueError(f"{text[:80]!r} is neither a host name nor an IP address") from error
+    return value
+
+
 Buffer = Annotated[
     Literal["memory"] | Annotated[int, Field(ge=1, le=10**6)],
     BeforeValidator(_buffer, json_schema_input_type=Literal["memory"] | int),
 ]
 
 
+HostName = Annotated[str, Field(max_length=253, pattern=f"^{HOST}$")]
+Address = Annotated[str, Field(max_length=253), BeforeValidator(_address)]
+
+
 class Device(Facts):
     """One device of the inventory."""
 
-    name: Label
-    """Unique in the instance; also the host name in manifests."""
+    name: Annotated[Label, BeforeValidator(_undotted)]
+    """Unique in the instance; in manifests its node and its host, unless the two fields below say otherwise."""
+    hostname: HostName | None = None
+    """Its name as a Kubernetes node (``kubernetes.io/hostname``); dots are allowed."""
+    address: Address | None = None
+    """Host name or IP address at which others reach it; its host name, or its name, when left out."""
     replicas: Count | None = None
     """So many devices instead of one: ``NAME-1``, ``NAME-2`` and so on."""
     type: Reference
@@ -167,3 +199,20 @@ class Device(Facts):
     """Largest utilisation of each of its compute units."""
     outages: Outages | None = None
     """How often it fails, for the simulation."""
+
+    @model_validator(mode="after")
+    def _is_one_node(self) -> Device:
+        if self.replicas is not None and (self.hostname is not None or self.address is not None):
+            raise ValueError("'replicas' are several nodes: write devices with a hostname or an address one by one")
+        return self
+
+    @property
+    def node(self) -> str:
+        """Its name as a Kubernetes node."""
+        return self.hostname or self.name
+
+    @property
+    def host(self) -> str:
+        """Where others reach it, as it stands before a port."""
+        host = self.address or self.node
+        return f"[{host}]" if ":" in host else host

@@ -147,6 +147,11 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
             if name in seen:
                 yield f"the {kind} name '{name}' is used twice", (f"{kind}s", position, "name")
             seen.add(name)
+    nodes: dict[str, str] = {}
+    for position, device in enumerate(file.devices):
+        other = nodes.setdefault(device.node, device.name)
+        if other != device.name:
+            yield f"'{device.name}' and '{other}' are the same node '{device.node}'", ("devices", position, "hostname")
     for position, link in enumerate(file.network.links):
         for end, name in enumerate(link.between):
             if name not in names:

@@ -56,6 +56,8 @@ def families(compiled: Compiled) -> list[Group]:
         if service.pins or service.forbid or service.privacy:
             result.append(("allowed", service.name))
         result.append(("range", service.name))
+        stretched = ("max_devices", "max_fragments", "contiguous")
+        result += [(kind, service.name) for kind in stretched if getattr(service, kind)]
         if service.min_accuracy is not None:
             result.append(("min_accuracy", service.name))
     if can_bind(compiled) and np.isfinite(compiled.max_airtime):
@@ -186,6 +188,9 @@ _KIND_NAMES = {
     "allowed": "pins, forbidden pairs and privacy",
     "range": "the range",
     "min_accuracy": "the accuracy",
+    "max_devices": "the number of devices",
+    "max_fragments": "the number of fragments",
+    "contiguous": "one run of layers a device",
 }
 
 
@@ -211,6 +216,11 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
         elif kind == "deadline":
             deadline = by_name[subject].deadline or 0.0
             sentences.append(f"service {subject} must answer within {units.show_seconds(deadline)}")
+        elif kind in ("max_devices", "max_fragments"):
+            most = getattr(by_name[subject], kind)
+            sentences.append(f"service {subject} may have {most} {kind.removeprefix('max_')[:-1]}(s)")
+        elif kind == "contiguous":
+            sentences.append(f"service {subject} must not come back to a device (contiguous)")
         elif kind == "min_accuracy":
             sentences.append(f"service {subject} must have an accuracy of {by_name[subject].min_accuracy:g}")
         elif kind == "range":

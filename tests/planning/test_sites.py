@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from placer.api import compiled_of, plan
-from placer.errors import InfeasibleError
+from placer.errors import InfeasibleError, InputError
 from placer.evaluation.queues import NetworkBuilder
 from placer.plan.plan import to_placement
 from placer.simulation import simulate
@@ -75,6 +75,82 @@ def test_a_process_for_every_service_needs_its_own_weights(tmp_path: Path) -> No
     assert "give hub 73" in explained.stdout  # 3 × 243.9 MB
     path = written(tmp_path, cameras(2, ", memory: 810 MB", ", share: false"))
     assert plan(path, objective="latency").evaluation.feasible
+
+
+PIPELINE = """
+format: placer/instance/1
+devices: [{name: pi, type: raspberry-pi-4b, replicas: 3, layers: 6}]
+network: {links: [{between: [pi-1, pi-2], rate: 1 Gbit/s}, {between: [pi-2, pi-3], rate: 1 Gbit/s}]}
+services: [{name: look, model: alexnet, source: pi-1, LIMIT}]
+objective: throughput
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "devices", "fragments"),
+    [
+        ("max_devices: 2", 2, None),
+        ("max_fragments: 2", 2, 2),
+        ("contiguous: true", 3, 3),
+        ("contiguous: true, pins: {conv1..conv3: pi-1, last 2: pi-2}", None, None),
+        ("pins: {'first 2': pi-3, 'fc*': pi-2}", None, None),
+    ],
+)
+def test_pipelines(tmp_path: Path, limit: str, devices: int | None, fragments: int | None) -> None:
+    """One stage a device, as many devices as may be; layers named by ranges, patterns and from the ends."""
+    answer = plan(written(tmp_path, PIPELINE.replace("LIMIT", limit)))
+    assert answer.evaluation.feasible
+    (service,) = answer.plan.services
+    places = [fragment.device for fragment in service.fragments]
+    where = {layer: fragment.device for fragment in service.fragments for layer in fragment.layers}
+    if devices is not None:
+        assert len(set(places)) == devices
+    if fragments is not None:
+        assert len(places) == fragments
+    if "contiguous" in limit:
+        assert len(places) == len(set(places))
+    if "conv1..conv3" in limit:
+        assert [where[name] for name in ("conv1", "conv2", "conv3", "fc7", "fc8")] == ["pi-1"] * 3 + ["pi-2"] * 2
+    if "first 2" in limit:
+        assert [where[name] for name in ("conv1", "conv2", "fc6", "fc7", "fc8")] == ["pi-3"] * 2 + ["pi-2"] * 3
+
+
+def test_too_few_fragments_are_explained(tmp_path: Path) -> None:
+    text = PIPELINE.replace("LIMIT", "max_fragments: 1")
+    explained = placer("explain", str(written(tmp_path, text)))
+    assert explained.returncode == 1
+    assert "service look may have 1 fragment(s)" in explained.stdout
+    assert "allow service look 2 fragments (now 1)" in explained.stdout
+    assert plan(written(tmp_path, text.replace("max_fragments: 1", "max_fragments: 2"))).evaluation.feasible
+
+
+CAMERA = """
+format: placer/instance/1
+devices:
+  - {name: gw, type: raspberry-pi-4b}
+  - {name: cloud, type: cloud-gpu}
+network: {links: [{between: [gw, cloud], rate: 10 Mbit/s, latency: 5 ms}]}
+services: [{name: look, model: alexnet, source: gw, INPUT}]
+"""
+
+
+def test_what_travels_is_a_picture(tmp_path: Path) -> None:
+    """618 kB of floats are kept at home; 60 kB of JPEG are worth sending, and decoding them takes its time."""
+    home = plan(written(tmp_path, CAMERA.replace(", INPUT", "")))
+    assert {fragment.device for fragment in home.plan.services[0].fragments} == {"gw"}
+    away = plan(written(tmp_path, CAMERA.replace("INPUT", "input: 60 kB")))
+    assert {fragment.device for fragment in away.plan.services[0].fragments} == {"cloud"}
+    (fast,) = away.evaluation.services
+    assert fast.transfer == pytest.approx((60_000 + 4_000) * 8 / 10e6 + 0.01, rel=1e-3)
+    slow = plan(
+        written(tmp_path, CAMERA.replace("INPUT", "input: 60 kB, decode: {cloud-gpu: 3 ms, raspberry-pi-4b: 9 s}"))
+    )
+    assert slow.evaluation.services[0].latency == pytest.approx(fast.latency + 0.003)
+    only = "input: 60 kB, decode: {raspberry-pi-4b: 12 ms}, pins: {conv1: cloud}"
+    with pytest.raises(InfeasibleError):
+        plan(written(tmp_path, CAMERA.replace("INPUT", only)))
+    with pytest.raises(InputError, match="unknown device type 'cloud-cpu'; did you mean 'cloud-gpu'"):
+        plan(written(tmp_path, CAMERA.replace("INPUT", "decode: {cloud-cpu: 3 ms}")))
 
 
 CORALS = """

@@ -14,6 +14,7 @@ from placer.evaluation.traffic import can_bind
 from placer.instance.topology import Routes
 from placer.planning.ilp.formulation import MS, Formulation, Terms, linear, placed
 from placer.planning.ilp.schedule import add_flows, add_latency, flows
+from placer.planning.ilp.stretch import limit_stretch
 
 
 def add_goal_limits(f: Formulation) -> None:
@@ -29,6 +30,7 @@ def add_goal_limits(f: Formulation) -> None:
     f.model.link = pyo.Constraint(pyo.Any)
     if can_bind(f.compiled):
         _add_traffic_limits(f)
+    limit_stretch(f)
 
 
 def _add_traffic_limits(f: Formulation) -> None:
