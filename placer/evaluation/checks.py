@@ -13,6 +13,7 @@ from placer.instance import units
 
 Status = Literal["ok", "violated", "skipped", "undecided", "waived"]
 Kind = Literal[
+    "instance",
     "placement",
     "stale",
     "fragments",

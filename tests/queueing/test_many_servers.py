@@ -78,17 +78,6 @@ def test_the_simulator_knows_servers() -> None:
     assert flow * stay == pytest.approx(float(here.number.mean[0]), rel=1e-2)
 
 
-@pytest.mark.slow
-def test_both_loops_give_the_same_numbers() -> None:
-    tasks = [[(0, []), (1, [0])], [(1, []), (0, [0])]]
-    laws = [served(0.9, Law.GAMMA, 0.4), served(1.1), served(0.7, Law.DETERMINISTIC), served(1.3)]
-    net = network([5, 4], [poisson(1.1), poisson(0.9)], tasks, laws)
-    net = QueueNetwork(**{**vars(net), "servers": np.array([3, 2])})
-    fast, slow = (simulate(net, jobs=800, replications=2, seed=5, compiled=kind) for kind in (True, False))
-    for name, values in fast.values.items():
-        np.testing.assert_array_equal(values, slow.values[name])
-
-
 @pytest.mark.parametrize(
     ("load", "servers", "places", "scv"),
     [(1.5, 2, 5, 0.0), (2.7, 3, 6, 0.0), (3.5, 4, 12, 0.0), (1.6, 2, 6, 4.0), (2.5, 3, 8, 0.3)],
