@@ -180,7 +180,7 @@ def _poisson_rows(rate: float, times: Floats) -> Floats:
 
 
 def _twice(counts: Floats) -> Floats:
-    """Counting matrices, shape (m, most+1, m), over twice the time; counts that add up to ``most`` and more together."""
+    """Counting matrices, shape (m, most+1, m), over twice the time; ``most`` and more together."""
     m, most = len(counts), counts.shape[1] - 1
     by_count = counts.transpose(1, 0, 2)
     at_least = np.cumsum(by_count[::-1], axis=0)[::-1]

@@ -70,17 +70,20 @@ def check(seed: int) -> None:
         assert together < apart - 5e-5
 
 
-def test_joint_is_as_good_as_enumeration_and_ahead_where_it_can_be() -> None:
+@pytest.mark.parametrize("evaluations", [100, pytest.param(400, marks=pytest.mark.slow)])
+def test_joint_is_between_one_pass_and_enumeration_and_ahead_where_it_can_be(evaluations: int) -> None:
     compiled, far = tightened(generate(DIFFERS, services=1, devices=2), TIGHT), time.monotonic() + 600
     once = sequential(Judge(compiled), DIFFERS, far, passes=1)
-    together = joint(Judge(compiled), DIFFERS, far, 400)
-    assert once is not None
+    together = joint(Judge(compiled), DIFFERS, far, evaluations)
     best = enumerate_joint(Judge(compiled))
+    assert once is not None
     assert together is not None
     assert best is not None
-    assert max(together.excess, best.excess) <= 1e-9
-    assert together.value <= best.value + 2e-5
-    assert together.value < once.value - 0.005
+    assert max(once.excess, together.excess, best.excess) <= 1e-9
+    assert best.value - 2e-5 <= together.value <= once.value
+    assert best.value < once.value - 0.005
+    if evaluations > 100:
+        assert together.value <= best.value + 2e-5
 
 
 @pytest.mark.slow
