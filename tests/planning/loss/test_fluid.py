@@ -20,7 +20,7 @@ from placer.planning.loss.bounds.tangents import accepted_share, lines
 from placer.queueing.network import chains
 from placer.simulation.runner import simulate
 from placer.solver.progress import Limits
-from tests.effort import Clock
+from tests.effort import Clock, blocks
 from tests.planning.loss.oracles import chains_on, feasible_placements, fluid_loss, keeps_exact_limits
 from tests.random_instances import random_instance
 
@@ -36,7 +36,7 @@ def simulated(compiled: Compiled, placement: Placement, seed: int = 1) -> tuple[
     return float(found.mean), float(found.half_width)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(2, 4))
 def test_the_bound_is_the_best_fluid_value_of_all_placements(block: int) -> None:
     """Chains and DAGs, exits, alternatives, memory, pins, several units: equality, not only a bound."""
     lossy = seen = 0
