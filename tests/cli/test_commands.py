@@ -196,7 +196,7 @@ def test_an_instance_alone_is_validated(tmp_path: Path) -> None:
     assert re.search(r"bad\.yaml:\d+ \$\.services\[2\]\.model: unknown model 'cnn-6'; did you mean", bad.stderr)
     file.write_text(text)
     told = json.loads(placer("check", str(file), "--json").stdout)
-    assert "the instance is valid: 4 device(s), 3 service(s)" in json.dumps(told)
+    assert "the instance is valid: 6 device(s), 3 service(s)" in json.dumps(told)
     assert placer("check", str(file), "--stale-ok").returncode == 2
 
 
