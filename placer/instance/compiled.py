@@ -62,6 +62,7 @@ class Compiled:
         servers: shape (N,), jobs that a unit serves at once.
         max_work: shape (N,), seconds of work per second: the largest utilisation times the servers; inf when there is
             no limit.
+        switch_time, switch_pace: shape (D,), s and s/byte of handing a tensor from one unit of a device to another.
         power: shape (N,), load minus idle power in W; NaN when unknown.
         source, sink: shape (S,), devices.
         rate: shape (S,), mean arrivals per second; NaN when the service has none.
@@ -81,6 +82,8 @@ class Compiled:
     max_compute: Floats
     servers: Ints
     max_work: Floats
+    switch_time: Floats
+    switch_pace: Floats
     power: Floats
     source: Ints
     sink: Ints
@@ -135,7 +138,14 @@ class Compiled:
         """Return the seconds to move ``size`` bytes between stations, shape (N, N)."""
         at = self.station_device
         seconds: Floats = self.topology.routes(size, zone).seconds[np.ix_(at, at)]
+        if len(np.unique(at)) < len(at):  # some device has several units
+            between = (at[:, None] == at[None, :]) & ~np.eye(len(at), dtype=bool)
+            seconds = np.where(between, self.switch(at, size)[:, None], seconds)
         return seconds
+
+    def switch(self, device: Ints | int, size: float) -> Floats:
+        """Return the seconds to hand ``size`` bytes from one unit of a device to another, of the devices' shape."""
+        return np.asarray(self.switch_time[device] + size * self.switch_pace[device])
 
     def tensor_zone(self, variant: Variant, tensor: int) -> Zone | None:
         """Return the devices that a tensor may touch (None: all); ``tensor`` -1 is the input."""
@@ -173,6 +183,7 @@ def compile_instance(instance: Instance) -> Compiled:
             units.append((device, kind, unit))
     variants, service_variants = _variants(instance, index, stations, units)
     limits = instance.file.limits
+    switches = [device.switch or instance.device_type(device).switch for device in instance.devices]
     servers = np.array([_servers(*unit) for unit in units], dtype=np.int64)
     return Compiled(
         instance=instance,
@@ -192,6 +203,8 @@ def compile_instance(instance: Instance) -> Compiled:
         ),
         servers=servers,
         max_work=servers * _limit([device.utilisation for device, _, _ in units], limits.utilisation),
+        switch_time=np.array([switch.time for switch in switches]),
+        switch_pace=np.array([1.0 / switch.rate for switch in switches]),
         power=np.array([_active_power(device, kind) for device, kind, _ in units], dtype=float),
         source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
         sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),

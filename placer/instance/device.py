@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from placer.instance.fields import Count, Facts, Label, Positive, Reference, Scv, Text, Truth
-from placer.instance.units import Bytes, Duration, Fraction, Macs, Metres, Speed, Watts
+from placer.instance.units import Bytes, DataRate, Duration, Fraction, Macs, Metres, Seconds, Speed, Watts
 
 DEVICE_FORMAT = "placer/device-type/1"
 
@@ -81,6 +81,19 @@ class Unit(Facts):
     """Memory of its own; None shares the device's."""
 
 
+class Switch(Facts):
+    """What handing a tensor from one compute unit of a device to another costs: a synchronisation and a copy.
+
+    The defaults are assumed, and said so in reports of plans that rest on them: a tenth of a millisecond is the order
+    of a launch with its synchronisation on boards with an accelerator, 4 GB/s that of a copy in their memory.
+    """
+
+    time: Seconds = 1e-4
+    """Fixed part of each handing over."""
+    rate: DataRate = 4e9
+    """Bytes per second of the copy."""
+
+
 class DeviceType(Facts):
     """A kind of board or machine, from a library file."""
 
@@ -110,6 +123,8 @@ class DeviceType(Facts):
     """Idle and load power; without it energy is unknown."""
     units: tuple[Unit, ...] = Field(max_length=16)
     """Compute units; an empty list relays only."""
+    switch: Switch = Switch()
+    """What handing a tensor from one of its compute units to another costs; assumed where left out."""
     max_compute: Macs | None = None
     """Largest work per inference, summed over all layers placed here."""
 
@@ -189,6 +204,8 @@ class Device(Facts):
     """Power, when it differs from the type's."""
     tier: Tier | None = None
     """Where it stands, when it differs from the type's."""
+    switch: Switch | None = None
+    """What handing a tensor from one of its compute units to another costs, when it differs from the type's."""
     compute: Truth = True
     """False for a device that relays only."""
     layers: Count | None = None

@@ -153,6 +153,45 @@ def test_what_travels_is_a_picture(tmp_path: Path) -> None:
         plan(written(tmp_path, CAMERA.replace("INPUT", "decode: {cloud-cpu: 3 ms}")))
 
 
+BOARD = """
+format: placer/instance/1
+devices:
+  - {name: cam, type: raspberry-pi-4b}
+  - {name: orin, type: jetson-orin-nano, SWITCH}
+network: {links: [{between: [cam, orin], rate: 1 Gbit/s}]}
+services: [{name: look, model: resnet-50-measured, source: cam}]
+"""
+
+
+@pytest.mark.parametrize("method", ["auto", "ilp", "loss"])
+def test_no_zigzag_between_units_for_nothing(tmp_path: Path, method: str) -> None:
+    """Layers without work cost nothing anywhere: six fragments were as good as one while handing over was free."""
+    service = "source: cam, arrivals: 0.5 /s" if method == "loss" else "source: cam"
+    text = BOARD.replace("source: cam", service)
+    options = {"rounds": 1} if method == "loss" else {}
+    answer = plan(written(tmp_path, text.replace(", SWITCH", "")), objective="latency", method=method, **options)
+    (fragment,) = answer.plan.services[0].fragments
+    assert (fragment.device, fragment.unit) == ("orin", "gpu")
+    slow = plan(written(tmp_path, text.replace("SWITCH", "switch: {time: 0 s, rate: 1 TB/s}")), objective="latency")
+    assert slow.evaluation.services[0].latency == pytest.approx(answer.evaluation.services[0].latency, rel=1e-3)
+
+
+def test_a_switch_takes_its_time_in_every_evaluator(tmp_path: Path) -> None:
+    """103 kB at 10 MB/s and 7 ms; assumed figures are said to be."""
+    pins = "source: orin, sink: orin, arrivals: 0.1 /s, pins: {'first 12': orin/cpu, 'last 12': orin/gpu}"
+    text = BOARD.replace("source: cam", pins)
+    given = plan(written(tmp_path, text.replace("SWITCH", "switch: {time: 7 ms, rate: 10 MB/s}")), objective="latency")
+    free = plan(written(tmp_path, text.replace("SWITCH", "switch: {time: 0 s, rate: 1 TB/s}")), objective="latency")
+    (one,), (other,) = given.evaluation.services, free.evaluation.services
+    compiled = compiled_of(tmp_path / "site.yaml")
+    size = float(compiled.variants[0].output[11])
+    assert one.latency - other.latency == pytest.approx(0.007 + size / 10e6, rel=1e-3)
+    (waits,), (flows) = given.evaluation.times, free.evaluation.times[0]
+    assert waits.response_time - flows.response_time == pytest.approx(0.007 + size / 10e6, rel=0.01)
+    shown = placer("plan", str(written(tmp_path, text.replace(", SWITCH", ""))))
+    assert "device type jetson-orin-nano: switch (from one compute unit to another)" in shown.stdout
+
+
 CORALS = """
 format: placer/instance/1
 devices:
