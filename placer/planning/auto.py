@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from placer.instance.compiled import Compiled
 from placer.planning.columns.planner import SHARE, answer, found_by
-from placer.planning.columns.rounds import CLOSED
+from placer.planning.decomposition.relaxation import CLOSED
 from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request

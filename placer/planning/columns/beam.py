@@ -253,10 +253,11 @@ class Walk:
         return paths
 
     def _fitting(self, layer: int, paths: _Paths) -> tuple[Truths, Floats]:
-        """Where one more layer fits, and how much more working memory it needs there: shapes (B, K)."""
+        """Where one more layer fits, and how much more working memory a job needs there: shapes (B, K)."""
         variant, stores, stations = self.variant, self.compiled.stores, self.stations
         runtime = np.where(paths.here[:, self.at], 0.0, self.runtime[stations])
-        working = np.maximum(variant.activations[layer] - paths.peak[:, stations], 0.0)
+        more = np.maximum(variant.activations[layer] - paths.peak[:, stations], 0.0)
+        working = stores.servers[stations] * more
         weights = self.weights[layer, stations]
         ram, own, work = stores.runtime[stations], stores.weights[stations], stores.working[stations]
         need = runtime + np.where(own == ram, weights, 0.0) + np.where(work == ram, working, 0.0)
@@ -270,8 +271,8 @@ class Walk:
         fits &= paths.layers[:, self.at] >= 1 - 1e-9
         fits &= _within(variant.macs[layer], paths.compute[:, self.at], self.compiled.max_compute[self.at])
         busy = np.nan_to_num(self._busy(layer), posinf=0.0)
-        fits &= _within(busy, paths.work[:, stations], self.compiled.max_utilisation[stations])
-        return fits, working
+        fits &= _within(busy, paths.work[:, stations], self.compiled.max_work[stations])
+        return fits, more
 
     def _busy(self, layer: int) -> Floats:
         """Utilisation that a layer adds on each station, shape (K,)."""
@@ -284,7 +285,7 @@ class Walk:
         stations, devices, each = self.stations[columns], self.at[columns], np.arange(len(columns))
         runtime = np.where(paths.here[each, devices], 0.0, self.runtime[stations])
         paths.stores[each, stores.weights[stations]] -= self.weights[layer, stations]
-        paths.stores[each, stores.working[stations]] -= working
+        paths.stores[each, stores.working[stations]] -= stores.servers[stations] * working
         paths.stores[each, stores.runtime[stations]] -= runtime
         paths.peak[each, stations] += working
         paths.here[each, devices] = True

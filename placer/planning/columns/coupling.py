@@ -147,7 +147,8 @@ class Coupling:
     def _shared(self, choice: int, stations: tuple[int, ...], peak: Floats) -> dict[int, float]:
         """Bytes of working memory, and of weights and runtimes that other services may have loaded."""
         compiled, variant = self.compiled, self.compiled.variants[choice]
-        found = {station: float(peak[station]) for station in np.flatnonzero(peak).tolist()}
+        servers = compiled.stores.servers
+        found = {station: float(servers[station] * peak[station]) for station in np.flatnonzero(peak).tolist()}
         if not compiled.sharing.alone[choice]:
             owner = compiled.sharing.first[choice]
             for layer, station in enumerate(stations):
@@ -191,7 +192,9 @@ class Coupling:
         found: dict[int, float] = {}
         for layer, station in enumerate(stations):
             if variant.run[layer] > 0:
-                busy = rate * float(variant.run[layer] * variant.time[layer, station])
+                busy = (
+                    rate * float(variant.run[layer] * variant.time[layer, station]) / float(compiled.servers[station])
+                )
                 found[STAGE + station] = found.get(STAGE + station, 0.0) + busy
         for arc, seconds in arc_seconds(compiled, variant, stations, self.book).items():
             for row in self.heard(arc.channel, arc.carrier, arc.tail, arc.head):

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from placer.errors import InfeasibleError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
-from placer.planning.columns.coupling import Coupling
-from placer.planning.columns.rounds import CLOSED, Rounds
-from placer.planning.columns.sites import Sites
-from placer.planning.columns.solution import placement_of
-from placer.planning.decomposition.relaxation import OBJECTIVES, method_of, relax, termination_of
-from placer.planning.domains import choices_of
+from placer.planning.decomposition.relaxation import CLOSED, OBJECTIVES, method_of, relax, termination_of
 from placer.planning.outcome import Outcome
-from placer.planning.portfolio import quick_placements
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
 from placer.planning.ways import ways_of
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener, relative_gap
+
+if TYPE_CHECKING:
+    from placer.planning.columns.rounds import Rounds
 
 SHARE = 0.9
 """Of the time limit, for planning; the rest is for the evaluation."""
@@ -115,9 +113,27 @@ def found_by(
         if not moves and evaluate_placement(compiled, alone.placement, "deterministic").feasible:
             method, termination = method_of(compiled), termination_of(alone)
             return Found(method, alone.placement, alone.value, alone.bound, termination, method != "shortest-path")
+    return _coupled(compiled, request, listener, countdown, floor, on)
+
+
+def _coupled(
+    compiled: Compiled,
+    request: Request,
+    listener: Listener | None,
+    countdown: Countdown,
+    floor: float,
+    on: bool,
+) -> Found:
+    """Quick methods and column generation."""
+    # here, as the solver is not loaded where every service by itself is the answer
+    from placer.planning.columns.coupling import Coupling
+    from placer.planning.columns.rounds import Rounds
+    from placer.planning.columns.sites import Sites
+
+    (objective,) = request.objectives
     coupling = Coupling(compiled, objective, request.keep, request.max_moves)
     limits = _limits(request)
-    rounds = Rounds(coupling, Sites(coupling, choices_of(compiled)), floor, limits, countdown, listener)
+    rounds = Rounds(coupling, Sites.of(coupling), floor, limits, countdown, listener)
     if request.keep is not None:
         rounds.offer(request.keep)
     large = sum(variant.time.size for variant in compiled.variants) > LARGE
@@ -142,6 +158,8 @@ def _limits(request: Request) -> Limits:
 
 def _quick(compiled: Compiled, request: Request, rounds: Rounds) -> None:
     """Start from what quick methods find: no answer is worse than theirs."""
+    from placer.planning.portfolio import quick_placements
+
     for placement in quick_placements(compiled, request, rounds.countdown):
         rounds.offer(placement)
 
@@ -156,7 +174,9 @@ def infeasible(compiled: Compiled) -> InfeasibleError:
 
 def _result(rounds: Rounds) -> Found:
     search, bound = rounds.search, rounds.state.bound
-    placement = placement_of(search.best) if search.best else None
+    placement = None
+    if search.best:
+        placement = Placement(tuple(c.choice for c in search.best), tuple(c.stations for c in search.best))
     if rounds.gap <= CLOSED:
         return Found(NAME, placement, search.value, bound, "optimal", True)
     if rounds.ended == "done":

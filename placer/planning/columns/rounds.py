@@ -24,13 +24,14 @@ from placer.planning.columns.search import Search
 from placer.planning.columns.sites import Answer, Sites
 from placer.planning.columns.solution import worth
 from placer.planning.columns.tariffs import Prices, fixed_price, mean, sound
+from placer.planning.decomposition.relaxation import CLOSED
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener, Progress, relative_gap
 
 SMOOTH = 0.6
 """Share of the best bound's prices."""
-ROUNDING, CLOSED = 2e-10, 1e-8
-"""Relative: taken off every bound, and the gap that is rounding."""
+ROUNDING = 2e-10
+"""Relative, taken off every bound."""
 PENALTY, RAISED = 3.0, 3
 """What exceeding a limit by all of it costs at first, in the objective's size, and how often that grows tenfold."""
 LISTED, MOST = 1_000_000, 20_000

@@ -54,7 +54,7 @@ def _fits_alone(coupling: Coupling, site: Site, a: int) -> Truths:
     rate = float(np.nan_to_num(compiled.rate[variant.service]))
     times = np.where(site.costs.domain.usable[a:], variant.time[a:], 0.0)
     busy = np.cumsum(rate * variant.run[a:, None] * times, axis=0)
-    fits &= busy <= compiled.max_utilisation[stations] * EASED
+    fits &= busy <= compiled.max_work[stations] * EASED
     return np.asarray(fits)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from placer.planning.columns.beam import Walk
 from placer.planning.columns.coupling import Column, Coupling
+from placer.planning.columns.pricing import Site
 from placer.planning.columns.sites import Sites
 from placer.planning.columns.solution import keeps, placement_of, worth
 from placer.planning.columns.tariffs import Prices
@@ -140,20 +141,32 @@ class Search:
             loading = self.coupling.compiled.sharing.to_load(choice, placed.choice, placed.stations)
             for attempt in range(TRIES if deadline is not None else 1):
                 legs = self.sites.legs(choice, prices, None if attempt == 0 else factor)
-                kept = False
-                for stations in Walk(self.sites.site(choice), legs, room, loading, WIDTH).run()[:LOOKED_AT]:
+                site = self.sites.site(choice)
+                listed = Walk(site, legs, room, loading, WIDTH).run()
+                kept = 0
+                for stations in (*listed, *self._whole(site)):
                     column = self.coupling.column(choice, stations)
                     if not keeps(self.coupling, [*others, column]):
                         continue
-                    kept = True
+                    kept += 1
                     self.found[choice, stations] = column
                     price = self._price(column, prices, others)
                     if best is None or price < best[0]:
                         best = price, column
+                    if kept == LOOKED_AT:
+                        break
                 if kept:
                     break
                 factor = 10 * factor + 0.01
         return None if best is None else best[1]
+
+    def _whole(self, site: Site) -> list[tuple[int, ...]]:
+        """All layers on one station, where a service may not be stretched over many; walks do not know of that."""
+        service = self.coupling.compiled.instance.services[site.costs.domain.variant.service]
+        if service.max_devices is None and service.max_fragments is None and not service.contiguous:
+            return []
+        usable = site.costs.domain.usable.all(axis=0)
+        return [(int(station),) * len(site.costs.domain.usable) for station in site.subset[usable]]
 
     def _price(self, column: Column, prices: Prices, others: list[Column]) -> float:
         """What a column costs beside others, with a little of its prices: room is left for those that come."""

@@ -13,7 +13,7 @@ from placer.planning.columns.pricing import Priced, Site
 from placer.planning.columns.runs import Truths, cheapest, runs_that_fit
 from placer.planning.columns.tariffs import Prices, fixed_price
 from placer.planning.decomposition.programme import Stage, Tables, backward, forward
-from placer.planning.domains import Choices
+from placer.planning.domains import Choices, choices_of
 from placer.solver.countdown import Countdown
 
 ALL, SOME = 80, 48
@@ -55,6 +55,15 @@ class Sites:
         self._sites: dict[int, Site] = {}
         self._runs: dict[int, tuple[Site, Truths | None]] = {}
         self._last: list[tuple[Prices, dict[int, list[Stage]], dict[int, list[Leg]]]] = []
+
+    @classmethod
+    def of(cls, coupling: Coupling) -> Sites:
+        """Every alternative that has a place for all its layers.
+
+        Raises:
+            InfeasibleError: when a service has none.
+        """
+        return cls(coupling, choices_of(coupling.compiled))
 
     def _of(self, prices: Prices) -> tuple[dict[int, list[Stage]], dict[int, list[Leg]]]:
         """What is known at prices, the last few of them: the stretches and the legs of variants."""

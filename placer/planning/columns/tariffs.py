@@ -94,14 +94,14 @@ def prices_of_layers(coupling: Coupling, choice: int, prices: Prices) -> Floats:
         total[heavy] += variant.runtime_memory * store[stores.runtime]
     times = np.where(np.isfinite(variant.time), variant.run[:, None] * np.nan_to_num(variant.time, posinf=0.0), 0.0)
     total += times * (float(np.nan_to_num(compiled.rate[variant.service])) * busy)
-    total += times * (float(compiled.mix[variant.service]) * stage)
+    total += times * (float(compiled.mix[variant.service]) * stage / compiled.servers)
     owner, runtimes = compiled.sharing.first[choice], len(compiled.variants) * devices
     for (service, shared), worth in prices.shared.items():
         rest = shared - coupling.units
         if service != variant.service:
             continue
         if rest < 0:
-            total[hungry, shared] += worth * variant.activations[hungry]
+            total[hungry, shared] += worth * stores.servers[shared] * variant.activations[hungry]
         elif rest < runtimes:
             if rest // devices == owner:
                 total[heavy, at == rest % devices] += worth * variant.runtime_memory

@@ -22,6 +22,10 @@ OBJECTIVES = ("latency", "latency-worst", "energy")
 """What adds up over stretches, and over services or is the largest of theirs."""
 
 
+CLOSED = 1e-8
+"""Relative gap that is rounding."""
+
+
 @dataclass(frozen=True, eq=False)
 class Relaxation:
     """What is known of an instance whose services do not hinder each other, nor their own layers.
