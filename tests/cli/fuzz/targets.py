@@ -43,6 +43,8 @@ TARGETS: tuple[Target, ...] = (
     Target(PARTS, ("plan", "instance.yaml", "--method", "warm-start", "--time-limit", "1"), 0.2),
     Target(PARTS, ("plan", "instance.yaml", "--objective", "latency", "--time-limit", "1"), 0.15),
     Target(PARTS, ("explain", "instance.yaml", "--time-limit", "1"), 0.1),
+    Target(("loss.yaml", "traced.yaml"), ("show", "{}", "--json"), 1),
+    Target(("traced.yaml",), ("plan", "traced.yaml", "--method", "round-robin"), 0.05),
     Target(("loss.yaml",), ("plan", "loss.yaml", "--rounds", "1", "--no-confirm", "--time-limit", "1"), 0.1),
     Target(("scenarios.yaml",), ("plan", "loss.yaml", "--scenarios", "scenarios.yaml", "--method", "enumeration",
                                  "--time-limit", "1"), 2),
