@@ -9,6 +9,7 @@ import pytest
 from placer.api import plan
 from placer.errors import InfeasibleError
 from tests.cli.run import placer
+from tests.effort import blocks
 from tests.planning.ilp.test_brute_force import check_seed
 
 UPLOAD = """
@@ -74,7 +75,7 @@ def test_a_process_for_every_service_needs_its_own_weights(tmp_path: Path) -> No
     assert plan(path, objective="latency").evaluation.feasible
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(2, 4))
 def test_sites_against_brute_force(block: int) -> None:
     feasible = sum(check_seed(seed, 100, bool(seed % 2), site=True) for seed in range(block * 5, block * 5 + 5))
     assert feasible >= 2
