@@ -154,8 +154,10 @@ def test_a_buffer_in_memory_follows_the_placement() -> None:
     placement = Placement(tuple(range(3)), tuple((hub,) * len(variant) for variant in changed.variants))
     labelled = queue_network(changed, placement, RouteBook(changed))
     assert labelled is not None
-    loaded = {changed.instance.services[one.service].model: float(one.weights.sum()) for one in changed.variants}
-    free = changed.memory[hub] - sum(loaded.values())  # weights are there once, however many services use them
+    models = {
+        service.model: variant for service, variant in zip(changed.instance.services, changed.variants, strict=True)
+    }
+    free = changed.memory[hub] - sum(float(variant.weights.sum()) for variant in models.values())
     largest = max(variant.input for variant in changed.variants)
     assert labelled.network.capacity[hub] == 1 + math.floor(free / largest)
     assert np.isfinite(labelled.network.outcome_mean).all()

@@ -48,7 +48,7 @@ TARGETS: tuple[Target, ...] = (
     Target(("loss.yaml",), ("plan", "loss.yaml", "--rounds", "1", "--no-confirm", "--time-limit", "1"), 0.1),
     Target(("scenarios.yaml",), ("plan", "loss.yaml", "--scenarios", "scenarios.yaml", "--method", "enumeration",
                                  "--time-limit", "1"), 2),
-    Target(("plan.json",), ("plan", "instance.yaml", "--keep", "plan.json", "--method", "round-robin"), 1),
+    Target(("plan.json",), ("plan", "instance.yaml", "--keep", "plan.json", "--method", "warm-start"), 0.5),
     Target(("instance.yaml",), ("sweep", "instance.yaml", "--vary", "services.plates.arrivals=1,2", "--method",
                                 "round-robin", "--executor", "serial", "-o", "new.csv"), 0.5),
     Target(("plan.json",), ("check", "plan.json"), 4),
@@ -98,7 +98,8 @@ TARGETS: tuple[Target, ...] = (
 )  # fmt: skip
 
 BASES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "init": (("new.yaml",),),
+    "init": (("new.yaml",), ("device", "new.yaml")),
+    "list": (("radios",),),
     "plan": (
         ("instance.yaml", "--method", "round-robin"),
         ("loss.yaml", "--method", "random", "--seed", "1"),

@@ -47,7 +47,7 @@ def test_the_bound_is_the_best_fluid_value_of_all_placements(block: int) -> None
         rates = compiled.rate * 8.0
         if seed % 2:
             rates = compiled.rate * 40.0
-            compiled = replace(compiled, max_utilisation=np.full_like(compiled.max_utilisation, np.inf))
+            compiled = replace(compiled, max_work=np.full_like(compiled.max_work, np.inf))
         busy = replace(compiled, rate=rates)
         values = [fluid_loss(busy, placement) for placement in feasible_placements(busy)]
         found = fluid_bound(compiled, LIMITS, rates=rates, first_station=False)
