@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from placer.api import compiled_of, plan
 from placer.errors import InfeasibleError, InputError
+from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.queues import NetworkBuilder
 from placer.plan.plan import to_placement
+from placer.queueing.network import Arrivals, Process
 from placer.simulation import simulate
 from tests.cli.run import placer
 from tests.effort import blocks
 from tests.planning.ilp.test_brute_force import check_seed
+from tests.random_instances import every_placement, random_instance
 
 UPLOAD = """
 format: placer/instance/1
@@ -263,3 +267,28 @@ def test_sites_against_brute_force(block: int) -> None:
 def test_many_sites_against_brute_force(block: int) -> None:
     seeds = range(100 + block * 20, 120 + block * 20)
     assert sum(check_seed(seed, 300, bool(seed % 2), site=True) for seed in seeds) >= 5
+
+
+def test_a_request_alone_takes_its_latency_in_the_simulation() -> None:
+    """Directions, losses of packets, decoding, switches and servers: both evaluators know the same of them."""
+    compared = 0
+    for seed in range(25):
+        compiled = random_instance(seed, 200, crowded=True, site=True)
+        every = list(every_placement(compiled))
+        np.random.default_rng(seed).shuffle(every)  # type: ignore[arg-type]
+        for placement in every[:50]:
+            metrics = evaluate_placement(compiled, placement, "deterministic").services
+            if all(np.isfinite(one.latency) for one in metrics):
+                break
+        else:
+            continue
+        seldom = tuple(Arrivals(Process.POISSON, 1e-4) for _ in compiled.instance.services)
+        network = NetworkBuilder(compiled).network(placement, seldom)
+        found = simulate(network, jobs=60, replications=2, seed=1, compiled=False).classes.end_to_end.mean
+        for service, (choice, one) in enumerate(zip(placement.choice, metrics, strict=True)):
+            if compiled.variants[choice].is_chain:  # branches may meet on a carrier: the latency has no waiting in it
+                assert float(found[service]) == pytest.approx(
+                    one.latency, rel=0.1 if compiled.variants[choice].exits else 1e-6
+                ), seed
+                compared += 1
+    assert compared > 10
