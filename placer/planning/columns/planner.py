@@ -14,6 +14,7 @@ from placer.planning.decomposition.relaxation import CLOSED, OBJECTIVES, method_
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.planning.tidying import tidied
 from placer.planning.ways import ways_of
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener, relative_gap
@@ -78,7 +79,10 @@ def answer(compiled: Compiled, request: Request, found: Found, countdown: Countd
             f"no placement was found within the limits ({found.termination})",
             tip=f"no plan costs less than {found.bound:.6g} in {objective}; placer explain says what clashes",
         )
-    judged = evaluate_placement(compiled, found.placement, "deterministic")
+    placement = found.placement
+    if request.keep is None:  # what is deployed stays where it is
+        placement = tidied(compiled, placement, request.objectives, countdown)
+    judged = evaluate_placement(compiled, placement, "deterministic")
     if not judged.feasible:
         raise UnansweredError(
             "internal error: the placement of column generation fails the evaluator: " + judged.violations[0].message
@@ -92,7 +96,7 @@ def answer(compiled: Compiled, request: Request, found: Found, countdown: Countd
         options={"time_limit": request.limits.seconds, "gap": request.limits.gap},
     )
     claim = Claim(objective, found.bound, ways_of(compiled, objective, limited=found.limited))
-    return stated(compiled, found.placement, certificate, [claim], request)
+    return stated(compiled, placement, certificate, [claim], request)
 
 
 def found_by(

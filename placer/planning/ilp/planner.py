@@ -18,6 +18,7 @@ from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.planning.tidying import tidied
 from placer.planning.ways import ways_of
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress, relative_gap
@@ -65,7 +66,10 @@ def plan(
     else:
         listener = in_values(compiled, objectives[0], listener)
         stage = [_solve_from(compiled, request, objectives, [], *known, listener, countdown, "column-generation")]
-    alone = _alone(compiled, stage[-1].placement)
+    placement = stage[-1].placement
+    if request.keep is None:  # what is deployed stays where it is
+        placement = tidied(compiled, placement, objectives, countdown)
+    alone = _alone(compiled, placement)
     if not alone.feasible:
         raise UnansweredError(
             "internal error: the solver's placement fails the evaluator: " + alone.violations[0].message
@@ -82,7 +86,7 @@ def plan(
         Claim(name, one.bound, ways_of(compiled, name, limited=one.method != "shortest-path"))
         for name, one in zip(objectives, stage, strict=True)
     ]
-    return stated(compiled, stage[-1].placement, certificate, claims, request)
+    return stated(compiled, placement, certificate, claims, request)
 
 
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
