@@ -26,6 +26,8 @@ SHARE = 0.9
 """Of the time limit, for planning; the rest is for the evaluation."""
 RELAXED = 0.4
 """Of the time left, for every service by itself."""
+TIDYING = 0.3
+"""Of the time left, for fewer fragments: a second at most."""
 LARGE = 5_000
 """Pairs of a layer and a station from which on quick methods come first; before, only where something is left open."""
 NAME = "column-generation"
@@ -81,7 +83,7 @@ def answer(compiled: Compiled, request: Request, found: Found, countdown: Countd
         )
     placement = found.placement
     if request.keep is None:  # what is deployed stays where it is
-        placement = tidied(compiled, placement, request.objectives, countdown)
+        placement = tidied(compiled, placement, request.objectives, countdown.part(TIDYING, 1.0))
     judged = evaluate_placement(compiled, placement, "deterministic")
     if not judged.feasible:
         raise UnansweredError(

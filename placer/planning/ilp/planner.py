@@ -94,18 +94,13 @@ def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
     return evaluate_placement(compiled, placement, "deterministic")
 
 
-_ORDER: tuple[Termination, ...] = (
-    "interrupted",
-    "time-limit",
-    "iteration-limit",
-    "heuristic",
-    "gap-reached",
-    "optimal",
+_WORST_FIRST: tuple[Termination, ...] = (
+    *("interrupted", "time-limit", "iteration-limit", "heuristic", "gap-reached", "optimal"),
 )
 
 
 def _overall(terminations: list[Termination]) -> Termination:
-    return min(terminations, key=_ORDER.index)
+    return min(terminations, key=_WORST_FIRST.index)
 
 
 def _lexicographic(
