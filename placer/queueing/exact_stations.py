@@ -44,6 +44,9 @@ ORBITS = 1024
 REGIMES = 16
 """Sets of unstated phases where services are random."""
 
+ONCE, AGAIN = 3.0, 0.05
+"""Rough seconds that a chain under a clock may take where it is solved once, and where every sweep solves it again."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -65,16 +68,17 @@ class Outcome:
     leaving: tuple[MarkovArrivals | None, ...]
 
 
-def meet(capacity: int, up: float, down: float, visits: Sequence[Visit]) -> Outcome | None:
-    """What the visits of a station meet in the long run; None when no method here can tell.
+def meet(capacity: int, up: float, down: float, visits: Sequence[Visit], most_seconds: float = ONCE) -> Outcome | None:
+    """What the visits of a station meet in the long run; None when no method here can tell within reason.
 
     Args:
         capacity: K, or ``UNLIMITED``.
         up, down: of outages, s; ``up`` 0 for none.
         visits: with positive rates.
+        most_seconds: that a chain under a clock may take, by a rough count of the work.
     """
-    key = (capacity, up, down, *(key_of(visit) for visit in visits))
-    return _remembered(_Question(key, capacity, up, down, tuple(visits)))
+    key = (capacity, up, down, most_seconds, *(key_of(visit) for visit in visits))
+    return _remembered(_Question(key, capacity, up, down, tuple(visits), most_seconds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,7 @@ class _Question:
     up: float
     down: float
     visits: tuple[Visit, ...]
+    most_seconds: float
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -196,7 +201,7 @@ def _solved(question: _Question) -> Outcome | None:
         pattern = pattern_of(streams, REGIMES)
         if len(pattern.instants) > 1 and pattern.instants.size > 4 * REGIMES * len(streams):
             pattern = pattern_of(streams, REGIMES // 4)
-        regime = regime_of(_in_batches(pattern, streams), server, others if company else None)
+        regime = regime_of(_in_batches(pattern, streams), server, others if company else None, question.most_seconds)
         _fill(table, order, regime.loss, regime.waiting, regime.survival)
         for e, group in enumerate(company):
             size = len(group.visits)
