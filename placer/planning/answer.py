@@ -14,7 +14,7 @@ from placer.plan.plan import Plan
 from placer.planning.methods import DETERMINISTIC
 from placer.planning.outcome import Baseline, Outcome
 from placer.planning.registry import plan, planner, resolve
-from placer.planning.request import Request
+from placer.planning.request import SHARE_OF_VERDICT, Request
 from placer.planning.whole import whole_baselines
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener
@@ -93,7 +93,7 @@ def answer(
     beside: list[Baseline] = []
     if objective not in DETERMINISTIC:
         beside = blind_baselines(compiled, request, countdown)
-    planning = countdown.until(_reserve(request.limits.seconds, objective in DETERMINISTIC))
+    planning = countdown.until(_reserve(compiled, request))
     outcome = plan(compiled, replace(request, limits=request.limits.within(planning)), listener)
     if keep is not None:
         keep(outcome)
@@ -109,10 +109,19 @@ def answer(
     return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent, seen)
 
 
-def _reserve(seconds: float, baselines_follow: bool) -> float:
-    """Seconds of the time limit that are not the planner's."""
+def _reserve(compiled: Compiled, request: Request) -> float:
+    """Seconds of the time limit that are not the planner's: for the evaluation, baselines that follow, the verdict."""
+    seconds = request.limits.seconds
     reserve = min(SHARE_OF_EVALUATION * seconds, LONGEST_EVALUATION)
-    return reserve + min(SHARE_OF_BASELINES * seconds, LONGEST_EVALUATION) * baselines_follow
+    if request.objectives[0] in DETERMINISTIC:
+        reserve += min(SHARE_OF_BASELINES * seconds, LONGEST_EVALUATION)
+    if request.by == "verdict" and any(
+        service.arrivals is not None
+        and (service.max_loss is not None or service.deadline is not None or service.deadline_p95 is not None)
+        for service in compiled.instance.services
+    ):
+        reserve += SHARE_OF_VERDICT * seconds
+    return reserve
 
 
 def blind_baselines(compiled: Compiled, request: Request, countdown: Countdown) -> list[Baseline]:

@@ -78,7 +78,8 @@ class Steps:
         """Rough seconds of all walks by the series."""
         step, rate = self._uniformised
         y = rate * np.maximum(self.gaps, 0.0)
-        return self.walks * float(np.mean(y + 6.0 * np.sqrt(y) + 8.0)) * (PER_TERM + PER_ENTRY * step.nnz)
+        per_walk = np.mean(y + 6.0 * np.sqrt(y) + 8.0) * (PER_TERM + PER_ENTRY * step.nnz)
+        return self.walks * float(per_walk)
 
     @property
     def matrix_seconds(self) -> float:
