@@ -71,7 +71,7 @@ class Request:
     admission: bool = False
     confirm: bool | None = None
     shortcut: bool = True
-    by: By = "analytic"
+    by: By = "verdict"
     path: str | None = None
 
     @property

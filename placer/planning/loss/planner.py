@@ -16,7 +16,7 @@ from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.certificate import ENUMERATED, Evidence, answer, ending
 from placer.planning.loss.enumeration import enumerate_within
 from placer.planning.loss.problem import LOSS, Problem
-from placer.planning.loss.relaxations import TRUE_SYSTEM, bounds, floor, fluid, guide
+from placer.planning.loss.relaxations import bounded, bounds, floor, fluid, guide
 from placer.planning.loss.scoring import Scorer
 from placer.planning.loss.search.search import Budget, Candidate, Search
 from placer.planning.loss.selection import Selection, select
@@ -99,7 +99,7 @@ def _plan_loss(
         method="loss",
         termination=ending(problem, found, relaxed, elite[chosen]),
         floor=least,
-        bounds=bounds(relaxed, guided),
+        bounds=bounds(problem, relaxed, guided),
         countdown=countdown,
         selection=selection,
         gain=gain,
@@ -124,7 +124,9 @@ def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | 
     if best is None:
         raise UnansweredError("the time limit ended the enumeration before it met a placement that fits")
     relaxed = fluid(problem, replace(request.limits, seconds=min(countdown.left, LONGEST_BOUND)))
-    both: tuple[Bound, ...] = (Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),)
+    both: tuple[Bound, ...] = (
+        Bound(name="fluid", value=relaxed.value, holds_for=bounded(problem.compiled), proven=True),
+    )
     if every:
         both += (Bound(name="enumeration", value=best.score.total, holds_for=ENUMERATED, proven=True),)
         evidence = Evidence("enumeration", "optimal", best.score.objective, both, countdown)
