@@ -150,7 +150,7 @@ class _Exponentials(Steps):
 
     @property
     def matrix_seconds(self) -> float:
-        return float(len(self.gaps) * PRODUCTS * PER_PRODUCT * len(self.chain.generator) ** 3)
+        return float(len(self.gaps) * PRODUCTS * (PER_TERM + PER_PRODUCT * len(self.chain.generator) ** 3))
 
     def _make(self, k: int) -> Floats:
         """exp(generator gap) by uniformisation of a short time and squaring."""
