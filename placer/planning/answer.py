@@ -63,7 +63,8 @@ class Answer:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{one.name} {one.value:.6g} {one.unit}" for one in self.plan.certificate.objectives)
-        kept = "feasible" if self.evaluation.feasible else f"{len(self.evaluation.violations)} limits violated"
+        broken, open_ = len(self.evaluation.violations), len(self.evaluation.undecided)
+        kept = f"{broken} limits violated" if broken else f"{open_} limits undecided" if open_ else "feasible"
         ended = f"{self.plan.certificate.method}, {self.plan.certificate.termination}"
         return f"<Answer for {self.compiled.instance.name}: {values}, {kept} ({ended}, {self.seconds:.2f} s)>"
 

@@ -8,8 +8,8 @@ Where an answer is not exact: where kinds of jobs differ in their services and t
 (:mod:`placer.queueing.ordered_g1k`), in a station too large for that or under a clock, one mixture is taken for all; a
 law that is not of phase type is replaced under a clock
 (:mod:`placer.queueing.phase_type`), constants under a clock with random company by Erlang laws of two sizes,
-extrapolated; unstated phases are a finite set; of many MMPPs the least bursty count as Poisson
-(``MOST_PHASES``); long buffers are extrapolated geometrically (``LONGEST``).
+extrapolated; unstated phases are a finite set; of many modulated streams the least bursty count as
+Poisson (:func:`placer.queueing.visits.most_phases`); long buffers are extrapolated geometrically (``LONGEST``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,17 @@ from placer.queueing.orbit import follow
 from placer.queueing.patterns import Clock, Pattern, clock_of, pattern_of
 from placer.queueing.phase_type import phase_type
 from placer.queueing.regimes import MOST_STATES, regime_of
-from placer.queueing.visits import Company, Visit, background, by_clock, groups_of, key_of, law_key, mixture
+from placer.queueing.visits import (
+    Company,
+    Visit,
+    background,
+    by_clock,
+    groups_of,
+    key_of,
+    law_key,
+    mixture,
+    most_phases,
+)
 
 LONGEST = 256
 """Places (times phases) up to which a buffer is taken as it is."""
@@ -44,8 +54,8 @@ ORBITS = 1024
 REGIMES = 16
 """Sets of unstated phases where services are random."""
 
-ONCE, AGAIN = 3.0, 0.05
-"""Rough seconds that a chain under a clock may take where it is solved once, and where every sweep solves it again."""
+ONCE, AGAIN = 3.0, 0.1
+"""Rough seconds that a station may take where it is solved once, and where every sweep solves it again."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +166,15 @@ def _by_orbit(question: _Question) -> bool:
     return constant and question.up <= 0.0 and all(by_clock(visit) for visit in question.visits)
 
 
+def _background(question: _Question) -> tuple[MarkovArrivals, list[Company]]:
+    """The Markovian arrivals, with as many phases as the time allows."""
+    places = question.capacity if 0 < question.capacity <= LONGEST else LONGEST
+    return background(groups_of(question.visits), most_phases(question.visits, places, question.most_seconds))
+
+
 def _longest(question: _Question) -> int:
     """Largest capacity that is taken as it is."""
-    phases = background(groups_of(question.visits))[0].phases
+    phases = _background(question)[0].phases
     if not any(by_clock(visit) for visit in question.visits):
         return max(LONGEST // phases, 32)
     stages = len(phase_type(mixture(question.visits)).start)
@@ -168,7 +184,7 @@ def _longest(question: _Question) -> int:
 def _solved(question: _Question) -> Outcome | None:
     groups = groups_of(question.visits)
     timed = [group for group in groups if by_clock(group.first)]
-    others, company = background(groups)
+    others, company = _background(question)
     server = Server(question.capacity, mixture(question.visits), question.up, question.down)
     table = np.full((5, len(question.visits)), np.nan)
     leaving: tuple[MarkovArrivals | None, ...] = (None,) * len(question.visits)
