@@ -9,6 +9,8 @@ from typing import NoReturn
 
 _NO_ANSWER = 3  # that of errors.UnansweredError: importing it would take longer than this may wait
 _RESTARTED = "_PLACER_RESTARTED"
+_THREADS_OF_NUMPY = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""What numpy's linear algebra reads when it is loaded, here and in worker processes."""
 
 
 def run() -> NoReturn:
@@ -17,6 +19,10 @@ def run() -> NoReturn:
         signal.signal(signal.SIGINT, _leave)
     if sys.flags.optimize > 1 and _RESTARTED not in os.environ:
         _restart_with_docstrings()
+    for name in _THREADS_OF_NUMPY:
+        # The matrices are small: more threads wait for each other, awake, and take the cores of the workers. An
+        # evaluation on a busy machine takes four times the processor with two threads.
+        os.environ.setdefault(name, "1")
     from placer.cli import main
 
     main()

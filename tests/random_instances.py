@@ -60,11 +60,11 @@ def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alter
     )
 
 
-def random_instance(seed: int, largest: int = 20_000, crowded: bool = False) -> Compiled:
+def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, site: bool = False) -> Compiled:
     """A random instance with at most ``largest`` placements before limits.
 
     Crowded, everything is the same but for arrivals of every service, at such rates that links and channels can be full
-    before compute units are.
+    before compute units are. A site has what installations have besides, see :func:`_as_a_site`.
     """
     rng = np.random.default_rng(seed)
     devices = int(rng.integers(2, 5))
@@ -145,17 +145,32 @@ def random_instance(seed: int, largest: int = 20_000, crowded: bool = False) -> 
         limits["layers"] = int(rng.integers(1, 4))
     if rng.random() < 0.4 and not crowded:
         limits["utilisation"] = 0.8
-    file = InstanceFile.model_validate(
-        {
-            "format": "placer/instance/1",
-            "name": f"random-{seed}",
-            "devices": tuple(inventory),
-            "network": {"radios": (radio,), "links": tuple(links)},
-            "services": tuple(stream),
-            "limits": limits,
-        }
-    )
-    return compile_instance(resolve(file, library))
+    data = {
+        "format": "placer/instance/1",
+        "name": f"random-{seed}",
+        "devices": tuple(inventory),
+        "network": {"radios": (radio,), "links": tuple(links)},
+        "services": tuple(stream),
+        "limits": limits,
+    }
+    if site:
+        _as_a_site(np.random.default_rng(seed + 10**6), data)
+    return compile_instance(resolve(InstanceFile.model_validate(data), library))
+
+
+def _as_a_site(rng: Rng, data: dict[str, Any]) -> None:
+    """Directions of links and loss of packets; services of one model, which share weights or do not."""
+    (link,), (radio,) = data["network"]["links"], data["network"]["radios"]
+    link["rate"] = {"up": float(rng.uniform(2e5, 2e6)), "down": float(rng.uniform(2e5, 2e7))}
+    services = data["services"]
+    if len(services) > 1 and rng.random() < 0.7:
+        services[1]["model"] = services[0]["model"]
+        for service in services:
+            service["share"] = bool(rng.random() < 0.8)
+            for key in ("pins", "forbid", "privacy"):
+                if key in services[1] and rng.random() < 0.5:
+                    services[1].pop(key)
+    link["loss"], radio["loss"] = float(rng.choice([0.0, 0.3])), float(rng.choice([0.0, 0.1]))
 
 
 def every_placement(compiled: Compiled) -> Iterator[Placement]:

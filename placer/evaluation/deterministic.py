@@ -190,14 +190,12 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
     devices, units, stores = len(compiled.device_names), len(compiled.stations), compiled.stores
     layers, compute = np.zeros(devices), np.zeros(devices)
     work, unit_work, peak = np.zeros(units), np.zeros(units), np.zeros(units)
-    stored = np.zeros(len(stores))
     for choice, assignment in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
         stations = np.array(assignment, dtype=np.int64)
         here = compiled.station_device[stations]
         np.add.at(layers, here, 1.0)
         np.add.at(compute, here, variant.macs)
-        stored += stores.kept(stations, variant.weights, variant.runtime_memory)
         np.maximum.at(peak, stations, variant.activations)
         with np.errstate(invalid="ignore"):
             busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
@@ -205,4 +203,5 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
         if not np.isnan(rate):
             np.add.at(work, stations, busy * rate)
         np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
-    return Loads(layers, stored + stores.shared(peak), compute, work, unit_work)
+    stored = compiled.sharing.kept(placement.choice, placement.stations) + stores.shared(peak)
+    return Loads(layers, stored, compute, work, unit_work)

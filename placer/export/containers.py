@@ -23,8 +23,9 @@ def mebibytes(part: Part, container_memory: float, least: int = 1) -> int:
 def check_memory(compiled: Compiled, parts: Iterable[Part], container_memory: float, least: int = 1) -> None:
     """Make sure that the containers of each device fit into what is free there.
 
-    A plan counts working memory once per compute unit (one job runs at a time) and the runtime once per
-    service and device; containers share neither, and are rounded up. So a feasible plan may not fit.
+    A plan counts working memory once per compute unit (one job runs at a time), the runtime once per service and
+    device, and both runtime and weights once for services that share them; containers share nothing, and are rounded
+    up. So a feasible plan may not fit.
 
     Raises:
         InputError: naming every device that is too small.
@@ -40,14 +41,14 @@ def check_memory(compiled: Compiled, parts: Iterable[Part], container_memory: fl
                 Problem(
                     f"the containers on device '{device}' ask for {asked // MEBI} MiB ({show_bytes(asked)}), "
                     f"and {show_bytes(float(free))} are free: {show_bytes(asked - float(free))} too much. "
-                    "Containers share neither working memory nor runtime, and are rounded up to whole MiB"
+                    "Containers share neither working memory nor weights nor runtime, and are rounded up to whole MiB"
                 )
             )
     if problems:
-        raise InputError(
-            "\n".join(problem.message for problem in problems),
-            tip="plan again with a larger 'reserve: {memory: …}' on that device",
-        )
+        tip = "plan again with a larger 'reserve: {memory: …}' on that device"
+        if compiled.sharing.is_possible:
+            tip += ", or with 'share: false' for services of one model"
+        raise InputError("\n".join(problem.message for problem in problems), tip=tip)
 
 
 def millicores(compiled: Compiled, part: Part) -> int | None:

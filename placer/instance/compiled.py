@@ -16,6 +16,7 @@ from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType, Reserve, Unit
 from placer.instance.instance import Instance
 from placer.instance.service import Service
+from placer.instance.sharing import Sharing, sharing_of
 from placer.instance.stores import Stores, stores_of
 from placer.instance.timing import layer_time
 from placer.instance.topology import Topology, Zone, build_topology
@@ -115,6 +116,11 @@ class Compiled:
     def stores(self) -> Stores:
         """The memories of devices and units, and which of them holds what: the rule is there."""
         return stores_of(self.memory, self.flash, self.unit_memory, self.station_device)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """Which services have loaded weights in common."""
+        return sharing_of(self.stores, self.instance.services, self.variants)
 
     @cached_property
     def station_index(self) -> dict[tuple[str, str], int]:

@@ -127,6 +127,8 @@ class Device(Facts):
 
     name: Label
     """Unique in the instance; also the host name in manifests."""
+    replicas: Count | None = None
+    """So many devices instead of one: ``NAME-1``, ``NAME-2`` and so on."""
     type: Reference
     """A shipped device type, or a file beside the instance."""
     position: tuple[Metres, Metres] | tuple[Metres, Metres, Metres] | None = None

@@ -13,6 +13,9 @@ LONGEST_LABEL = 63
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=LONGEST_LABEL)]
 """A DNS-1123 label: what Kubernetes accepts as a name."""
 
+LabelPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$")]
+"""The name of a device, or a pattern such as ``cam-*`` for all whose names are like it."""
+
 LayerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}$")]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """A shipped name, or a path relative to the file that holds it."""

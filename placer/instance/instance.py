@@ -18,11 +18,13 @@ from placer.instance.service import Service
 class RadioLink:
     """A radio of the instance with its technology's figures filled in; SI units.
 
-    ``channel`` is whose airtime it shares, None without contention; ``queue`` as written, None where it is not.
+    ``rate`` is the goodput in bytes/s, what is sent again because of the ``loss`` of packets taken off. ``channel`` is
+    whose airtime it shares, None without contention; ``queue`` as written, None where it is not.
     """
 
     name: str
     rate: float
+    loss: float
     range: float
     latency: float
     transmit_energy: float | None

@@ -1,7 +1,8 @@
 """The meaning of an instance as plain data: what a stored plan depends on, and nothing else.
 
 Comments, order of keys, titles, sources and the names of the files that figures come from do not matter;
-every figure, every name and every order of a list does.
+every figure, every name and every order of a list does. A field that is left out means its default, written or not:
+fields that a later version adds leave the hashes of older files as they are.
 """
 
 from __future__ import annotations
@@ -33,14 +34,13 @@ def meaning_hash(
     types = {reference: _digest(_plain(kind)) for reference, kind in kinds.items()}
     models = {reference: _digest(_plain(model)) for reference, model in nets.items()}
     meaning = _plain(file)
-    meaning.pop("name")
+    meaning.pop("name", None)
     for device in meaning["devices"]:
         device["type"] = types[device["type"]]
     for service in meaning["services"]:
         service["model"] = models[service["model"]]
-    meaning["network"]["radios"] = [
-        {key: _plain(value) for key, value in vars(radio).items() if key != "assumed"} for radio in links
-    ]
+    radios = [{key: _plain(value) for key, value in vars(radio).items() if key != "assumed"} for radio in links]
+    meaning.setdefault("network", {})["radios"] = radios
     return _digest(meaning)
 
 
@@ -49,13 +49,18 @@ def _digest(meaning: Any) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+def _is_default(value: BaseModel, name: str) -> bool:
+    field = type(value).model_fields[name]
+    return not field.is_required() and bool(getattr(value, name) == field.get_default(call_default_factory=True))
+
+
 def _plain(value: Any) -> Any:
     """Return models as dictionaries without their documentation; keys that a user chose are never dropped."""
     if isinstance(value, BaseModel):
         names = set(type(value).model_fields) - _DOCUMENTATION
         if isinstance(value, Service):
             names.add("source")  # there it is a device
-        return {name: _plain(getattr(value, name)) for name in names}
+        return {name: _plain(getattr(value, name)) for name in names if not _is_default(value, name)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from placer.instance.fields import Count, Facts, Label, Reference, Text, Truth
+from placer.instance.fields import Count, Facts, Label, LabelPattern, Reference, Text, Truth
 from placer.instance.reading import Strict
-from placer.instance.units import DataRate, Distance, EnergyPerByte, Seconds, Share, Watts
+from placer.instance.units import DataRate, Distance, EnergyPerByte, PacketLoss, Seconds, Share, Watts
 
 RADIO_FORMAT = "placer/radio/1"
+
+LARGEST_LINKS = 20_000
 
 DEFAULT_QUEUE = 64
 """Tensors that a link direction or a channel holds where nobody says how many: assumed, and said so in reports."""
@@ -23,6 +25,25 @@ class TransmitPower(Facts):
     """The part that does not depend on the rate."""
     per_byte: EnergyPerByte
     """The part that grows with the rate."""
+
+
+class Rates(Strict):
+    """Nominal rates of a link whose directions differ."""
+
+    up: DataRate
+    """From the first of the two devices to the second."""
+    down: DataRate
+    """From the second of the two devices to the first."""
+
+
+def _kind_of_rate(value: Any) -> str:
+    return "rates" if isinstance(value, dict | Rates) else "rate"
+
+
+LinkRate = Annotated[
+    Annotated[DataRate, Tag("rate")] | Annotated[Rates, Tag("rates")],
+    Discriminator(_kind_of_rate),
+]
 
 
 class RadioType(Facts):
@@ -42,6 +63,9 @@ class RadioType(Facts):
     """Fraction of the nominal rate that carries data."""
     range: Distance
     """Devices nearer than this hear each other."""
+    loss: PacketLoss = 0.0
+    """Fraction of the packets that are lost and sent again: tensors take 1/(1 - loss) times as long, no request is
+    lost. 0 where the goodput was measured with the losses in it."""
     latency: Seconds = 0.0
     """Delay per hop beside the transmission."""
     transmit_energy: EnergyPerByte | None = None
@@ -61,12 +85,14 @@ class Radio(Facts):
     """Fraction of the nominal rate that carries data, when it differs."""
     range: Distance | None = None
     """Range, when it differs."""
+    loss: PacketLoss | None = None
+    """Fraction of the packets that are lost and sent again, when it differs."""
     latency: Seconds | None = None
     """Delay per hop, when it differs."""
     transmit_energy: EnergyPerByte | None = None
     """Energy of the sender per byte, when it differs."""
-    devices: tuple[Label, ...] | None = None
-    """The devices that carry it; every device with a position when left out."""
+    devices: tuple[LabelPattern, ...] | None = None
+    """The devices that carry it, by names or patterns (``cam-*``); every device with a position when left out."""
     contention: Truth = True
     """Whether devices within range share airtime; False gives every pair the rate to itself, in each direction."""
     channel: Label | None = None
@@ -84,14 +110,18 @@ class Radio(Facts):
 
 
 class Link(Facts):
-    """A cable or an uplink between two devices, in both directions."""
+    """A cable or an uplink between two devices, in both directions; between two devices there is one at most."""
 
-    between: tuple[Label, Label]
-    """The two devices."""
-    rate: DataRate
-    """Nominal rate in each direction."""
+    between: tuple[LabelPattern, LabelPattern]
+    """The two devices. One may be a pattern (``cam-*``), which makes a link for each device that is like it."""
+    rate: LinkRate
+    """Nominal rate of each direction, or ``{up: …, down: …}``: up is from the first of the two devices to the
+    second."""
     goodput: Share = 1.0
     """Fraction of the nominal rate that carries data."""
+    loss: PacketLoss = 0.0
+    """Fraction of the packets that are lost and sent again: tensors take 1/(1 - loss) times as long, no request is
+    lost."""
     latency: Seconds = 0.0
     """Delay beside the transmission."""
     transmit_energy: EnergyPerByte | None = None
@@ -105,11 +135,18 @@ class Link(Facts):
             raise ValueError(f"a link needs two different devices, got '{self.between[0]}' twice")
         return self
 
+    @property
+    def goodputs(self) -> tuple[float, float]:
+        """Bytes/s of data from the first device to the second and back, what is sent again taken off."""
+        there, back = (self.rate.up, self.rate.down) if isinstance(self.rate, Rates) else (self.rate, self.rate)
+        share = self.goodput * (1.0 - self.loss)
+        return there * share, back * share
+
 
 class Network(Strict):
     """Who hears whom, and how fast."""
 
     radios: Annotated[tuple[Radio, ...], Field(max_length=50)] = ()
     """Radios with a range."""
-    links: Annotated[tuple[Link, ...], Field(max_length=20000)] = ()
+    links: Annotated[tuple[Link, ...], Field(max_length=LARGEST_LINKS)] = ()
     """Explicit links."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError, Problem
+from placer.instance.expanding import Expansion, expand
 from placer.instance.fields import LONGEST_LABEL
 from placer.instance.instance import Instance, RadioLink
 from placer.instance.library import Library, locate
@@ -46,8 +48,14 @@ def resolve(
     Raises:
         InputError: all problems found.
     """
-    origin = document or Document({}, {}, str(path or file.name or "instance"))
-    problems: list[Problem] = []
+    expansion = expand(file)
+    file, origin = (
+        expansion.file,
+        _Origin(document or Document({}, {}, str(path or file.name or "instance")), expansion),
+    )
+    problems = [origin.as_written(text, where) for text, where in expansion.problems[:_MOST_PROBLEMS]]
+    if problems:
+        raise InputError(problems)
 
     def lookup(find: Callable[[str], Any], reference: str, where: PathParts) -> Any:
         try:
@@ -76,7 +84,21 @@ def resolve(
     return instance
 
 
-def _first(found: Iterable[tuple[str, PathParts]], origin: Document) -> list[Problem]:
+@dataclass(frozen=True)
+class _Origin:
+    """Addresses problems of the expanded file in the file as written."""
+
+    document: Document
+    expansion: Expansion
+
+    def problem(self, text: str, where: PathParts) -> Problem:
+        return self.as_written(text, self.expansion.where(where))
+
+    def as_written(self, text: str, where: PathParts) -> Problem:
+        return self.document.problem(text, where)
+
+
+def _first(found: Iterable[tuple[str, PathParts]], origin: _Origin) -> list[Problem]:
     """Address the first problems; a file with more is not read to its end (finding near names takes time)."""
     return [origin.problem(text, where) for text, where in islice(found, _MOST_PROBLEMS)]
 
@@ -119,6 +141,7 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
         for end, name in enumerate(link.between):
             if name not in names:
                 yield unknown("device", name, list(names)), ("network", "links", position, "between", end)
+    yield from _links_twice(file)
     for position, radio in enumerate(file.network.radios):
         for index, name in enumerate(radio.devices or ()):
             where: PathParts = ("network", "radios", position, "devices", index)
@@ -132,6 +155,19 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
         for index, name in enumerate(members):
             if name not in names:
                 yield unknown("device", name, list(names)), ("zones", zone, index)
+
+
+def _links_twice(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
+    """Yield every link between two devices that have one already: is it a second cable, or the way back?"""
+    first: dict[frozenset[str], int] = {}
+    for position, link in enumerate(file.network.links):
+        known = first.setdefault(frozenset(link.between), position)
+        if known != position:
+            yield (
+                f"'{link.between[0]}' and '{link.between[1]}' have a link already (links[{known}]); "
+                "where the directions differ write one link with 'rate: {up: …, down: …}'",
+                ("network", "links", position, "between"),
+            )
 
 
 def _queue_problems(radios: tuple[RadioLink, ...]) -> Iterator[tuple[str, PathParts]]:
@@ -168,9 +204,11 @@ def _radio(file: InstanceFile, position: int, radio: Radio, base: Any) -> RadioL
     inherited = [name for name in (base.assumed if base is not None else ()) if getattr(radio, name, None) is None]
     placed = tuple(device.name for device in file.devices if device.position is not None)
     name = base.name if base is not None else f"radio-{position + 1}"
+    loss = value("loss", 0.0)
     return RadioLink(
         name=name,
-        rate=value("rate", None) * value("goodput", 1.0),
+        rate=value("rate", None) * value("goodput", 1.0) * (1.0 - loss),
+        loss=loss,
         range=value("range", None),
         latency=value("latency", 0.0),
         transmit_energy=value("transmit_energy", None),

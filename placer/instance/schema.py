@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from placer.instance.device import Device
-from placer.instance.fields import Count, Label, Text
+from placer.instance.fields import Count, Label, LabelPattern, Text
 from placer.instance.network import Network
 from placer.instance.reading import Strict
 from placer.instance.service import Service
@@ -16,6 +16,8 @@ from placer.instance.units import Fraction, FractionOrNone
 INSTANCE_FORMAT = "placer/instance/1"
 
 ObjectiveName = Literal["latency", "latency-worst", "throughput", "energy", "loss", "accuracy"]
+LARGEST = 1000
+"""Devices, and services, of an instance."""
 OBJECTIVES: tuple[ObjectiveName, ...] = ("latency", "latency-worst", "throughput", "energy", "loss", "accuracy")
 
 
@@ -56,13 +58,13 @@ class InstanceFile(Strict):
     """Name for people."""
     source: Text | None = None
     """Where the figures come from."""
-    devices: Annotated[tuple[Device, ...], Field(min_length=1, max_length=1000)]
+    devices: Annotated[tuple[Device, ...], Field(min_length=1, max_length=LARGEST)]
     """The inventory."""
-    zones: dict[Label, tuple[Label, ...]] = Field(default_factory=dict)
+    zones: dict[Label, tuple[LabelPattern, ...]] = Field(default_factory=dict)
     """Named groups of devices, for privacy."""
     network: Network = Network()
     """Radios and links."""
-    services: Annotated[tuple[Service, ...], Field(min_length=1, max_length=1000)]
+    services: Annotated[tuple[Service, ...], Field(min_length=1, max_length=LARGEST)]
     """What the devices serve."""
     limits: Limits = Limits()
     """Limits for every device."""

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from placer.instance.fields import Facts, Label, LayerName, Positive, Reference
+from placer.instance.fields import Facts, Label, LabelPattern, LayerName, Positive, Reference, Truth
 from placer.instance.reading import Strict
 from placer.instance.units import RATE, Duration, Fraction, Rate, Seconds
 
 ANY_LAYER = "*"
-Target = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}(/[a-z0-9-]{1,63})?$")]
-"""A device, or one compute unit of it as ``device/unit``."""
+Target = Annotated[str, Field(pattern=r"^[a-z0-9*-]{1,63}(/[a-z0-9-]{1,63})?$")]
+"""A device, or one compute unit of it as ``device/unit``; of devices a pattern such as ``cam-*`` too."""
 
 
 class MmppState(Strict):
@@ -80,12 +80,26 @@ def _names(value: Any) -> Any:
 Names = Annotated[tuple[Target, ...], BeforeValidator(_names), Field(min_length=1)]
 
 
+class Source(Strict):
+    """Where inputs of a service arise, when there are several such places."""
+
+    device: LabelPattern
+    """A device, or a pattern (``cam-*``) for several."""
+    arrivals: Annotated[Arrivals, BeforeValidator(_arrivals)] | None = None
+    """How requests arise there, at each of them; as the service says when left out."""
+
+
+def _sources(value: Any) -> Any:
+    entries = [value] if isinstance(value, str) else value
+    return [{"device": one} if isinstance(one, str) else one for one in entries] if isinstance(entries, list) else value
+
+
 class Privacy(Strict):
     """Tensors of the service up to a layer stay within a zone, relays included."""
 
     until: LayerName
     """The last layer whose input must not leave the zone; what it hands on may."""
-    zone: Annotated[tuple[Label, ...], BeforeValidator(_names), Field(min_length=1)]
+    zone: Annotated[tuple[LabelPattern, ...], BeforeValidator(_names), Field(min_length=1)]
     """A zone of the instance, or the devices."""
 
 
@@ -96,8 +110,11 @@ class Service(Facts):
     """Unique in the instance."""
     model: Reference
     """A shipped model, or a file beside the instance."""
-    source: Label
-    """The device where inputs arise."""
+    source: Label = ""
+    """The device where inputs arise; a service has it, or ``sources``."""
+    sources: Annotated[tuple[Source, ...], BeforeValidator(_sources), Field(max_length=1000)] = ()
+    """Several devices where inputs arise, by names or patterns (``cam-*``), with arrivals of their own where they
+    differ: as many services, each named ``NAME-DEVICE``. They share loaded weights as :attr:`share` says."""
     sink: Label | None = None
     """The device that wants the result; the source when left out."""
     arrivals: Annotated[Arrivals, BeforeValidator(_arrivals)] | None = None
@@ -122,8 +139,17 @@ class Service(Facts):
     """Shares of the early exits by gate, when they differ from the model's."""
     choose_exits: bool = False
     """Whether the planner may choose the shares of the exits; every accuracy of the model must then be known."""
+    share: Truth = True
+    """Whether it shares a runtime with other services of the same model: weights of a layer that several run on one
+    compute unit are there once, and so is the runtime on a device. False where the service is a process of its own."""
     alternatives: tuple[Label, ...] | None = None
     """The alternatives of the model to choose from; all when left out."""
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Service:
+        if bool(self.source) == bool(self.sources):
+            raise ValueError("a service needs a 'source' or 'sources', one of the two")
+        return self
 
     @property
     def result_device(self) -> str:

@@ -3,7 +3,7 @@
 The weights of a layer lie in the own memory of its compute unit where that has one, else in the flash of its device
 where weights are kept apart, else in the device's RAM. Activations lie in the unit's own memory or in RAM; the layers
 of a unit run one after the other and share them, so the largest counts. The runtime of a service lies in the RAM of
-every device that runs a part of it, once.
+every device that runs a part of it, once. Services of one model share both: :mod:`placer.instance.sharing`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Stores:
         return len(self.capacity)
 
     def kept(self, stations: Ints, weights: Floats, runtime: float) -> Floats:
-        """Bytes that a service keeps in every memory, shape (2 D + N,): its weights, and its runtime once a device.
+        """Bytes that one runtime keeps in every memory, shape (2 D + N,): weights, and itself once a device.
 
         Args:
-            stations: shape (M,), the unit of each layer.
+            stations: shape (M,), the unit of each layer that is loaded.
             weights: shape (M,), bytes.
             runtime: bytes on each device that runs a part.
         """
@@ -54,13 +54,13 @@ class Stores:
         """Bytes of working memory in every memory, shape (2 D + N,), from the largest of each unit, shape (N,)."""
         return np.bincount(self.working, peak, minlength=len(self)).astype(np.float64)
 
-    def fitting(self, free: Floats, weights: Floats, working: Floats, runtime: float) -> Truths:
+    def fitting(self, free: Floats, weights: Floats, working: Floats, runtime: Floats | float) -> Truths:
         """Whether what comes to each unit fits, shape (…, N).
 
         Args:
             free: shape (2 D + N,), bytes left in every memory.
             weights, working: shape (…, N) or what broadcasts to it, bytes of weights and more working memory.
-            runtime: bytes of the runtime.
+            runtime: bytes of the runtime, of shape (N,) or the same everywhere.
         """
         in_ram = runtime + np.where(self._weights_in_ram, weights, 0.0) + np.where(self._working_in_ram, working, 0.0)
         fits = in_ram <= free[self.runtime]

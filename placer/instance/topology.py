@@ -34,8 +34,8 @@ Zone = frozenset[int]
 class Arc:
     """One direction of one hop; compared by identity.
 
-    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown); ``carrier`` is the number of what
-    sends its tensors, see :class:`Carrier`.
+    Rate in bytes/s of goodput, latency in s, energy in J/byte (NaN when unknown), both with what is sent again because
+    packets were lost; ``carrier`` is the number of what sends its tensors, see :class:`Carrier`.
     """
 
     tail: int
@@ -250,7 +250,7 @@ def build_topology(instance: Instance) -> Topology:
             file = str(instance.path) if instance.path is not None else None
             message = f"more than {LARGEST_ARCS} pairs of devices hear each other: too many"
             raise InputError([Problem(message, "$.network.radios", file)])
-        energy = np.nan if radio.transmit_energy is None else radio.transmit_energy
+        energy = _energy(radio.transmit_energy, radio.loss)
         for tail, head in zip(*np.nonzero(near), strict=True):
             if radio.channel is None:
                 carrier = len(listed) + len(arcs)
@@ -261,7 +261,12 @@ def build_topology(instance: Instance) -> Topology:
     numbers = iter(range(first_channel))
     for link in instance.links:
         a, b = (index[name] for name in link.between)
-        energy = np.nan if link.transmit_energy is None else link.transmit_energy
-        for tail, head in ((a, b), (b, a)):
-            arcs.append(Arc(tail, head, link.rate * link.goodput, link.latency, energy, "link", None, next(numbers)))
+        energy = _energy(link.transmit_energy, link.loss)
+        for (tail, head), rate in zip(((a, b), (b, a)), link.goodputs, strict=True):
+            arcs.append(Arc(tail, head, rate, link.latency, energy, "link", None, next(numbers)))
     return Topology(names, tuple(arcs), hears, tuple(listed), radio_queues)
+
+
+def _energy(per_byte: float | None, loss: float) -> float:
+    """J per byte that arrives, from that of a byte that is sent and the share of packets lost; NaN when unknown."""
+    return np.nan if per_byte is None else per_byte / (1.0 - loss)

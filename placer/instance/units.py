@@ -126,6 +126,7 @@ RATE = Dimension(
     positive=True,
 )
 SHARE = Dimension("a share", {"": Decimal(1), "%": Decimal("0.01")}, 1.0, "60 %", positive=True)
+PACKET_LOSS = Dimension("a fraction of packets", {"": Decimal(1), "%": Decimal("0.01")}, 0.99, "2 %")
 FRACTION = Dimension("a fraction", {"": Decimal(1), "%": Decimal("0.01")}, 1.0, "1 %")
 MACS = Dimension("an amount of work", _prefixed("MAC", _SI), 1e18, "105.73 MMAC")
 SPEED = Dimension("a speed", _prefixed("MAC/s", _SI), 1e18, "4.6 GMAC/s", positive=True)
@@ -167,6 +168,8 @@ Duration = Annotated[float, *_field(DURATION)]
 """Seconds, more than zero."""
 Share = Annotated[float, *_field(SHARE)]
 """A fraction, more than zero."""
+PacketLoss = Annotated[float, *_field(PACKET_LOSS)]
+"""A fraction, at most .99: what is sent again and again must arrive some day."""
 Fraction = Annotated[float, *_field(FRACTION)]
 FractionOrNone = Annotated[float | None, *_field(FRACTION, or_none=True)]
 """A fraction, or ``none`` in a file for no limit."""

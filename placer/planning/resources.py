@@ -26,7 +26,8 @@ class Usage:
 
     Attributes:
         sums: shape (4 D + 2 N,): bytes in every memory (:class:`placer.instance.stores.Stores`), layers and work per
-            inference of the devices, seconds of work per second of the stations. They add up over services.
+            inference of the devices, seconds of work per second of the stations. They add up over services, but for
+            weights and runtimes that services share.
         peak: shape (N,), largest working memory of a layer; services share it.
         rows, traffic: shape (n,), seconds of sending per second: row ``c D + d`` is what device d hears of channel c,
             the rows after them are the link directions by their number. A row may be there twice.
@@ -124,11 +125,13 @@ class Resources:
             loads.append(np.full(len(mine), rate * seconds))
         return np.concatenate([*rows, np.zeros(0, dtype=np.int64)]), np.concatenate([*loads, np.zeros(0)])
 
-    def _total(self, used: list[Usage]) -> tuple[Floats, Floats]:
-        """Sums over services with the working memory that they share, and that memory: shapes of Usage."""
+    def _total(self, placement: Placement, used: list[Usage]) -> tuple[Floats, Floats]:
+        """Sums over services with what they share, and the working memory that they share: shapes of Usage."""
         if not used:
             return np.zeros(len(self.limits)), np.zeros(self.units)
         sums = np.array([usage.sums for usage in used]).sum(axis=0)
+        if self.compiled.sharing.is_possible:
+            sums[: len(self.stores)] = self.compiled.sharing.kept(placement.choice, placement.stations)
         if not self._peaks:
             return sums, np.zeros(self.units)
         peak = np.array([usage.peak for usage in used]).max(axis=0)
@@ -137,12 +140,13 @@ class Resources:
 
     def room(self, placement: Placement, without: frozenset[int] = frozenset()) -> Room:
         """What a placement of some or all services leaves, some of them taken out."""
-        used = [
-            self.usage(choice, stations)
+        left = [
+            (choice, stations)
             for choice, stations in zip(placement.choice, placement.stations, strict=True)
             if self.compiled.variants[choice].service not in without
         ]
-        sums, peak = self._total(used)
+        placed = Placement(tuple(choice for choice, _ in left), tuple(stations for _, stations in left))
+        sums, peak = self._total(placed, [self.usage(choice, stations) for choice, stations in left])
         first = len(self.stores)
         ends = (first, first + self.devices, first + 2 * self.devices)
         stores, layers, compute, work = np.split(self.limits - sums, ends)
@@ -154,7 +158,7 @@ class Resources:
         Devices that run nothing have no limit to keep, as in the evaluator.
         """
         used = [self.usage(c, stations) for c, stations in zip(placement.choice, placement.stations, strict=True)]
-        sums = self._total(used)[0]
+        sums = self._total(placement, used)[0]
         over = sums > self._eased
         if over.any():
             over &= self._counts(sums)

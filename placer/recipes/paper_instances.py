@@ -53,8 +53,9 @@ def paper_setting(seed: int, models: Sequence[str], layers_per_node: int) -> str
     for index, ((x, y), kind) in enumerate(zip(points, kinds, strict=True)):
         lines.append(f"  - {{name: node-{index:02d}, type: {kind}, position: [{x:.3f} m, {y:.3f} m]}}")
     lines += ["network:", "  radios: [{technology: paper-72, contention: false}]", "services:"]
+    own = ", share: false" if len(set(models)) < len(models) else ""  # every network of the paper has its own weights
     for index, (model, source) in enumerate(zip(models, sources, strict=True)):
-        lines.append(f"  - {{name: network-{index + 1}, model: {model}, source: node-{source:02d}}}")
+        lines.append(f"  - {{name: network-{index + 1}, model: {model}, source: node-{source:02d}{own}}}")
     lines += [f"limits: {{layers: {layers_per_node}}}", "objective: latency"]
     return "\n".join(lines) + "\n"
 

@@ -32,6 +32,19 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_linear_algebra_takes_one_core_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, str] = {}
+    monkeypatch.setattr("placer.cli.main", lambda: found.update(os.environ))
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        entry.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (found["OPENBLAS_NUM_THREADS"], found["MKL_NUM_THREADS"]) == ("3", "1")
+
+
 @posix
 def test_a_closed_standard_output_is_found_at_once() -> None:
     done = shell(f"python {SHOW} >&-")

@@ -30,14 +30,16 @@ def random_topology(seed: int) -> tuple[Topology, list[dict[str, Any]]]:
     some = tuple(name for name in placed if rng.random() < 0.6)
     radios: list[dict[str, Any]] = [
         {"rate": 1e6, "goodput": 0.5, "range": 8.0, "latency": 0.002, "transmit_energy": 3e-7},
-        {"rate": 4e4, "range": 15.0, "devices": some, "channel": "c1", "transmit_energy": 1e-7},
+        {"rate": 4e4, "range": 15.0, "devices": some, "channel": "c1", "transmit_energy": 1e-7, "loss": 0.1},
     ]
-    links = []
+    links: list[dict[str, Any]] = []
     for _ in range(int(rng.integers(0, 4))):
         a, b = (str(x) for x in rng.choice(names, 2, replace=False))
-        links.append(
-            {"between": (a, b), "rate": float(rng.uniform(1e4, 1e7)), "latency": float(rng.choice([0.0, 0.05, 1.0]))}
-        )
+        up, down = (float(rate) for rate in rng.uniform(1e4, 1e7, 2))
+        link = {"between": (a, b), "rate": {"up": up, "down": down} if rng.random() < 0.5 else up}
+        link |= {"latency": float(rng.choice([0.0, 0.05, 1.0])), "loss": float(rng.choice([0.0, 0.2]))}
+        if not any(set(link["between"]) == set(other["between"]) for other in links):
+            links.append(link)
     services = [{"name": "s", "model": "net", "source": "d0"}]
     compiled = compiled_from(devices, services, network={"radios": tuple(radios), "links": tuple(links)})
     points = {d["name"]: (*d["position"], 0.0)[:3] for d in devices if "position" in d}
@@ -47,13 +49,16 @@ def random_topology(seed: int) -> tuple[Topology, list[dict[str, Any]]]:
         for a in carriers:
             for b in carriers:
                 if a != b and math.dist(points[a], points[b]) < radio["range"]:
-                    rate = radio["rate"] * radio.get("goodput", 1.0)
-                    energy = radio["transmit_energy"]
+                    arrives = 1.0 - radio.get("loss", 0.0)
+                    rate = radio["rate"] * radio.get("goodput", 1.0) * arrives
+                    energy = radio["transmit_energy"] / arrives
                     arcs.append({"a": a, "b": b, "rate": rate, "latency": radio.get("latency", 0.0), "energy": energy})
     for link in links:
         a, b = link["between"]
-        for x, y in ((a, b), (b, a)):
-            arcs.append({"a": x, "b": y, "rate": link["rate"], "latency": link["latency"], "energy": math.nan})
+        rates = link["rate"] if isinstance(link["rate"], dict) else {"up": link["rate"], "down": link["rate"]}
+        for x, y, nominal in ((a, b, rates["up"]), (b, a, rates["down"])):
+            rate = nominal * (1.0 - link["loss"])
+            arcs.append({"a": x, "b": y, "rate": rate, "latency": link["latency"], "energy": math.nan})
     return compiled.topology, arcs
 
 
@@ -150,3 +155,15 @@ def test_too_many_arcs(monkeypatch: pytest.MonkeyPatch) -> None:
         compiled_from(
             devices, [{"name": "s", "model": "net", "source": "d0"}], network={"radios": ({"rate": 1.0, "range": 9.0},)}
         )
+
+
+def test_up_and_down() -> None:
+    """5 Mbit/s up and 50 down (iFogSim gives devices both apart, harshitgupta1337/fogsim issues 19 and 21)."""
+    devices = [{"name": "gw", "type": "board"}, {"name": "cloud", "type": "board"}]
+    link = {"between": ("gw", "cloud"), "rate": {"up": 5e6 / 8, "down": 50e6 / 8}, "latency": 0.02}
+    services = [{"name": "s", "model": "net", "source": "gw"}]
+    seconds = compiled_from(devices, services, network={"links": (link,)}).topology.routes(618_348.0).seconds
+    assert seconds[0, 1] == pytest.approx(0.02 + 618_348 * 8 / 5e6)
+    assert seconds[1, 0] == pytest.approx(0.02 + 618_348 * 8 / 50e6)
+    lossy = compiled_from(devices, services, network={"links": ({**link, "loss": 0.2},)}).topology.routes(618_348.0)
+    assert lossy.seconds[0, 1] == pytest.approx(0.02 + 618_348 * 8 / 5e6 / 0.8)

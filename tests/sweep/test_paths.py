@@ -34,6 +34,7 @@ from tests.sweep.helpers import INSTANCE, data, grid_of, write
         ("network.radios.wifi-n.rate", ("network", "radios", 0, "rate")),
         ("network.radios.0.range", ("network", "radios", 0, "range")),
         ("network.links.hub-cloud-1.rate", ("network", "links", 0, "rate")),
+        ("network.links.hub-cloud-1.loss", ("network", "links", 0, "loss")),
         ("network.links.cloud-1-hub.latency", ("network", "links", 0, "latency")),
         ("network.links.0.queue", ("network", "links", 0, "queue")),
         ("limits.utilisation", ("limits", "utilisation")),

@@ -21,7 +21,7 @@ from placer.instance.compiled import Compiled
 from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shipped_names
 from placer.instance.model import Model
 from placer.instance.reading import Strict, kind_of, read_document, unknown, validate
-from placer.instance.units import show_bytes, show_macs, show_rate
+from placer.instance.units import show_bytes, show_fraction, show_macs, show_rate
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
 
@@ -94,10 +94,13 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
     out.print(table(instance.file.title or instance.name, of_devices, devices))
     for radio in instance.radios:
         line = f"radio {radio.name}: {show_rate(radio.rate)} goodput, range {radio.range:g} m"
-        out.print(line + (f", channel {radio.channel}" if radio.channel else ""), markup=False)
+        line += _lost(radio.loss) + (f", channel {radio.channel}" if radio.channel else "")
+        out.print(line, markup=False)
     for link in instance.links:
-        rate = show_rate(link.rate * link.goodput)
-        out.print(f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms", markup=False)
+        there, back = (show_rate(goodput) for goodput in link.goodputs)
+        rate = there if there == back else f"{there} →, {back} ←"
+        line = f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms{_lost(link.loss)}"
+        out.print(line, markup=False)
     services = []
     for position, service in enumerate(instance.services):
         variant = compiled.variants[compiled.service_variants[position][0]]
@@ -111,6 +114,11 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
     of_services = ("service", "model", "layers", "work", "weights", "source → sink", "promises")
     out.print(table("Services", of_services, services))
     out.print(f"objective: {', '.join(instance.file.objective)}", markup=False)
+
+
+def _lost(loss: float) -> str:
+    """What the loss of packets means; the rates beside it have it in them."""
+    return f", {show_fraction(loss)} of the packets lost and sent again" if loss else ""
 
 
 def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:

@@ -220,27 +220,41 @@ def _node_limits(f: Formulation) -> None:
 
 
 def _memory(f: Formulation) -> None:
-    """Σ alpha·m + working memory + runtimes ≤ memory; weights in flash where a device has one; own memory of units."""
+    """Σ alpha·m + working memory + runtimes ≤ memory; weights in flash where a device has one; own memory of units.
+
+    What services share is counted once: a variable ``loaded`` that is at least each of their alpha, a ``resident``.
+    """
     m, compiled, stores = f.model, f.compiled, f.compiled.stores
     held: dict[int, Terms] = defaultdict(list)
     m.working = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, dense=False)
     m.working_memory = pyo.Constraint(pyo.Any)
     m.resident = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, bounds=(0, 1), dense=False)
     m.runtime = pyo.Constraint(pyo.Any)
+    m.loaded = pyo.Var(pyo.Any, domain=pyo.NonNegativeReals, bounds=(0, 1), dense=False)
+    m.weights_once = pyo.Constraint(pyo.Any)
     for index, variant, layer, station, alpha in placed(f):
-        if variant.weights[layer] > 0:
-            held[stores.weights[station]].append((variant.weights[layer] * MB, alpha))
         name, unit_name = variant.layers[layer], compiled.stations[station].name
+        owner = f.network(compiled.sharing.first[index])
+        if variant.weights[layer] > 0:
+            if compiled.sharing.alone[index]:
+                held[stores.weights[station]].append((variant.weights[layer] * MB, alpha))
+            else:
+                here = (owner, name, unit_name)
+                if here not in m.loaded:
+                    held[stores.weights[station]].append((variant.weights[layer] * MB, m.loaded[here]))
+                row = linear([(1.0, alpha), (-1.0, m.loaded[here])])
+                m.weights_once[(f.network(index), name, unit_name)] = row <= 0
         if variant.activations[layer] > 0:
             if unit_name not in m.working:
                 held[stores.working[station]].append((1.0, m.working[unit_name]))
             row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
             m.working_memory[f.network(index), name, unit_name] = row <= 0
         if variant.runtime_memory > 0:
-            here = (f.network(index), compiled.device_names[compiled.station_device[station]])
-            if here not in m.resident:
-                held[stores.runtime[station]].append((variant.runtime_memory * MB, m.resident[here]))
-            m.runtime[(*here, name, unit_name)] = linear([(1.0, alpha), (-1.0, m.resident[here])]) <= 0
+            process = (owner, compiled.device_names[compiled.station_device[station]])
+            if process not in m.resident:
+                held[stores.runtime[station]].append((variant.runtime_memory * MB, m.resident[process]))
+            row = linear([(1.0, alpha), (-1.0, m.resident[process])])
+            m.runtime[f.network(index), name, unit_name] = row <= 0
     m.memory = pyo.Constraint(pyo.Any)
     m.flash = pyo.Constraint(pyo.Any)
     own = 2 * stores.devices

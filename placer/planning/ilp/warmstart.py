@@ -26,25 +26,29 @@ _ROUNDS = 6
 
 @dataclass(eq=False)
 class _Room:
-    """Capacity left on devices and stations, for the beam search."""
+    """Capacity left on devices and stations, for the beam search; what the variant has to load there."""
 
     stores: Floats
+    weights: Floats
+    runtime: Floats
     layers: Floats
     compute: Floats
     busy: Floats
 
 
-def _room(compiled: Compiled, others: Placement, skip: int) -> _Room:
-    at, stores = compiled.station_device, compiled.stores
+def _room(compiled: Compiled, others: Placement, new: int) -> _Room:
+    """What placed services leave to the variant ``new``."""
+    at, stores, sharing = compiled.station_device, compiled.stores, compiled.sharing
     room = _Room(
-        stores.capacity.copy(), compiled.max_layers.copy(), compiled.max_compute.copy(), compiled.max_utilisation.copy()
+        stores.capacity - sharing.kept(others.choice, others.stations),
+        *sharing.to_load(new, others.choice, others.stations),
+        compiled.max_layers.copy(),
+        compiled.max_compute.copy(),
+        compiled.max_utilisation.copy(),
     )
     for index, placed in zip(others.choice, others.stations, strict=True):
         variant, stations = compiled.variants[index], np.array(placed, dtype=np.int64)
-        if variant.service == skip:
-            continue
         rate = np.nan_to_num(compiled.rate[variant.service])
-        room.stores -= stores.kept(stations, variant.weights, variant.runtime_memory)
         np.subtract.at(room.stores, stores.working[stations], variant.activations)
         np.subtract.at(room.layers, at[stations], 1.0)
         np.subtract.at(room.compute, at[stations], variant.macs)
@@ -119,12 +123,12 @@ def _fitting(
     busy = np.zeros(len(at))
     if path:
         here = np.array(path, dtype=np.int64)
-        free = free - np.bincount(stores.weights[here], variant.weights[:layer], minlength=len(stores))
+        free = free - np.bincount(stores.weights[here], room.weights[rows[:-1], here], minlength=len(stores))
         free -= np.bincount(stores.working[here], variant.activations[:layer], minlength=len(stores))
         np.add.at(count, at[here], 1.0)
         np.add.at(work, at[here], variant.macs[:layer])
         np.add.at(busy, here, rate * variant.run[:layer] * variant.time[rows[:-1], here])
-    ok = stores.fitting(free, variant.weights[layer], variant.activations[layer], variant.runtime_memory)
+    ok = stores.fitting(free, room.weights[layer], variant.activations[layer], room.runtime)
     ok &= (count[at] + 1 <= room.layers[at]) & (work[at] + variant.macs[layer] <= room.compute[at])
     with np.errstate(invalid="ignore"):
         fits: NDArray[np.bool_] = ok & (busy + rate * variant.run[layer] * variant.time[layer] <= room.busy)
@@ -199,10 +203,10 @@ def _replan(
     plan: _Plan,
     countdown: Countdown | None,
 ) -> tuple[int, tuple[int, ...]] | None:
-    room = _room(compiled, _as_placement(plan), service)
+    others = _as_placement({other: entry for other, entry in plan.items() if other != service})
     best: tuple[float, int, tuple[int, ...]] | None = None
     for index, domain, costs in options:
-        stations = beam(compiled, domain, costs, room, countdown)
+        stations = beam(compiled, domain, costs, _room(compiled, others, index), countdown)
         if stations is None:
             continue
         total = float(costs.unary[np.arange(len(stations)), list(stations)].sum())

@@ -37,8 +37,8 @@ def brute_force(compiled: Compiled) -> dict[str, float]:
     return best if best["latency"] < math.inf else {}
 
 
-def check_seed(seed: int, largest: int, crowded: bool = False) -> bool:
-    compiled = random_instance(seed, largest, crowded)
+def check_seed(seed: int, largest: int, crowded: bool = False, site: bool = False) -> bool:
+    compiled = random_instance(seed, largest, crowded, site)
     best = brute_force(compiled)
     for name in ASKED:
         for shortcut in (True, False) if name == "latency" else (False,):

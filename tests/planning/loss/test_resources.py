@@ -17,9 +17,10 @@ from tests.random_instances import random_instance
 KINDS = {"memory", "flash", "layers", "compute", "utilisation", "airtime", "link"}
 
 
+@pytest.mark.parametrize("site", [False, True])
 @pytest.mark.parametrize("seed", range(40))
-def test_overdrawn_is_what_the_evaluator_finds(seed: int) -> None:
-    compiled = random_instance(seed)
+def test_overdrawn_is_what_the_evaluator_finds(seed: int, site: bool) -> None:
+    compiled = random_instance(seed, site=site)
     resources = Resources(compiled)
     rng = np.random.default_rng(seed)
     seen = set()

@@ -89,7 +89,7 @@ class Inserter:
         self.variance = _cumulative(variant.run[:, None] * variant.scv * seconds**2)
         self.unary = _cumulative(np.where(np.isfinite(costs.unary), costs.unary, 0.0))
         self.banned = _cumulative((~domain.usable | ~np.isfinite(costs.unary)).astype(np.float64))
-        self.weights, self.macs = np.append(0.0, np.cumsum(variant.weights)), np.append(0.0, np.cumsum(variant.macs))
+        self.macs = np.append(0.0, np.cumsum(variant.macs))
         with np.errstate(divide="ignore", invalid="ignore"):
             best = np.where(domain.usable, variant.time, np.inf).min(axis=1)[:, None]
             swift = np.where(domain.usable & (variant.time > 0), best / variant.time, 1.0)
@@ -100,6 +100,7 @@ class Inserter:
         self,
         stay: Stay,
         room: Room,
+        loading: tuple[Floats, Floats],
         stream: tuple[float, float],
         weight: float,
         cost_factor: float,
@@ -112,6 +113,7 @@ class Inserter:
         Args:
             stay: what others bring.
             room: what memory and other limits leave.
+            loading: bytes of each layer, shape (M, N), and of the runtime, shape (N,), that are not there yet.
             stream: offered rate, 1/s, and scv of the times between them.
             weight: of a lost request against the additive cost.
             cost_factor: of the additive cost.
@@ -121,6 +123,7 @@ class Inserter:
         """
         rate, arrival_scv = stream
         layers, units = len(self.variant), len(self.compiled.stations)
+        weights, runtime = _cumulative(loading[0]), loading[1]
         banned = self.banned if barred is None else self.banned + _cumulative(barred.astype(np.float64))
         cost = np.full((layers, units), np.inf)
         flow, scv = np.zeros((layers, units)), np.ones((layers, units))
@@ -139,7 +142,7 @@ class Inserter:
                 enter_flow, enter_scv = flow[a - 1][before], scv[a - 1][before]
                 path = used[a - 1][before] | here
             ends = np.arange(a, layers)
-            fits = self._fits(a, ends, room, rate) & (banned[ends + 1] - banned[a] <= 0.0)
+            fits = self._fits(a, ends, room, (weights, runtime), rate) & (banned[ends + 1] - banned[a] <= 0.0)
             fits &= np.isfinite(enter_cost)[None, :]
             if not fits.any():
                 continue
@@ -195,14 +198,14 @@ class Inserter:
         left = split_scv(share, departure_scv(busy, mixture, share * scv + 1.0 - share), scv, 1.0 - loss)
         return total, enter * accept * goes_on[:, None], left
 
-    def _fits(self, a: int, ends: Ints, room: Room, rate: float) -> Truths:
-        """Which runs a…b fit what is left, shape (ends, N)."""
+    def _fits(self, a: int, ends: Ints, room: Room, loading: tuple[Floats, Floats], rate: float) -> Truths:
+        """Which runs a…b fit what is left, shape (ends, N); ``loading`` has the weights of the first n layers."""
         compiled, variant, at = self.compiled, self.variant, self.compiled.station_device
-        weights = (self.weights[ends + 1] - self.weights[a])[:, None]
+        weights = loading[0][ends + 1] - loading[0][a]
         peak = np.maximum.accumulate(variant.activations[a:])[: len(ends), None]
         more = np.maximum(peak - room.peak[None, :], 0.0)
         stores = self.resources.stores
-        ok = stores.fitting(_eased(room.stores, stores.capacity), weights, more, variant.runtime_memory)
+        ok = stores.fitting(_eased(room.stores, stores.capacity), weights, more, loading[1])
         ok &= (ends - a + 1)[:, None] <= room.layers[at]
         ok &= (self.macs[ends + 1] - self.macs[a])[:, None] <= _eased(room.compute, compiled.max_compute)[at]
         ok &= rate * (self.work[ends + 1] - self.work[a]) <= room.work + SLACK

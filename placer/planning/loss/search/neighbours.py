@@ -168,12 +168,14 @@ class Rebuilder:
     ) -> Insertion | None:
         """The best insertion that fits even where two runs share a device; longer runs keep it."""
         problem = self.problem
-        room = problem.resources.room(as_placement(assigned))
+        others = as_placement(assigned)
+        room = problem.resources.room(others)
+        loading = problem.compiled.sharing.to_load(index, others.choice, others.stations)
         barred = None
         for _ in range(TRIES):
             if self.countdown is not None:
                 self.countdown.check("the search")
-            found = self.inserters[index].insert(stay, room, *figures, barred)
+            found = self.inserters[index].insert(stay, room, loading, *figures, barred)
             if found is None:
                 return None
             together = as_placement({**assigned, service: (index, found.stations)})
