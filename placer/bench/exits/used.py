@@ -18,8 +18,8 @@ from placer.planning.request import Request
 from placer.solver.progress import Limits
 
 SHIPPED = "choose-exits"
-SEEDS = (3, 5, 8, 11, 17)
-"""Of small random instances."""
+SEEDS = (0, 1, 4, 6, 7)
+"""Of small random instances whose limits bind."""
 SECONDS = 30.0
 RUNS = Runs(jobs=400_000, replications=20)
 
