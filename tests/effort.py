@@ -1,10 +1,13 @@
-"""How much a piece of code does, counted: the same number on a busy machine and on an idle one."""
+"""How much a piece of code does, counted: the same number on a busy machine and on an idle one; how much is tested."""
 
 from __future__ import annotations
 
 import contextlib
 import cProfile
 from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 MOST = 10_000_000
 """Calls; some seconds of Python: what reads or judges a small file and needs more does not end soon."""
@@ -24,6 +27,11 @@ def bounded(most: int = MOST) -> Iterator[None]:
         profile.disable()
         calls = sum(entry.callcount for entry in profile.getstats())
         assert calls <= most, f"{calls} calls, at most {most} are allowed"
+
+
+def blocks(fast: int, every: int) -> list[Any]:
+    """Numbers of blocks of random cases: the first ``fast`` in each run, the others of ``every`` by ``-m slow``."""
+    return [*range(fast), *(pytest.param(block, marks=pytest.mark.slow) for block in range(fast, every))]
 
 
 class Clock:

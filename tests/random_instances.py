@@ -154,14 +154,19 @@ def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, sit
         "limits": limits,
     }
     if site:
-        _as_a_site(np.random.default_rng(seed + 10**6), data)
+        models = {f"m{index}": library.model(f"m{index}") for index in range(services)}
+        _as_a_site(np.random.default_rng(seed + 10**6), data, models)
     return compile_instance(resolve(InstanceFile.model_validate(data), library))
 
 
-def _as_a_site(rng: Rng, data: dict[str, Any]) -> None:
-    """Directions of links and loss of packets; services of one model, which share weights or do not."""
+def _as_a_site(rng: Rng, data: dict[str, Any], models: dict[str, Model]) -> None:
+    """Directions of links and loss of packets; services of one model, which share weights or do not; servers;
+    limits on devices and fragments; pins by patterns; inputs as they travel."""
     (link,), (radio,) = data["network"]["links"], data["network"]["radios"]
     link["rate"] = {"up": float(rng.uniform(2e5, 2e6)), "down": float(rng.uniform(2e5, 2e7))}
+    for device in data["devices"]:
+        if rng.random() < 0.4:
+            device["servers"] = int(rng.integers(2, 4))
     services = data["services"]
     if len(services) > 1 and rng.random() < 0.7:
         services[1]["model"] = services[0]["model"]
@@ -170,6 +175,22 @@ def _as_a_site(rng: Rng, data: dict[str, Any]) -> None:
             for key in ("pins", "forbid", "privacy"):
                 if key in services[1] and rng.random() < 0.5:
                     services[1].pop(key)
+    for service in services:
+        model = models[service["model"]]
+        in_a_row = all(
+            sources == [index - 1] for graph in model.alternatives for index, sources in enumerate(graph.predecessors())
+        )
+        if rng.random() < 0.3:
+            service["input"], service["decode"] = float(rng.integers(1, 90)) * 1e3, float(rng.choice([0.0, 0.02]))
+        if rng.random() < 0.25:
+            service["max_devices"] = int(rng.integers(1, 3))
+        if rng.random() < 0.3:
+            service["contiguous"] = True
+        if in_a_row and rng.random() < 0.4:
+            service["max_fragments"] = int(rng.integers(1, 4))
+        if "pins" not in service and rng.random() < 0.2:
+            key = str(rng.choice(["l0..l1", "l*", "first 2", "last 1"]))
+            service["pins"] = {key: tuple(str(n) for n in rng.choice(["d0", "d1", "d*"], size=2))}
     link["loss"], radio["loss"] = float(rng.choice([0.0, 0.3])), float(rng.choice([0.0, 0.1]))
 
 

@@ -78,6 +78,10 @@ def test_help_loads_nothing_that_works(tmp_path: Path, arguments: str) -> None:
         ("plan smart-parking --json", QUIET | {"rich"}),
         ("show smart-parking --json", QUIET | {"rich"}),
         ("schema instance", QUIET | {"rich"}),
+        ("check smart-parking", QUIET | {"rich"}),
+        ("list devices", QUIET | {"rich"}),
+        ("show raspberry-pi-4b --yaml", QUIET),
+        ("init device board.yaml", QUIET | {"rich", "numpy", "pydantic"}),
         ("init started.yaml", QUIET | {"rich", "numpy", "pydantic"}),
     ],
 )

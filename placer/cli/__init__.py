@@ -17,7 +17,8 @@ from placer.cli.arguments import fault_of_text, shown
 from placer.errors import InputError, PlacerError, ReaderGoneError, as_placer_error
 
 COMMANDS = {
-    "init": "Write a commented starter instance.",
+    "init": "Write a commented starter: an instance, a device type or a model.",
+    "list": "List what placer ships.",
     "plan": "Find the best placement and prove how good it is.",
     "split": "Cut one network between a device and a server.",
     "check": "Judge a plan; for CI.",

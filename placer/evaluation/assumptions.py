@@ -21,6 +21,13 @@ def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[Car
         model = instance.model(service)
         assumed = [*model.assumed, *next(a for a in model.alternatives if a.name == variant.name).assumed]
         lines += [f"model {model.name}: {name}" for name in assumed]
+        for maker, reader in variant.edges:
+            one, other = stations[maker], stations[reader]
+            if one != other and compiled.station_device[one] == compiled.station_device[other]:
+                spec = instance.devices[int(compiled.station_device[one])]
+                kind = instance.device_type(spec)
+                if spec.switch is None and "switch" not in kind.model_fields_set:
+                    lines.append(f"device type {kind.name}: switch (from one compute unit to another)")
         for layer, station in enumerate(stations):
             device = int(compiled.station_device[station])
             used.add(device)

@@ -72,6 +72,11 @@ def tasks_of(compiled: Compiled, book: RouteBook, variant: Variant, stations: tu
         needs = {here}
         for tensor in dict.fromkeys(u for layer in layers for u in variant.predecessors[layer] if u not in layers):
             tail = source if tensor < 0 else int(at[stations[tensor]])
+            if tensor >= 0 and tail == here and stations[tensor] != station:
+                seconds = float(compiled.switch(here, variant.tensor_size(tensor)))
+                tasks.append(Task(DELAY, [made_by[tensor]], [Ending(1.0, seconds)], {here}))
+                before.append(len(tasks) - 1)
+                continue
             if (tensor, here) not in arrived:
                 begin = [] if tensor < 0 else [made_by[tensor]]
                 arcs = book.arcs(variant, False, tensor, tail, here)

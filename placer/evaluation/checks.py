@@ -13,6 +13,7 @@ from placer.instance import units
 
 Status = Literal["ok", "violated", "skipped", "undecided", "waived"]
 Kind = Literal[
+    "instance",
     "placement",
     "stale",
     "fragments",
@@ -20,6 +21,9 @@ Kind = Literal[
     "allowed",
     "privacy",
     "range",
+    "max_devices",
+    "max_fragments",
+    "contiguous",
     "memory",
     "flash",
     "layers",

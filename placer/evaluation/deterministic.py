@@ -1,8 +1,9 @@
 """Deterministic metrics of a placement: latency without waiting, work, bytes, energy, memory.
 
 Latency is the expected data-to-decision latency of Disabato et al. (IEEE TC 70(8), 2021): one request alone
-in the system. On a DAG branches on different devices run in parallel and a station runs the layers of a
-request one at a time, in the order of the model; on a chain this is the paper's sum.
+in the system. A tensor that one unit of a device hands to another takes the time of the switch. On a DAG branches on
+different devices run in parallel and a station runs the layers of a request one at a time, in the order of the model;
+on a chain this is the paper's sum.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Loads:
         layers: shape (D,).
         stored: shape (2 D + N,), bytes in every memory, see :class:`placer.instance.stores.Stores`.
         compute: shape (D,), multiply-accumulates per inference.
-        work: shape (N,), seconds of work per second at the arrival rates (services without arrivals count
+        work: shape (N,), seconds of work per second and server at the arrival rates (services without arrivals count
             nothing).
         unit_work: shape (N,), the same with a rate of 1/s for services without arrivals.
     """
@@ -139,7 +140,10 @@ def latency(compiled: Compiled, variant: Variant, stations: tuple[int, ...], boo
         for maker in variant.predecessors[layer]:
             tail = source if maker < 0 else int(at[stations[maker]])
             made = 0.0 if maker < 0 else finish[maker]
-            ready = max(ready, made + book.seconds(variant, False, maker, tail, int(at[station])))
+            way = book.seconds(variant, False, maker, tail, int(at[station]))
+            if maker >= 0 and tail == at[station] and stations[maker] != station:
+                way = float(compiled.switch(tail, variant.tensor_size(maker)))
+            ready = max(ready, made + way)
         finish[layer] = busy[station] = ready + variant.time[layer, station]
     decision = [
         finish[layer] + book.seconds(variant, True, layer, int(at[stations[layer]]), sink)
@@ -204,4 +208,4 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
             np.add.at(work, stations, busy * rate)
         np.add.at(unit_work, stations, busy * (1.0 if np.isnan(rate) else rate))
     stored = compiled.sharing.kept(placement.choice, placement.stations) + stores.shared(peak)
-    return Loads(layers, stored, compute, work, unit_work)
+    return Loads(layers, stored, compute, work / compiled.servers, unit_work / compiled.servers)

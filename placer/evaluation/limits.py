@@ -8,6 +8,7 @@ import numpy as np
 
 from placer.evaluation.checks import Check, limit_check
 from placer.evaluation.deterministic import Loads, RouteBook, ServiceMetrics, moves
+from placer.evaluation.stretch import stretches_of
 from placer.evaluation.traffic import arc_loads, busiest
 from placer.instance.compiled import Compiled
 from placer.instance.topology import Arc
@@ -26,6 +27,9 @@ def exact_checks(
         variant = compiled.variants[choice]
         yield from _layer_checks(compiled, variant, stations)
         yield from _range_checks(compiled, variant, stations, book)
+        name = compiled.instance.services[variant.service].name
+        for kind, what, actual, limit in stretches_of(compiled, variant, stations):
+            yield limit_check(kind, name, f"service {name}: {what}", actual, limit, "")
     yield from _device_checks(compiled, load)
     yield from _rate_checks(compiled, load)
     yield from _traffic_checks(compiled, arc_loads(compiled, placement, book) if traffic is None else traffic)
@@ -108,10 +112,11 @@ def _device_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
 
 def _rate_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
     for index, station in enumerate(compiled.stations):
-        if np.isfinite(compiled.max_utilisation[index]) and load.work[index] > 0:
+        if np.isfinite(compiled.max_work[index]) and load.work[index] > 0:
             what = f"utilisation of {station.name}"
             name = compiled.device_names[station.device]
-            yield limit_check("utilisation", name, what, load.work[index], compiled.max_utilisation[index], "1")
+            limit = compiled.max_work[index] / compiled.servers[index]
+            yield limit_check("utilisation", name, what, load.work[index], limit, "1")
 
 
 def _traffic_checks(compiled: Compiled, traffic: Mapping[Arc, float]) -> Iterator[Check]:

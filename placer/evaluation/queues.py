@@ -1,10 +1,10 @@
 """The queueing network of a placement: fragments as jobs at stations, transfers as delays or stations of their own.
 
-Each compute unit is a station with the buffer of its device; a fragment is served there as one job, admitted once. So
-are link directions and channels (:class:`placer.instance.carriers.Carrier`): a tensor waits for those before it, and is
-lost where the queue is full. Exits inside a fragment are endings of its service: the job leaves with the work done up
-to the gate; its result takes its time to the sink and waits for nobody. Services without arrivals are not part of the
-network.
+Each compute unit is a station with its servers and the buffer of its device; a fragment is served there as one job,
+admitted once. So are link directions and channels (:class:`placer.instance.carriers.Carrier`): a tensor waits for those
+before it, and is lost where the queue is full. Exits inside a fragment are endings of its service: the job leaves with
+the work done up to the gate; its result takes its time to the sink and waits for nobody. Services without arrivals are
+not part of the network.
 """
 
 from __future__ import annotations
@@ -109,11 +109,13 @@ class NetworkBuilder:
         if down:
             places, up, down_times = [*places, 1], [*up, 1.0 / GONE], [*down_times, GONE]
         network = _joined(blocks, np.array(places, dtype=np.int64), streams, up, down_times)
+        servers = np.ones(len(places), dtype=np.int64)
+        servers[: len(self.compiled.servers)] = self.compiled.servers
         station = renumbered(self.compiled, network.task_station, carriers)
         if down:
             fails = np.array([bool(needs & down) for block in blocks for needs in block.needs], dtype=bool)
             station = np.where(fails, len(places) - 1, station)
-        return replace(network, task_station=station)
+        return replace(network, task_station=station, servers=servers)
 
     def capacity(self, placement: Placement) -> Ints:
         """K of every compute unit, shape (N,)."""
@@ -196,9 +198,10 @@ def _capacities(compiled: Compiled, placement: Placement) -> list[int]:
         if buffer != "memory":
             result.append(UNLIMITED if buffer is None else buffer)
             continue
-        result.append(
-            1 + int(min(free[place.device] // largest[station], 10**6)) if largest[station] > 0 else UNLIMITED
-        )
+        if largest[station] > 0:
+            result.append(int(compiled.servers[station] + min(free[place.device] // largest[station], 10**6)))
+        else:
+            result.append(UNLIMITED)
     return result
 
 

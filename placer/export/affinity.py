@@ -19,11 +19,13 @@ _MOST_MOVES = 200_000
 """Layers × moves up to which the cost of moving is computed: a few seconds."""
 
 
-def node_affinity(part: Part, allowed: list[str] | None) -> dict[str, Any]:
+def node_affinity(compiled: Compiled, part: Part, allowed: list[str] | None) -> dict[str, Any]:
     """Return the nodeAffinity of a part: bound to its device, or preferring it among those ``allowed``."""
+    nodes = {device.name: device.node for device in compiled.instance.devices}
 
     def term(devices: list[str]) -> dict[str, Any]:
-        return {"matchExpressions": [{"key": HOSTNAME, "operator": "In", "values": devices}]}
+        values = [nodes[device] for device in devices]
+        return {"matchExpressions": [{"key": HOSTNAME, "operator": "In", "values": values}]}
 
     required = {"nodeSelectorTerms": [term(allowed or [part.device])]}
     rules: dict[str, Any] = {"requiredDuringSchedulingIgnoredDuringExecution": required}

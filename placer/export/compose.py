@@ -55,12 +55,12 @@ def write(
         for number in here:
             part = parts.parts[number]
             body["services"][part.name] = _service(compiled, part, chosen, port, container_memory)
-            body["configs"][part.name] = {"content": _config(plan, parts, number, mapped, port)}
+            body["configs"][part.name] = {"content": _config(plan, compiled, parts, number, mapped, port)}
         files[f"{FOLDER}/{device}.yaml"] = yaml_text(
             [body],
             f"Device {device}, plan of {plan.instance.name} by placer {plan.version}: "
             f"docker compose -f {device}.yaml up -d\n"
-            "Needs Compose 2.23.1 or later (inline configs), and device names that resolve on this network.\n"
+            "Needs Compose 2.23.1 or later (inline configs), and addresses of devices that resolve on this network.\n"
             f"Models are {MODEL_PARTS}.",
         )
     return files | firmware_map.maps(plan, compiled, parts, mapped, port)
@@ -74,9 +74,9 @@ def _microcontroller(compiled: Compiled) -> Callable[[str], bool]:
     }.__contains__
 
 
-def _config(plan: Plan, parts: Parts, number: int, mapped: Callable[[str], bool], port: int) -> str:
+def _config(plan: Plan, compiled: Compiled, parts: Parts, number: int, mapped: Callable[[str], bool], port: int) -> str:
     own = parts.parts[number]
-    outside = firmware_map.host_address(port)
+    outside = firmware_map.host_address(compiled, port)
 
     def address(part: Part) -> str:
         # containers of one file find each other by service name, whatever the device's own name resolves to

@@ -41,7 +41,8 @@ def maps(plan: Plan, compiled: Compiled, parts: Parts, mapped: Callable[[str], b
         if math.isfinite(room[index]):
             facts["memory"] |= {"flash": rounded(float(flash[index])), "flash_free": rounded(float(room[index]))}
         for number in here:
-            own = fragment_facts(plan, parts, number, host_address(port), mapped, port + parts.parts[number].ordinal)
+            address = host_address(compiled, port)
+            own = fragment_facts(plan, parts, number, address, mapped, port + parts.parts[number].ordinal)
             for key in ("format", "device"):
                 own.pop(key)
             facts["fragments"].append(own)
@@ -56,6 +57,7 @@ def no_kubelet(compiled: Compiled) -> Callable[[str], bool]:
     return outside.__contains__
 
 
-def host_address(port: int) -> Callable[[Part], str]:
+def host_address(compiled: Compiled, port: int) -> Callable[[Part], str]:
     """Return how a part is reached from outside the cluster: its device and a port of its own there."""
-    return lambda part: f"{part.device}:{port + part.ordinal}"
+    hosts = {device.name: device.host for device in compiled.instance.devices}
+    return lambda part: f"{hosts[part.device]}:{port + part.ordinal}"

@@ -86,7 +86,7 @@ def write(
 
 def _address(compiled: Compiled, mapped: Any, port: int) -> Any:
     namespace = compiled.instance.file.deployment.namespace
-    outside = firmware_map.host_address(port)
+    outside = firmware_map.host_address(compiled, port)
 
     def address(part: Part) -> str:
         if mapped(part.device):
@@ -160,7 +160,7 @@ class _Documents:
         digest = hashlib.sha256(config.encode()).hexdigest()[:16]
         allowed = list(latencies) if latencies is not None else None
         pod = {
-            "affinity": node_affinity(self.part, allowed),
+            "affinity": node_affinity(self.compiled, self.part, allowed),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "containers": [self.container(entered)],

@@ -214,7 +214,7 @@ def _service_parts(
             layers=fragment.layers,
             layer_indices=tuple(layers),
             seconds=busy / float(reached[0]) if reached[0] > 0 else float(times.sum()),
-            utilisation=rate * busy,
+            utilisation=rate * busy / float(compiled.servers[station]),
             weights=float(variant.weights[layers].sum()) if in_ram[0] else 0.0,
             activations=float(variant.activations[layers].max()) if in_ram[1] else 0.0,
             runtime=variant.runtime_memory,

@@ -18,7 +18,7 @@ from placer.instance.instance import Instance
 from placer.instance.service import Service
 from placer.instance.sharing import Sharing, sharing_of
 from placer.instance.stores import Stores, stores_of
-from placer.instance.timing import layer_time
+from placer.instance.timing import decode_time, layer_time
 from placer.instance.topology import Topology, Zone, build_topology
 from placer.instance.variant import Variant, compile_variant
 
@@ -59,7 +59,10 @@ class Compiled:
         unit_memory: shape (N,), bytes of the unit's own memory; NaN where it shares the device's.
         max_layers: shape (D,), inf when there is no limit.
         max_compute: shape (D,), multiply-accumulates per inference; inf when there is no limit.
-        max_utilisation: shape (N,), inf when there is no limit.
+        servers: shape (N,), jobs that a unit serves at once.
+        max_work: shape (N,), seconds of work per second: the largest utilisation times the servers; inf when there is
+            no limit.
+        switch_time, switch_pace: shape (D,), s and s/byte of handing a tensor from one unit of a device to another.
         power: shape (N,), load minus idle power in W; NaN when unknown.
         source, sink: shape (S,), devices.
         rate: shape (S,), mean arrivals per second; NaN when the service has none.
@@ -77,7 +80,10 @@ class Compiled:
     unit_memory: Floats
     max_layers: Floats
     max_compute: Floats
-    max_utilisation: Floats
+    servers: Ints
+    max_work: Floats
+    switch_time: Floats
+    switch_pace: Floats
     power: Floats
     source: Ints
     sink: Ints
@@ -115,7 +121,7 @@ class Compiled:
     @cached_property
     def stores(self) -> Stores:
         """The memories of devices and units, and which of them holds what: the rule is there."""
-        return stores_of(self.memory, self.flash, self.unit_memory, self.station_device)
+        return stores_of(self.memory, self.flash, self.unit_memory, self.servers, self.station_device)
 
     @cached_property
     def sharing(self) -> Sharing:
@@ -132,7 +138,14 @@ class Compiled:
         """Return the seconds to move ``size`` bytes between stations, shape (N, N)."""
         at = self.station_device
         seconds: Floats = self.topology.routes(size, zone).seconds[np.ix_(at, at)]
+        if len(np.unique(at)) < len(at):  # some device has several units
+            between = (at[:, None] == at[None, :]) & ~np.eye(len(at), dtype=bool)
+            seconds = np.where(between, self.switch(at, size)[:, None], seconds)
         return seconds
+
+    def switch(self, device: Ints | int, size: float) -> Floats:
+        """Return the seconds to hand ``size`` bytes from one unit of a device to another, of the devices' shape."""
+        return np.asarray(self.switch_time[device] + size * self.switch_pace[device])
 
     def tensor_zone(self, variant: Variant, tensor: int) -> Zone | None:
         """Return the devices that a tensor may touch (None: all); ``tensor`` -1 is the input."""
@@ -170,6 +183,8 @@ def compile_instance(instance: Instance) -> Compiled:
             units.append((device, kind, unit))
     variants, service_variants = _variants(instance, index, stations, units)
     limits = instance.file.limits
+    switches = [device.switch or instance.device_type(device).switch for device in instance.devices]
+    servers = np.array([_servers(*unit) for unit in units], dtype=np.int64)
     return Compiled(
         instance=instance,
         topology=topology,
@@ -186,7 +201,10 @@ def compile_instance(instance: Instance) -> Compiled:
             ],
             None,
         ),
-        max_utilisation=_limit([device.utilisation for device, _, _ in units], limits.utilisation),
+        servers=servers,
+        max_work=servers * _limit([device.utilisation for device, _, _ in units], limits.utilisation),
+        switch_time=np.array([switch.time for switch in switches]),
+        switch_pace=np.array([1.0 / switch.rate for switch in switches]),
         power=np.array([_active_power(device, kind) for device, kind, _ in units], dtype=float),
         source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
         sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),
@@ -225,6 +243,8 @@ def _variants(
             for row, layer in enumerate(graph.layers):
                 for column, (device, kind, unit) in enumerate(units):
                     times[row, column], assumed[row, column] = layer_time(layer, model, device, kind, unit)
+            decode = np.array([decode_time(service, kind, unit) for _, kind, unit in units])
+            times[[row for row, sources in enumerate(graph.predecessors()) if -1 in sources]] += decode
             placement = [(place.device, instance.devices[place.device].name, place.unit) for place in stations]
             group.append(len(variants))
             variants.append(compile_variant(position, service, graph, times, assumed, placement, zone, units))
@@ -235,6 +255,10 @@ def _variants(
 def _free_memory(device: Device, kind: DeviceType) -> float:
     reserve = device.reserve or kind.reserve
     return (device.memory if device.memory is not None else kind.memory) - reserve.memory
+
+
+def _servers(device: Device, kind: DeviceType, unit: Unit) -> int:
+    return device.servers if device.servers is not None and unit is kind.units[0] else unit.servers
 
 
 def _flash(device: Device, kind: DeviceType) -> float:

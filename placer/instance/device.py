@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from placer.instance.fields import Count, Facts, Label, Positive, Reference, Scv, Text, Truth
-from placer.instance.units import Bytes, Duration, Fraction, Macs, Metres, Speed, Watts
+from placer.instance.units import Bytes, DataRate, Duration, Fraction, Macs, Metres, Seconds, Speed, Watts
 
 DEVICE_FORMAT = "placer/device-type/1"
 
@@ -15,7 +17,13 @@ Architecture = Literal["amd64", "arm64", "arm", "mcu"]
 Tier = Literal["device", "edge", "cloud"]
 
 
+HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+"""Labels joined by dots: what DNS and Kubernetes call a subdomain. IPv4 addresses look like this too."""
+
 Cores = Annotated[int, Field(ge=1, le=10**6)]
+
+
+Servers = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Reserve(Facts):
@@ -52,12 +60,15 @@ class Outages(Facts):
 
 
 class Unit(Facts):
-    """A compute unit (CPU, accelerator): a station that serves one job at a time."""
+    """A compute unit (CPU, accelerator): a station that serves one job at a time, or as many as it has servers."""
 
     name: Label = "cpu"
     """Unique in the device."""
     cores: Count = 1
     """Cores that the speeds below were measured with."""
+    servers: Servers = 1
+    """Jobs that it serves at once (threads, streams, contexts of an accelerator), each as fast as alone: the times are
+    those of one job while the others run. Every one needs working memory of its own."""
     speed: Speed | None = None
     """Multiply-accumulates per second for models without a figure of their own: the last resort."""
     speeds: dict[str, Speed] = Field(default_factory=dict)
@@ -68,6 +79,19 @@ class Unit(Facts):
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None
     """Memory of its own; None shares the device's."""
+
+
+class Switch(Facts):
+    """What handing a tensor from one compute unit of a device to another costs: a synchronisation and a copy.
+
+    The defaults are assumed, and said so in reports of plans that rest on them: a tenth of a millisecond is the order
+    of a launch with its synchronisation on boards with an accelerator, 4 GB/s that of a copy in their memory.
+    """
+
+    time: Seconds = 1e-4
+    """Fixed part of each handing over."""
+    rate: DataRate = 4e9
+    """Bytes per second of the copy."""
 
 
 class DeviceType(Facts):
@@ -99,6 +123,8 @@ class DeviceType(Facts):
     """Idle and load power; without it energy is unknown."""
     units: tuple[Unit, ...] = Field(max_length=16)
     """Compute units; an empty list relays only."""
+    switch: Switch = Switch()
+    """What handing a tensor from one of its compute units to another costs; assumed where left out."""
     max_compute: Macs | None = None
     """Largest work per inference, summed over all layers placed here."""
 
@@ -116,17 +142,44 @@ def _buffer(value: Any) -> Any:
     return value
 
 
+def _undotted(value: Any) -> Any:
+    if isinstance(value, str) and "." in value:
+        raise ValueError(
+            f"the name {value!r} has dots; choose a short name and write 'hostname: {value}' beside it"[:400]
+        )
+    return value
+
+
+def _address(value: Any) -> Any:
+    """Accept a host name or an IP address of either kind."""
+    text = str(value)[:254]
+    if re.fullmatch(HOST, text) is None:
+        try:
+            ipaddress.IPv6Address(text)
+        except ValueError as error:
+            raise ValueError(f"{text[:80]!r} is neither a host name nor an IP address") from error
+    return value
+
+
 Buffer = Annotated[
     Literal["memory"] | Annotated[int, Field(ge=1, le=10**6)],
     BeforeValidator(_buffer, json_schema_input_type=Literal["memory"] | int),
 ]
 
 
+HostName = Annotated[str, Field(max_length=253, pattern=f"^{HOST}$")]
+Address = Annotated[str, Field(max_length=253), BeforeValidator(_address)]
+
+
 class Device(Facts):
     """One device of the inventory."""
 
-    name: Label
-    """Unique in the instance; also the host name in manifests."""
+    name: Annotated[Label, BeforeValidator(_undotted)]
+    """Unique in the instance; in manifests its node and its host, unless the two fields below say otherwise."""
+    hostname: HostName | None = None
+    """Its name as a Kubernetes node (``kubernetes.io/hostname``); dots are allowed."""
+    address: Address | None = None
+    """Host name or IP address at which others reach it; its host name, or its name, when left out."""
     replicas: Count | None = None
     """So many devices instead of one: ``NAME-1``, ``NAME-2`` and so on."""
     type: Reference
@@ -134,9 +187,11 @@ class Device(Facts):
     position: tuple[Metres, Metres] | tuple[Metres, Metres, Metres] | None = None
     """Coordinates; needed for radios."""
     buffer: Buffer | None = None
-    """K: jobs in the device including the one in service, or ``memory``. Unlimited when left out."""
+    """K: jobs in each compute unit including those in service, or ``memory``. Unlimited when left out."""
     cores: Count | None = None
     """Cores of the first compute unit given to layers, when fewer (or more) than its type's."""
+    servers: Servers | None = None
+    """Jobs that its first compute unit serves at once, when it differs from the type's."""
     memory: Bytes | None = None
     """RAM, when it differs from the type's."""
     flash: Bytes | None = None
@@ -149,6 +204,8 @@ class Device(Facts):
     """Power, when it differs from the type's."""
     tier: Tier | None = None
     """Where it stands, when it differs from the type's."""
+    switch: Switch | None = None
+    """What handing a tensor from one of its compute units to another costs, when it differs from the type's."""
     compute: Truth = True
     """False for a device that relays only."""
     layers: Count | None = None
@@ -159,3 +216,20 @@ class Device(Facts):
     """Largest utilisation of each of its compute units."""
     outages: Outages | None = None
     """How often it fails, for the simulation."""
+
+    @model_validator(mode="after")
+    def _is_one_node(self) -> Device:
+        if self.replicas is not None and (self.hostname is not None or self.address is not None):
+            raise ValueError("'replicas' are several nodes: write devices with a hostname or an address one by one")
+        return self
+
+    @property
+    def node(self) -> str:
+        """Its name as a Kubernetes node."""
+        return self.hostname or self.name
+
+    @property
+    def host(self) -> str:
+        """Where others reach it, as it stands before a port."""
+        host = self.address or self.node
+        return f"[{host}]" if ":" in host else host

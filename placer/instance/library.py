@@ -1,7 +1,8 @@
 """Where named things come from: files beside the instance first, then what placer ships.
 
-A reference never leaves the folder of the file that holds it: no absolute path, no ``..``, no link that
-points out.
+A file ``NAME.yaml`` beside is found by ``NAME`` too, unless placer ships something of that name: then the name means
+what is shipped, and the file is named with its ending. A reference never leaves the folder of the file that holds it:
+no absolute path, no ``..``, no link that points out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from placer.instance.device import DEVICE_FORMAT, DeviceType
 from placer.instance.exit_profile import EXITS_FORMAT, ExitProfile
 from placer.instance.model import MODEL_FORMAT, Model
 from placer.instance.network import RADIO_FORMAT, RadioType
-from placer.instance.reading import read_document, validate
+from placer.instance.reading import parse_document, read_document, read_text, validate
 
 Kind = Literal["instance", "model", "device type", "radio", "exit profile"]
 Entry = Model | DeviceType | RadioType | ExitProfile
@@ -68,11 +69,22 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
+def is_instance(argument: str) -> bool:
+    """Whether a command-line argument names an instance: a file of that format, or a shipped one."""
+    if not is_file(argument):
+        return find_shipped(argument, "instance") is not None
+    text = read_text(Path(argument), argument)
+    if "placer/instance/" not in text:  # plans may be large
+        return False
+    data = parse_document(text, argument).data
+    return isinstance(data, dict) and str(data.get("format")).startswith("placer/instance/")
+
+
 def find(reference: str, kind: Kind, folder: Path | None) -> Path:
     """Return the file that a reference names.
 
     Args:
-        reference: a path relative to ``folder``, or a shipped name.
+        reference: a path relative to ``folder``, with or without its ending ``.yaml``, or a shipped name.
         kind: what is looked for.
         folder: folder of the file that holds the reference; None allows shipped names only.
 
@@ -95,6 +107,8 @@ def find(reference: str, kind: Kind, folder: Path | None) -> Path:
         except (OSError, ValueError) as error:
             raise InputError(f"'{reference[:60]!s}' cannot be a file name") from error
     shipped = find_shipped(reference, kind)
+    if shipped is None and folder is not None and (folder / f"{reference}.yaml").is_file():
+        return find(f"{reference}.yaml", kind, folder)
     if shipped is None:
         names = shipped_names(kind)
         near = difflib.get_close_matches(reference, names, n=1)

@@ -122,8 +122,18 @@ def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
             )
         if reserve.processor >= 1 and device.compute and kind.units:
             yield "the processor reserve leaves nothing for layers; set 'compute: false' instead", where
-        if device.cores is not None and not kind.units:
-            yield f"type '{kind.name}' has no compute unit whose cores could be set", (*where, "cores")
+        for field in ("cores", "servers"):
+            if getattr(device, field) is not None and not kind.units:
+                yield f"type '{kind.name}' has no compute unit whose {field} could be set", (*where, field)
+        several = device.servers is None and any(unit.servers > 1 for unit in kind.units)
+        if device.outages is not None and (several or (device.servers or 1) > 1):
+            yield (
+                "a compute unit that serves several jobs at once cannot have outages: no evaluator knows that",
+                (
+                    *where,
+                    "outages",
+                ),
+            )
 
 
 def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
@@ -137,6 +147,11 @@ def _name_problems(file: InstanceFile) -> Iterator[tuple[str, PathParts]]:
             if name in seen:
                 yield f"the {kind} name '{name}' is used twice", (f"{kind}s", position, "name")
             seen.add(name)
+    nodes: dict[str, str] = {}
+    for position, device in enumerate(file.devices):
+        other = nodes.setdefault(device.node, device.name)
+        if other != device.name:
+            yield f"'{device.name}' and '{other}' are the same node '{device.node}'", ("devices", position, "hostname")
     for position, link in enumerate(file.network.links):
         for end, name in enumerate(link.between):
             if name not in names:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from placer.instance.fields import Facts, Label, LabelPattern, LayerName, Positive, Reference, Truth
+from placer.instance.fields import Count, Facts, Label, LabelPattern, LayerName, Positive, Reference, Truth
 from placer.instance.reading import Strict
-from placer.instance.units import RATE, Duration, Fraction, Rate, Seconds
+from placer.instance.units import RATE, Bytes, Duration, Fraction, Rate, Seconds
 
 ANY_LAYER = "*"
+_ENDS = re.compile(r"(first|last) ([1-9][0-9]{0,8})")
 Target = Annotated[str, Field(pattern=r"^[a-z0-9*-]{1,63}(/[a-z0-9-]{1,63})?$")]
 """A device, or one compute unit of it as ``device/unit``; of devices a pattern such as ``cam-*`` too."""
 
@@ -94,6 +98,16 @@ def _sources(value: Any) -> Any:
     return [{"device": one} if isinstance(one, str) else one for one in entries] if isinstance(entries, list) else value
 
 
+def _kind_of_time(value: Any) -> str:
+    return "times" if isinstance(value, dict) else "time"
+
+
+DecodeTime = Annotated[
+    Annotated[Seconds, Tag("time")] | Annotated[dict[str, Seconds], Tag("times")],
+    Discriminator(_kind_of_time),
+]
+
+
 class Privacy(Strict):
     """Tensors of the service up to a layer stay within a zone, relays included."""
 
@@ -119,6 +133,11 @@ class Service(Facts):
     """The device that wants the result; the source when left out."""
     arrivals: Annotated[Arrivals, BeforeValidator(_arrivals)] | None = None
     """How requests arrive; without it only the latency of one request is planned."""
+    input: Bytes | None = None
+    """Bytes of the input as it travels (a JPEG, say); that of the model's input tensor when left out."""
+    decode: DecodeTime = 0.0
+    """Time to make the input tensor of what travels, where a layer runs that reads it; by device type (or
+    ``type/unit``) where that differs, and then such layers run on no other type."""
     weight: Positive = 1.0
     """Weight of the service in a sum over services."""
     deadline: Seconds | None = None
@@ -130,9 +149,16 @@ class Service(Facts):
     min_accuracy: Fraction | None = None
     """Smallest accuracy per completed job."""
     pins: dict[str, Names] = Field(default_factory=dict)
-    """Layers (or ``*``) that must run on one of the devices listed."""
+    """Layers that must run on one of the devices listed: a name, a range (``conv1..conv5``), a pattern (``blk.*``,
+    ``*`` for all), ``first 3`` or ``last 2``."""
     forbid: dict[str, Names] = Field(default_factory=dict)
-    """Layers (or ``*``) that must not run on the devices listed."""
+    """Layers that must not run on the devices listed, named in the same ways."""
+    max_devices: Count | None = None
+    """Largest number of devices that run layers of it."""
+    max_fragments: Count | None = None
+    """Largest number of fragments (runs of layers on one compute unit), for models whose layers are in a row."""
+    contiguous: Truth = False
+    """Whether each device has one run of layers in the order of the model at most: a pipeline of one stage a device."""
     privacy: Privacy | None = None
     """Which tensors stay in which zone."""
     exits: dict[str, Fraction] = Field(default_factory=dict)
@@ -155,3 +181,24 @@ class Service(Facts):
     def result_device(self) -> str:
         """The device that wants the result."""
         return self.sink or self.source
+
+
+def layers_named(key: str, names: Sequence[str]) -> list[int]:
+    """The layers that a key of ``pins`` or ``forbid`` stands for, as indices; empty where there is none.
+
+    Args:
+        key: a layer, ``first..last``, a pattern with ``*``, ``first N`` or ``last N``; a layer of that very name wins.
+        names: the layers of an alternative in the order of the model.
+    """
+    if key in names:
+        return [names.index(key)]
+    ends = _ENDS.fullmatch(key)
+    if ends is not None:
+        count = min(int(ends[2]), len(names))
+        return list(range(count)) if ends[1] == "first" else list(range(len(names) - count, len(names)))
+    if "*" in key:
+        return [index for index, name in enumerate(names) if fnmatchcase(name, key)]
+    first, _, last = key.partition("..")
+    if first in names and last in names:
+        return list(range(names.index(first), names.index(last) + 1))
+    return []

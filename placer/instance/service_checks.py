@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from placer.instance.reading import unknown
-from placer.instance.service import ANY_LAYER, Service
+from placer.instance.service import ANY_LAYER, Service, layers_named
 from placer.instance.tree import PathParts
 
 if TYPE_CHECKING:
@@ -27,6 +27,20 @@ def service_problems(instance: Instance) -> Iterator[Finding]:
         yield from _alternative_problems(instance, service, where)
         yield from _layer_problems(instance, service, where)
         yield from _accuracy_problems(instance, service, where)
+        if isinstance(service.decode, dict):
+            kinds = list(instance.types.values())
+            known = [kind.name for kind in kinds] + [
+                f"{kind.name}/{unit.name}" for kind in kinds for unit in kind.units
+            ]
+            for name in service.decode:
+                if name not in known:
+                    yield unknown("device type", name, known), (*where, "decode", name)
+        if service.max_fragments is not None:
+            for graph in instance.alternatives(service):
+                if any(sources != [index - 1] for index, sources in enumerate(graph.predecessors())):
+                    text = "counts fragments of layers in a row only, and model '{}', alternative '{}', has branches"
+                    tip = "; 'contiguous' and 'max_devices' limit those"
+                    yield text.format(service.model, graph.name) + tip, (*where, "max_fragments")
 
 
 def _alternative_problems(instance: Instance, service: Service, where: PathParts) -> Iterator[Finding]:
@@ -44,8 +58,8 @@ def _layer_problems(instance: Instance, service: Service, where: PathParts) -> I
     targets = _targets(instance)
     for field in ("pins", "forbid"):
         for layer, devices in getattr(service, field).items():
-            if layer != ANY_LAYER and layer not in layers:
-                yield unknown("layer", layer, [*layers, ANY_LAYER]), (*where, field, layer)
+            if not any(layers_named(layer, [one.name for one in graph.layers]) for graph in graphs):
+                yield _no_layer(layer, layers), (*where, field, layer)
             for name in devices:
                 if name not in targets:
                     yield unknown("device", name, targets), (*where, field, layer)
@@ -65,6 +79,17 @@ def _layer_problems(instance: Instance, service: Service, where: PathParts) -> I
         total = sum(service.exits.get(exit_.after, exit_.share) for exit_ in graph.exits)
         if total > 1 + 1e-9:
             yield f"the shares of the exits sum to {total:g}; at most 1 is possible", (*where, "exits")
+
+
+def _no_layer(key: str, layers: list[str]) -> str:
+    """Say that a key of pins or forbid is no layer; of a range, which end is none."""
+    first, dots, last = key.partition("..")
+    for end in (first, last) if dots else ():
+        if end not in layers:
+            return unknown("layer", end, layers)
+    return (
+        f"'{key}' is no range: '{last}' comes before '{first}'" if dots else unknown("layer", key, [*layers, ANY_LAYER])
+    )
 
 
 def _targets(instance: Instance) -> list[str]:

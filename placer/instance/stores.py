@@ -2,8 +2,9 @@
 
 The weights of a layer lie in the own memory of its compute unit where that has one, else in the flash of its device
 where weights are kept apart, else in the device's RAM. Activations lie in the unit's own memory or in RAM; the layers
-of a unit run one after the other and share them, so the largest counts. The runtime of a service lies in the RAM of
-every device that runs a part of it, once. Services of one model share both: :mod:`placer.instance.sharing`.
+of a unit run one after the other and share them, so the largest counts, once for each job that the unit serves at once.
+The runtime of a service lies in the RAM of every device that runs a part of it, once. Services of one model share both:
+:mod:`placer.instance.sharing`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ class Stores:
     Attributes:
         devices: D.
         capacity: shape (2 D + N,), bytes; inf where there is no such memory.
+        servers: shape (N,), jobs that a unit serves at once, each with working memory of its own.
         weights, working, runtime: shape (N,), the memory that holds each of them for what runs on a unit.
     """
 
     devices: int
     capacity: Floats
+    servers: Ints
     weights: Ints
     working: Ints
     runtime: Ints
@@ -51,17 +54,18 @@ class Stores:
         return kept
 
     def shared(self, peak: Floats) -> Floats:
-        """Bytes of working memory in every memory, shape (2 D + N,), from the largest of each unit, shape (N,)."""
-        return np.bincount(self.working, peak, minlength=len(self)).astype(np.float64)
+        """Bytes of working memory in every memory, shape (2 D + N,), from the largest of each unit's jobs, (N,)."""
+        return np.bincount(self.working, self.servers * peak, minlength=len(self)).astype(np.float64)
 
     def fitting(self, free: Floats, weights: Floats, working: Floats, runtime: Floats | float) -> Truths:
         """Whether what comes to each unit fits, shape (…, N).
 
         Args:
             free: shape (2 D + N,), bytes left in every memory.
-            weights, working: shape (…, N) or what broadcasts to it, bytes of weights and more working memory.
+            weights, working: shape (…, N) or what broadcasts to it, bytes of weights and more working memory of a job.
             runtime: bytes of the runtime, of shape (N,) or the same everywhere.
         """
+        working = self.servers * working
         in_ram = runtime + np.where(self._weights_in_ram, weights, 0.0) + np.where(self._working_in_ram, working, 0.0)
         fits = in_ram <= free[self.runtime]
         if not self._weights_in_ram.all():  # elsewhere, with the working memory where that is there too
@@ -99,7 +103,7 @@ class Stores:
         return "flash" if self.devices <= store < 2 * self.devices else "memory"
 
 
-def stores_of(memory: Floats, flash: Floats, unit_memory: Floats, station_device: Ints) -> Stores:
+def stores_of(memory: Floats, flash: Floats, unit_memory: Floats, servers: Ints, station_device: Ints) -> Stores:
     """The memories of an instance; arguments are those of :class:`placer.instance.compiled.Compiled`."""
     devices, units = len(memory), len(station_device)
     own, apart = ~np.isnan(unit_memory), ~np.isnan(flash)[station_device]
@@ -108,6 +112,7 @@ def stores_of(memory: Floats, flash: Floats, unit_memory: Floats, station_device
     return Stores(
         devices=devices,
         capacity=capacity,
+        servers=servers,
         weights=np.where(own, unit, np.where(apart, devices + station_device, station_device)),
         working=np.where(own, unit, station_device),
         runtime=station_device,

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from placer.instance.device import Device, DeviceType, Unit
 from placer.instance.model import Layer, Model
+from placer.instance.service import Service
 
 
 def layer_time(layer: Layer, model: Model, device: Device, kind: DeviceType, unit: Unit) -> tuple[float, bool]:
@@ -30,6 +31,16 @@ def layer_time(layer: Layer, model: Model, device: Device, kind: DeviceType, uni
     factor, core_assumed = core_factor(device, kind, unit)
     reserve = (device.reserve or kind.reserve).processor
     return seconds * factor / (1.0 - reserve), assumed or core_assumed
+
+
+def decode_time(service: Service, kind: DeviceType, unit: Unit) -> float:
+    """Return the seconds that making the input tensor takes on a compute unit; infinite where that is not known."""
+    if not isinstance(service.decode, dict):
+        return service.decode
+    found = service.decode.get(f"{kind.name}/{unit.name}")
+    if found is None and unit is kind.units[0]:
+        found = service.decode.get(kind.name)
+    return math.inf if found is None else found
 
 
 def _work_time(work: float, model: Model, device: Device, kind: DeviceType, unit: Unit) -> tuple[float, bool]:

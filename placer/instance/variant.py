@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from placer.instance.device import Device, DeviceType, Unit
 from placer.instance.model import Alternative, gate_layers
-from placer.instance.service import ANY_LAYER, Service
+from placer.instance.service import Service, layers_named
 from placer.instance.topology import Zone
 
 Floats = NDArray[np.float64]
@@ -28,9 +28,9 @@ class Variant:
         layers: layer names, length M.
         predecessors: per layer the layers that it reads; -1 is the input.
         macs, weights, activations, output: shape (M,), work and bytes.
-        input: bytes of the input tensor.
+        input: bytes of the input as it travels.
         runtime_memory: bytes on each device that runs a part.
-        time: shape (M, N), seconds of one inference; inf where the layer cannot run.
+        time: shape (M, N), seconds of one inference, decoding included; inf where the layer cannot run.
         assumed: shape (M, N), whether that time rests on an assumption.
         scv: shape (M, N), squared coefficient of variation of that time.
         run: shape (M,), probability p_j that a job reaches the layer.
@@ -139,7 +139,7 @@ def compile_variant(
         weights=np.array([layer.weights for layer in graph.layers]),
         activations=np.array([layer.activations for layer in graph.layers]),
         output=np.array([layer.output for layer in graph.layers]),
-        input=graph.input,
+        input=graph.input if service.input is None else service.input,
         runtime_memory=graph.runtime_memory,
         time=times,
         assumed=assumed,
@@ -220,12 +220,11 @@ def _allowed(
         for targets in (*service.pins.values(), *service.forbid.values())
         for target in targets
     }
-    for row, layer in enumerate(names):
-        for key in (ANY_LAYER, layer):
-            if key in service.pins:
-                allowed[row] &= np.any([matches[target] for target in service.pins[key]], axis=0)
-            for target in service.forbid.get(key, ()):
-                allowed[row] &= ~matches[target]
+    for key, targets in service.pins.items():
+        allowed[layers_named(key, names)] &= np.any([matches[target] for target in targets], axis=0)
+    for key, targets in service.forbid.items():
+        allowed[layers_named(key, names)] &= ~np.any([matches[target] for target in targets], axis=0)
+    for row in range(len(names)):
         if zone is not None and any(private[source] for source in predecessors[row]):
             allowed[row] &= np.array([device in zone for device, _, _ in stations], dtype=bool)
     return allowed

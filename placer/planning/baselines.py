@@ -37,7 +37,7 @@ def round_robin(compiled: Compiled, request: Request, listener: Listener | None 
     """
     stations = len(compiled.stations)
     countdown = request.limits.start()
-    dealer = _Dealer(replace(compiled, max_utilisation=np.full(stations, np.inf)), countdown)
+    dealer = _Dealer(replace(compiled, max_work=np.full(stations, np.inf)), countdown)
     for first in range(stations):
         turn = first
 

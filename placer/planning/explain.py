@@ -56,6 +56,8 @@ def families(compiled: Compiled) -> list[Group]:
         if service.pins or service.forbid or service.privacy:
             result.append(("allowed", service.name))
         result.append(("range", service.name))
+        stretched = ("max_devices", "max_fragments", "contiguous")
+        result += [(kind, service.name) for kind in stretched if getattr(service, kind)]
         if service.min_accuracy is not None:
             result.append(("min_accuracy", service.name))
     if can_bind(compiled) and np.isfinite(compiled.max_airtime):
@@ -69,7 +71,7 @@ def families(compiled: Compiled) -> list[Group]:
         if np.isfinite(compiled.max_compute[device]):
             result.append(("compute", name))
         here = compiled.station_device == device
-        if np.isfinite(compiled.max_utilisation[here]).any():
+        if np.isfinite(compiled.max_work[here]).any():
             result.append(("utilisation", name))
         if np.isfinite(compiled.max_layers[device]):
             result.append(("layers", name))
@@ -186,6 +188,9 @@ _KIND_NAMES = {
     "allowed": "pins, forbidden pairs and privacy",
     "range": "the range",
     "min_accuracy": "the accuracy",
+    "max_devices": "the number of devices",
+    "max_fragments": "the number of fragments",
+    "contiguous": "one run of layers a device",
 }
 
 
@@ -205,11 +210,17 @@ def _sentences(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
         elif kind == "compute":
             sentences.append(f"{subject} may do {units.show_macs(compiled.max_compute[device])} per inference")
         elif kind == "utilisation":
-            limit = compiled.max_utilisation[compiled.station_device == device].min()
+            here = compiled.station_device == device
+            limit = (compiled.max_work / compiled.servers)[here].min()
             sentences.append(f"{subject} may be busy {units.show_fraction(limit)} of the time")
         elif kind == "deadline":
             deadline = by_name[subject].deadline or 0.0
             sentences.append(f"service {subject} must answer within {units.show_seconds(deadline)}")
+        elif kind in ("max_devices", "max_fragments"):
+            most = getattr(by_name[subject], kind)
+            sentences.append(f"service {subject} may have {most} {kind.removeprefix('max_')[:-1]}(s)")
+        elif kind == "contiguous":
+            sentences.append(f"service {subject} must not come back to a device (contiguous)")
         elif kind == "min_accuracy":
             sentences.append(f"service {subject} must have an accuracy of {by_name[subject].min_accuracy:g}")
         elif kind == "range":

@@ -37,6 +37,12 @@ def least_change(compiled: Compiled, group: Group, feasible: Callable[[Instance]
         value = _bisect(lambda v: feasible(_with_service(instance, subject, deadline=v)), deadline)
         shown = f"{units.show_seconds(value)} (now {units.show_seconds(deadline)})"
         return f"allow service {subject} {shown}"
+    if kind in ("max_devices", "max_fragments"):
+        most = int(next(getattr(s, kind) for s in instance.services if s.name == subject))
+        value = np.ceil(_bisect(lambda v: feasible(_with_service(instance, subject, **{kind: int(np.ceil(v))})), most))
+        return f"allow service {subject} {value:g} {kind.removeprefix('max_')} (now {most})"
+    if kind == "contiguous":
+        return f"let service {subject} come back to a device (contiguous: false)"
     if kind == "layers":
         device = compiled.device_names.index(subject)
         value = float(np.ceil(_bisect(

@@ -12,6 +12,7 @@ import numpy as np
 
 from placer.evaluation.checks import RELATIVE_TOLERANCE, excess_of
 from placer.evaluation.deterministic import RouteBook
+from placer.evaluation.stretch import stretches_of
 from placer.evaluation.traffic import arc_seconds, can_bind
 from placer.instance.compiled import Compiled, Floats, Ints
 from placer.instance.variant import Truths, Variant
@@ -29,12 +30,14 @@ class Usage:
             inference of the devices, seconds of work per second of the stations. They add up over services, but for
             weights and runtimes that services share.
         peak: shape (N,), largest working memory of a layer; services share it.
+        stretch: by how much limits on the devices and fragments of the service are exceeded, relative to them.
         rows, traffic: shape (n,), seconds of sending per second: row ``c D + d`` is what device d hears of channel c,
             the rows after them are the link directions by their number. A row may be there twice.
     """
 
     sums: Floats
     peak: Floats
+    stretch: float
     rows: Ints
     traffic: Floats
 
@@ -73,7 +76,7 @@ class Resources:
         self.devices, self.units = len(compiled.device_names), len(compiled.stations)
         self.stores = compiled.stores
         self.limits = np.concatenate(
-            [self.stores.capacity, compiled.max_layers, compiled.max_compute, compiled.max_utilisation]
+            [self.stores.capacity, compiled.max_layers, compiled.max_compute, compiled.max_work]
         )
         scale = np.maximum(np.where(np.isfinite(self.limits), self.limits, 1.0), 1e-12)
         self._eased = self.limits + RELATIVE_TOLERANCE * scale
@@ -109,7 +112,10 @@ class Resources:
         rows, traffic = np.zeros(0, dtype=np.int64), np.zeros(0)
         if self._carries and rate > 0:
             rows, traffic = self._traffic(variant, tuple(stations.tolist()), rate)
-        return Usage(np.concatenate(sums), peak, rows, traffic)
+        stretches = list(stretches_of(compiled, variant, stations.tolist()))
+        over = [(one.actual, one.limit) for one in stretches if one.actual > one.limit]
+        stretch = float(sum(excess_of(np.array([float(actual)]), float(limit)).sum() for actual, limit in over))
+        return Usage(np.concatenate(sums), peak, stretch, rows, traffic)
 
     def _traffic(self, variant: Variant, stations: tuple[int, ...], rate: float) -> tuple[Ints, Floats]:
         """Rows and loads of :class:`Usage`."""
@@ -158,6 +164,9 @@ class Resources:
         Devices that run nothing have no limit to keep, as in the evaluator.
         """
         used = [self.usage(c, stations) for c, stations in zip(placement.choice, placement.stations, strict=True)]
+        stretch = sum(usage.stretch for usage in used)
+        if stretch > 0.0:
+            return stretch
         sums = self._total(placement, used)[0]
         over = sums > self._eased
         if over.any():

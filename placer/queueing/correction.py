@@ -74,13 +74,13 @@ def scope(batch: Batch, layout: Layout) -> Scope:
         joined[level.joins[level.joins >= tasks] - tasks] = True
     odd = joined | (batch.arrival_scv != 1.0) | (batch.arrival_spacing > 0.0)
     strange = odd[batch.task_class[layout.task]] | (layout.scv > LARGEST_SCV + TINY) & ~_mixed(batch, layout)
-    strange |= batch.up[station] > 0.0
+    strange |= (batch.up[station] > 0.0) | (batch.servers[station] > 1)
     strange |= (up >= 0) & strange[up]
     size = np.bincount(station, minlength=stations)
     outside = up < 0
     fed = np.bincount(station, ~outside, minlength=stations) > 0
     unusual = np.bincount(station, strange, minlength=stations) > 0
-    plain = ~unusual & (size <= MOST_STREAMS) & (batch.capacity != UNLIMITED)
+    plain = ~unusual & (size <= MOST_STREAMS) & (batch.capacity != UNLIMITED) & (batch.servers == 1)
     fade = (LAST_CAPACITY - batch.capacity) / (LAST_CAPACITY - FULL_CAPACITY)
     gate = np.where(plain & fed, np.clip(fade, 0.0, 1.0), 0.0)[station]
     exact = layout.unshared & ~outside & ((layout.mean <= layout.slowest) | (batch.capacity[station] == 1))

@@ -21,6 +21,9 @@ NEGLIGIBLE = 1e-17
 MOST_STEPS = 30_000
 """Steps of uniformisation beyond which a system is too stiff for this method."""
 
+FEW = 4
+"""Steps, on average, of the shortest time that is squared."""
+
 CHUNK = 1_000_000
 """Numbers held at once while the powers of the chain are summed."""
 
@@ -126,3 +129,65 @@ def count_matrices(hidden: Floats, events: Floats, batch: Ints, rate: float, mos
         total += weights[:, done : done + stop] @ held[:stop].reshape(stop, width)
         done += stop
     return total.reshape(len(weights), phases, most + 1, phases)
+
+
+def counts_within(hidden: Floats, events: Floats, batch: Ints, times: Floats, most: int) -> Floats:
+    """Counting matrices over constant times.
+
+    Long times are halved until few steps are left, and what is found is squared as often: counts over two times that
+    follow each other add. Many times of moderate length share the steps of one sum.
+
+    Args:
+        hidden: shape (m, m).
+        events: shape (E, m, m).
+        batch: shape (E,).
+        times: shape (J,), s.
+        most: counts of ``most`` and more are taken together.
+
+    Returns:
+        Shape (J, m, most+1, m): ``P(count = n, phase' | phase)`` over time j.
+
+    Raises:
+        OverflowError: more than ``MOST_STEPS`` terms are needed.
+    """
+    rate = float(-np.diag(hidden).min())
+    halvings = np.ceil(np.log2(np.maximum(rate * times / FEW, 1.0))).astype(int)
+    sizes = 1 + len({int(min(b, most)) for b in batch})
+    a_step, a_square = sizes * (most + 1), (most + 1) * (most + 2) / 2  # products of matrices
+    y = rate * float(times.max(initial=0.0))
+    if halvings.sum() * a_square + len(times) * 4 * FEW * a_step > (y + 12.0 * np.sqrt(y)) * a_step:
+        return count_matrices(hidden, events, batch, rate, most, _poisson_rows(rate, times))
+    found = np.empty((len(times), len(hidden), most + 1, len(hidden)))
+    for j, (time, often) in enumerate(zip(times, halvings.tolist(), strict=True)):
+        row = _poisson_rows(rate, np.array([time / 2.0**often]))
+        now = count_matrices(hidden, events, batch, rate, most, row)[0]
+        for _ in range(often):
+            now = _twice(now)
+        found[j] = now
+    return found
+
+
+def _poisson_rows(rate: float, times: Floats) -> Floats:
+    """Laws of the number of Poisson events in constant times, shape (J, steps)."""
+    laws = [
+        poisson_counts(rate, TimeLaw(np.ones(1), np.array([time]), np.zeros(1)))[0] if rate * time > 0.0 else np.ones(1)
+        for time in times
+    ]
+    rows = np.zeros((len(times), max(len(law) for law in laws)))
+    for row, law in zip(rows, laws, strict=True):
+        row[: len(law)] = law
+    return rows
+
+
+def _twice(counts: Floats) -> Floats:
+    """Counting matrices, shape (m, most+1, m), over twice the time; ``most`` and more together."""
+    m, most = len(counts), counts.shape[1] - 1
+    by_count = counts.transpose(1, 0, 2)
+    at_least = np.cumsum(by_count[::-1], axis=0)[::-1]
+    wide = counts.reshape(m, -1)  # the matrices of the counts 0, 1, ... side by side
+    upside_down = by_count[::-1].reshape(-1, m)
+    found = np.empty_like(counts)
+    for n in range(most):
+        found[:, n] = wide[:, : (n + 1) * m] @ upside_down[(most - n) * m :]
+    found[:, most] = wide @ at_least[::-1].reshape(-1, m)
+    return found

@@ -44,7 +44,7 @@ class Batch:
 
     Attributes:
         station_ptr, class_ptr, task_ptr: shape (N+1,), what belongs to each network.
-        capacity: shape (S,).
+        capacity, servers: shape (S,).
         up, down: shape (S,), s.
         rate, arrival_scv: shape (C,), 1/s and the (asymptotic) squared coefficient of variation of the
             arrivals.
@@ -68,6 +68,7 @@ class Batch:
     class_ptr: Ints
     task_ptr: Ints
     capacity: Ints
+    servers: Ints
     up: Floats
     down: Floats
     rate: Floats
@@ -177,6 +178,7 @@ def compile_batch(networks: Sequence[QueueNetwork]) -> Batch:
         class_ptr=class_ptr,
         task_ptr=task_ptr,
         capacity=np.concatenate([net.capacity for net in networks]),
+        servers=np.concatenate([net.at_once for net in networks]),
         up=np.concatenate([net.up for net in networks]),
         down=np.concatenate([net.down for net in networks]),
         rate=np.array([arrivals.rate for arrivals in flat], dtype=np.float64),

@@ -1,10 +1,9 @@
 """The queueing network that a plan becomes: plain arrays that the analytic methods and the simulator share.
 
-A *station* is one compute unit of one device (or one link that queues): FIFO, one job at a time, and a
-capacity K that counts the job in service. A *class* is a service: a stream of jobs. A *task* is one visit of
-a job of that class: a fragment served by a station as one job, or a transfer. The tasks of a class form a
-DAG; a task starts to queue when all its predecessors have ended (AND-join), so a chain is the case of one
-predecessor each.
+A *station* is one compute unit of one device (or one link that queues): FIFO, one job at a time or as many as it has
+servers, and a capacity K that counts the jobs in service. A *class* is a service: a stream of jobs. A *task* is one
+visit of a job of that class: a fragment served by a station as one job, or a transfer. The tasks of a class form a DAG;
+a task starts to queue when all its predecessors have ended (AND-join), so a chain is the case of one predecessor each.
 
 A task ends in one of its *outcomes*, drawn when its service starts: it goes on to its successors, or the job
 leaves through an early exit (and reaches the sink after a further delay). A job that finds a station full is
@@ -96,6 +95,8 @@ class QueueNetwork:
             no successor (the way of the result).
         up, down: shape (S,), mean time between and of outages of a station in s (exponential); ``up`` 0
             means that the station never fails. A failed station drops arrivals and the jobs that it holds.
+        servers: shape (S,), jobs that a station serves at once, each as fast as alone; one where left empty. A
+            station that serves several never fails.
     """
 
     capacity: Ints
@@ -113,6 +114,12 @@ class QueueNetwork:
     outcome_delay: Floats
     up: Floats
     down: Floats
+    servers: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def at_once(self) -> Ints:
+        """Jobs that each station serves at once, shape (S,)."""
+        return self.servers if len(self.servers) else np.ones(len(self.capacity), dtype=np.int64)
 
     @property
     def stations(self) -> int:

@@ -72,11 +72,11 @@ class Solution:
         task_waiting: shape (T,), mean wait of an admitted job.
         task_sojourn: shape (T,), wait and service, or the delay.
         station_rate: shape (S,), arrivals.
-        station_utilisation: shape (S,), fraction of time busy.
+        station_utilisation: shape (S,), fraction of time that a server is busy.
         station_loss: shape (S,), lost / arrived.
-        station_load: shape (S,), work that arrives per second, thinned by losses before.
+        station_load: shape (S,), work that arrives per second and server, thinned by losses before.
         station_unstable: shape (S,), whether the queue grows without end.
-        station_number: shape (S,), mean number of jobs, the one in service included.
+        station_number: shape (S,), mean number of jobs, those in service included.
         throughput: shape (C,), completed jobs per second.
         throughput_ratio: shape (C,), completed / offered.
         loss_ratio: shape (C,), lost / offered; 1 - throughput_ratio where all stations are stable.

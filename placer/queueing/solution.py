@@ -47,11 +47,11 @@ def conclude(
     rate, passing = flow.rate, flow.passing
     at = rate[layout.task]
     total = np.bincount(station, at, minlength=stations).astype(np.float64)
-    rho = np.bincount(station, at * layout.mean, minlength=stations).astype(np.float64)
+    rho = np.bincount(station, at * layout.mean, minlength=stations) / batch.servers
     waiting, acceptance = np.zeros(len(rate)), np.ones(len(rate))
     served_waiting = waiting_times(batch, layout, rules, at, rho, state)
     if rules.corrects:
-        served_waiting *= stretch(batch, layout, flows_of(layout, stations, at), state)
+        served_waiting *= stretch(batch, layout, flows_of(layout, batch.servers, at), state)
     waiting[layout.task] = served_waiting
     goes_on = batch.goes_on[layout.task]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -65,7 +65,7 @@ def conclude(
     low, high = _spread(batch, layout, state, lost_ratio)
     endless = (batch.capacity == UNLIMITED) & (rho >= 1.0 - 1e-9)
     admitted = at * kept
-    work = np.bincount(station, admitted * layout.mean, minlength=stations)
+    work = np.bincount(station, admitted * layout.mean, minlength=stations) / batch.servers
     lost = total - np.bincount(station, admitted, minlength=stations)
     stay = np.bincount(batch.task_class[layout.task], sojourn[layout.task], minlength=len(batch.rate))
     with np.errstate(invalid="ignore"):
@@ -118,13 +118,14 @@ def waiting_times(batch: Batch, layout: Layout, rules: Rules, rate: Floats, rho:
     wait = np.where(admitted > 0.0, state.queue / np.maximum(admitted, 1e-300), 0.0)
     if rules.crowding:
         share = rate / np.maximum(np.bincount(station, rate, minlength=stations), 1e-300)[station]
-        wait = wait * np.maximum(crowding(share, layout.spacing, layout.mean, rho, station), 0.0)
+        meets = np.maximum(crowding(share, layout.spacing, layout.mean, rho, station), 0.0)
+        wait = wait * np.where(batch.servers == 1, meets, 1.0)
     waiting = np.asarray(wait[station], dtype=np.float64)
     after = layout.unshared & (layout.up >= 0)
     if rules.spacing:
         waiting[after & (layout.mean <= layout.slowest)] = 0.0
     if rules.virtual_tandem:
-        finite = batch.capacity[station] != UNLIMITED
+        finite = (batch.capacity != UNLIMITED)[station] & (batch.servers == 1)[station]
         pick = np.flatnonzero(after & layout.plain & (layout.mean > layout.slowest) & (rho[station] < 1.0) & finite)
         waiting[pick] = tandem_waiting(
             batch.capacity[station[pick]], rate[pick], layout.mean[pick], layout.slowest[pick]

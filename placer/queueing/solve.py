@@ -2,9 +2,9 @@
 
 Each station is an M/G/1/K station (:mod:`placer.queueing.mg1k_exact`) whose loss and queue are corrected for the
 variability of its arrivals (:mod:`placer.queueing.stations`, :mod:`placer.queueing.variability`); jobs flow on
-thinned by what was lost; classes that share a station in overload lose differently
-(:mod:`placer.queueing.class_loss`); what is left is corrected by what was learned (:mod:`placer.queueing.correction`).
-Stations whose arrivals did not change since the last sweep are not solved again.
+thinned by what was lost; classes that share a station in overload lose differently (:mod:`placer.queueing.class_loss`);
+what is left is corrected by what was learned (:mod:`placer.queueing.correction`). Stations that serve several jobs at
+once have a formula of their own (:mod:`placer.queueing.many_servers`) and none of the other rules.
 
 Stations that arrival processes other than Poisson enter, that fail, or where the branches of a fork meet at one
 instant are solved exactly (:mod:`placer.queueing.special_stations`). Beyond them such a process enters through its
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from placer.queueing import class_loss, correction, loss_system, mg1k
+from placer.queueing import class_loss, correction, loss_system, many_servers, mg1k
 from placer.queueing.correction import Scope, scope
 from placer.queueing.flattened import Batch, compile_batch
 from placer.queueing.flows import Flows, flows_of, mean_waits
@@ -42,11 +42,8 @@ from placer.queueing.variability import (
 )
 
 MAX_SWEEPS = 28
-FREE_SWEEPS = 8
-"""Sweeps without damping; most networks without cycles have converged by then."""
-
-HALF_SWEEPS = 16
-"""Sweeps up to which a step is halved; quartered afterwards."""
+FREE_SWEEPS, HALF_SWEEPS = 8, 16
+"""Sweeps without damping (most networks have converged then); sweeps up to which a step is halved, then quartered."""
 
 CHANGED = 1e-6
 """Relative change of an arrival rate (absolute of an scv) above which a station is solved again."""
@@ -122,7 +119,7 @@ def _drained(batch: Batch, layout: Layout, rate: Floats, passing: Floats) -> Flo
     endless = batch.capacity == UNLIMITED
     if not endless.any():
         return passing
-    rho = np.bincount(layout.station, rate[layout.task] * layout.mean, minlength=len(batch.capacity))
+    rho = np.bincount(layout.station, rate[layout.task] * layout.mean, minlength=len(batch.capacity)) / batch.servers
     part = np.where(endless, 1.0 / np.maximum(rho, 1.0), 1.0)
     drained = passing.copy()
     drained[layout.task] *= part[layout.station]
@@ -147,7 +144,7 @@ def sweep_once(
     """
     special, corrects = extras
     station, stations = layout.station, len(batch.capacity)
-    flows = flows_of(layout, stations, rate)
+    flows = flows_of(layout, batch.servers, rate)
     felt = _felt_scv(batch, layout, rules, flows.share, flows.rho, state)
     moved = np.abs(rate - state.seen_rate) > CHANGED * rate
     dirty = np.bincount(station, moved, minlength=stations) > 0
@@ -160,6 +157,8 @@ def sweep_once(
         state.loss[todo], state.queue[todo] = corrected(
             batch.capacity[todo], flows.rho[todo], flows.service_scv[todo], felt[todo], poisson
         )
+        several = todo[batch.servers[todo] > 1]
+        state.loss[several], state.queue[several] = many_servers.corrected(batch, several, flows, felt)
         state.base = _acceptance(batch, layout, rules, dirty, rate, flows.rho, state)
         if corrects is not None and poisson is not None:
             state.poisson_loss[todo] = poisson.loss
@@ -217,7 +216,7 @@ def _acceptance(
     changed = dirty[station]
     acceptance = np.where(changed, 1.0 - state.loss[station], state.base)
     flowing = changed & (rate > TINY)
-    regular = np.bincount(station, state.scv < POISSON_SCV, minlength=len(rho)) > 0
+    regular = (np.bincount(station, state.scv < POISSON_SCV, minlength=len(rho)) > 0) & (batch.servers == 1)
     if rules.loss_system:
         pick = np.flatnonzero(flowing & regular[station] & (batch.capacity[station] == 1))
         if len(pick):

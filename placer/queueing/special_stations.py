@@ -75,6 +75,7 @@ def special_stations(batch: Batch, layout: Layout) -> tuple[SpecialStation, ...]
     # behind stations that are no slower a stream of its own meets nobody: that is known without a chain
     spaced = layout.unshared & (layout.up >= 0) & (layout.mean <= layout.slowest)
     chosen = np.bincount(layout.station, entry | fork | (bursty & ~spaced), minlength=len(batch.capacity)) > 0
+    chosen &= batch.servers == 1
     used = np.bincount(layout.station, minlength=len(batch.capacity)) > 0
     chosen |= used & fails & (batch.up > NEVER_UP * batch.down)
     order = np.argsort(layout.station, kind="stable")

@@ -33,7 +33,7 @@ class Layout:
             stations after it disturbed them.
         widest_at: shape (P,), the station of that service; a label of its own for a stream without one.
         slowest: shape (P,), longest service before on the chain, s.
-        alone: shape (P,), the station serves no other task.
+        alone: shape (P,), the station has one server, which serves no other task.
         unshared: shape (P,), and so do all before, with fixed times and no outages.
         plain: shape (P,), the class has Poisson arrivals.
         part_of, part_weight, part_mean, part_scv: gamma components of the service times, by position.
@@ -220,10 +220,12 @@ def arrange(batch: Batch) -> Layout:
     new[1:] = (station[1:] != station[:-1]) | (up_station[1:] != up_station[:-1])
     mean, scv = batch.mean[task], batch.scv[task]
     up = np.where(up_task >= 0, position[up_task], -1)
-    alone = np.bincount(station, minlength=len(batch.capacity))[station] == 1
+    one = batch.servers == 1  # several servers neither space the jobs that leave nor keep them in order
+    alone = (np.bincount(station, minlength=len(batch.capacity))[station] == 1) & one[station]
     steady = alone & (scv == 0.0) & (batch.up[station] <= 0.0) & (batch.goes_on[task] == 1.0)
     unshared = steady.copy()
-    slowest, before = np.zeros(len(task)), np.where((up >= 0) & (scv[up] == 0.0), mean[up], 0.0)
+    fixed = (up >= 0) & (scv[up] == 0.0) & one[station[up]]
+    slowest, before = np.zeros(len(task)), np.where(fixed, mean[up], 0.0)
     spacing, widest = np.where(up < 0, batch.arrival_spacing[batch.task_class[task]], before), before.copy()
     widest_at = np.where(before > 0.0, station[up], -1 - np.arange(len(task)))
     joined = np.zeros(len(batch.first), dtype=bool)

@@ -26,11 +26,15 @@ def problems_of(network: QueueNetwork) -> list[Problem]:
     for name in ("up", "down"):
         length = len(getattr(network, name))
         check(length == network.stations, name, f"has {length} entries, must have {network.stations}")
+    check(len(network.at_once) == network.stations, "servers", f"must have {network.stations} entries or none")
     if found:
         return found
     in_range = (network.task_station >= DELAY) & (network.task_station < network.stations)
     check(bool(in_range.all()), "task_station", f"must be {DELAY} or a station below {network.stations}")
     check(bool((network.capacity >= 0).all()), "capacity", f"must be 1 or more, or {UNLIMITED} for unlimited")
+    check(bool((network.at_once >= 1).all()), "servers", "must be 1 or more")
+    several = network.at_once > 1
+    check(not bool((several & (network.up > 0)).any()), "servers", "a station that fails serves one job at a time")
     check(bool((np.diff(network.class_tasks) > 0).all()), "class_tasks", "every class needs a task")
     check(int(network.class_tasks[-1]) == tasks, "class_tasks", f"must end at {tasks}")
     check(bool((np.diff(network.outcome_ptr) > 0).all()), "outcome_ptr", "every task needs an outcome")

@@ -143,7 +143,7 @@ def streams(networks: Sequence[QueueNetwork], labels: Sequence[Label]) -> Stream
     for _ in range(SWEEPS):
         sweep_once(batch, laid, BASE, ((), None), rate, state)
     stations = len(batch.capacity)
-    flows = flows_of(laid, stations, rate)
+    flows = flows_of(laid, batch.servers, rate)
     state.poisson_loss = poisson_values(batch.capacity, laid, np.arange(stations), flows).loss
     scope = correction.scope(batch, laid)
     every = np.arange(len(laid.task))

@@ -20,6 +20,7 @@ class Features(NamedTuple):
         processes: arrivals other than Poisson.
         laws: service times or delays that are neither constant nor exponential.
         branches: tasks with several outcomes, or with one that lets the job leave.
+        servers: stations that serve several jobs at once; they need the delays.
         levels: stop where the level of the network leaves a band (splitting); no integrals over time then.
     """
 
@@ -29,6 +30,7 @@ class Features(NamedTuple):
     processes: bool = False
     laws: bool = False
     branches: bool = False
+    servers: bool = False
     levels: bool = False
 
 
@@ -42,5 +44,6 @@ def features_of(net: Tables, *, levels: bool = False) -> Features:
         processes=bool((np.asarray(net.arrivals.kind) != int(Process.POISSON)).any()),
         laws=bool((np.asarray(net.laws.draw) > DRAW_EXPONENTIAL).any()),
         branches=outcomes > tasks or bool(np.asarray(net.outcome_leaves).any()),
+        servers=bool((np.asarray(net.servers) > 1).any()),
         levels=levels,
     )

@@ -4,10 +4,10 @@ Rules that keep both runs equal to the last bit: arrays are one-dimensional and 
 are lists, which index faster), random numbers come from one ``numpy.random.Generator`` whose methods numba
 compiles to the same stream, and no logarithm, exponential or division is taken here.
 
-The calendar holds one *slot* per thing that can happen next: the completion of each station, the end of the
-first delay, the next failure or repair of each station, the next arrival of each class; in this order, so
-that at equal times a place is freed before it is asked for. A winner tree over the slots gives the earliest;
-changing a slot costs log2(slots) comparisons, however many jobs there are.
+The calendar holds one *slot* per thing that can happen next: the completion of each station that serves one job at a
+time, the end of the first delay (or of the first service where several are served at once), the next failure or repair
+of each station, the next arrival of each class; in this order, so that at equal times a place is freed before it is
+asked for. A winner tree over the slots gives the earliest; changing a slot costs log2(slots) comparisons.
 
 Compiling costs more than most simulations take, and it costs by the line. So the loop is made for what a network
 has (:class:`placer.simulation.features.Features`): a branch whose feature is False is gone before numba looks at
@@ -24,6 +24,7 @@ import numpy as np
 
 from placer.simulation.features import Features
 from placer.simulation.kernel_parts import (
+    admit,
     constant_or_exponential,
     duration,
     fail_or_repair,
@@ -33,6 +34,7 @@ from placer.simulation.kernel_parts import (
     level_at,
     next_arrival,
     pick,
+    release,
     replay,
     settle,
 )
@@ -66,7 +68,7 @@ Loop = Callable[[Tables, State, np.random.Generator, float, int], int]
 @cache
 def loop(features: Features) -> Loop:
     """The event loop for networks that have no more than ``features``."""
-    JOINS, OUTAGES, DELAYS, PROCESSES, LAWS, BRANCHES, LEVELS = features
+    JOINS, OUTAGES, DELAYS, PROCESSES, LAWS, BRANCHES, SERVERS, LEVELS = features
 
     def run(net: Tables, st: State, rng: np.random.Generator, until: float, max_events: int) -> int:
         """Run the network until ``until`` (s), or until ``max_events`` events have been counted in all.
@@ -86,12 +88,8 @@ def loop(features: Features) -> Loop:
         counts, sums, scalars, split = st.counts, st.sums, st.scalars, st.split
         at_completed, at_lost, at_arrived, at_dropped = C, 2 * C, 3 * C, 3 * C + T
         at_ended, at_outcome, at_sojourn, at_busy, at_full = 3 * C + 3 * T, 3 * C + 4 * T, C, C + T, C + T + S
-        free_node, free_nodes, free_job, free_jobs = (
-            scalars[FREE_NODE],
-            scalars[FREE_NODES],
-            scalars[FREE_JOB],
-            scalars[FREE_JOBS],
-        )
+        free_node, free_nodes = scalars[FREE_NODE], scalars[FREE_NODES]
+        free_job, free_jobs = scalars[FREE_JOB], scalars[FREE_JOBS]
         delayed, sampled, stride, phase = scalars[DELAYED], scalars[SAMPLED], scalars[STRIDE], scalars[PHASE]
         events, level = scalars[EVENTS], scalars[LEVEL]
         sample_cap = len(st.sample_response) if stride > 0 else -1
@@ -115,16 +113,13 @@ def loop(features: Features) -> Loop:
                 now = until
                 break
             if events >= max_events:
-                now = clock
                 status = BUDGET
-                break
-            if free_nodes < fan or free_jobs == 0:
-                now = clock
+            elif free_nodes < fan or free_jobs == 0:
                 status = GROW
-                break
-            if sampled == sample_cap:
-                now = clock
+            elif sampled == sample_cap:
                 status = SAMPLES_FULL
+            if status != REACHED:
+                now = clock
                 break
             clock = now
             node = -1
@@ -182,6 +177,10 @@ def loop(features: Features) -> Loop:
             elif DELAYS:  # the first delay ends
                 node = heap_pop(st.heap_time, st.heap_node, delayed)
                 delayed -= 1
+                if SERVERS and net.task_station[st.node_task[node]] >= 0:  # a service where several are served at once
+                    delayed = release(net, st, rng, net.task_station[st.node_task[node]], delayed, now)
+                    if LEVELS:
+                        level = highest_level(net.level_ptr, net.levels, number)
                 times[slot] = st.heap_time[0] if delayed > 0 else inf
             replay(tree, times, slot)
             events += 1
@@ -239,19 +238,23 @@ def loop(features: Features) -> Loop:
                             queues.full_since[s] = now
                         if LEVELS:
                             level = max(level, level_at(net.level_ptr, net.levels, s, waiting + 1))
-                        if waiting > 0:
-                            st.node_next[tail[s]] = node
+                        if SERVERS and net.servers[s] > 1:
+                            if admit(net, st, s, node, now):
+                                continue
+                        else:
+                            if waiting > 0:
+                                st.node_next[tail[s]] = node
+                                tail[s] = node
+                                continue
+                            head[s] = node
                             tail[s] = node
-                            continue
-                        head[s] = node
-                        tail[s] = node
-                        queues.busy_since[s] = now
+                            queues.busy_since[s] = now
                     o = v
                     if BRANCHES:
                         o = pick(rng, net.outcome_ptr[v], net.outcome_ptr[v + 1], net.outcome_cumulative)
                         st.node_outcome[node] = o
                     end = now + (duration(rng, net.laws, o) if LAWS else constant_or_exponential(rng, net.laws, o))
-                    if not DELAYS or s >= 0:
+                    if not DELAYS or (s >= 0 and (not SERVERS or net.servers[s] == 1)):
                         times[s] = end
                         replay(tree, times, s)
                     else:
@@ -279,19 +282,16 @@ def loop(features: Features) -> Loop:
                         st.sample_response[sampled] = response
                         sampled += 1
         st.clock[0] = now
-        scalars[FREE_NODE], scalars[FREE_NODES], scalars[FREE_JOB], scalars[FREE_JOBS] = (
-            free_node,
-            free_nodes,
-            free_job,
-            free_jobs,
-        )
+        scalars[FREE_NODE], scalars[FREE_NODES] = free_node, free_nodes
+        scalars[FREE_JOB], scalars[FREE_JOBS] = free_job, free_jobs
         scalars[DELAYED], scalars[SAMPLED], scalars[STRIDE], scalars[PHASE] = delayed, sampled, stride, phase
         scalars[EVENTS] = events
         if LEVELS:
             scalars[LEVEL] = level
             book(split, counts)
         else:
-            settle(net.dims, (capacity, net.task_station), queues, (st.node_next, st.node_enter), sums, now)
+            rows, nodes = (capacity, net.servers, net.task_station), (st.node_next, st.node_enter, st.node_task)
+            settle(net.dims, rows, queues, nodes, (st.heap_node, delayed), sums, now)
         return status
 
     return run

@@ -172,19 +172,67 @@ def fail_or_repair(net: Tables, st: State, rng: np.random.Generator, slot: int, 
 
 
 @helper
-def settle(dims: Row, rows: tuple[Row, Row], queues: Queues, nodes: tuple[Row, Row], sums: Row, now: float) -> None:
+def admit(net: Tables, st: State, s: int, node: int, now: float) -> bool:
+    """Take a job into a station that serves several at once, whose number counts it already; whether it waits."""
+    queues, busy = st.queues, st.queues.number[s] - 1
+    at_once = net.servers[s]
+    st.sums[net.dims[1] + net.dims[2] + s] += (now - queues.busy_since[s]) * min(busy, at_once)
+    queues.busy_since[s] = now
+    if busy < at_once:
+        return False
+    if busy == at_once:
+        queues.head[s] = node
+    else:
+        st.node_next[queues.tail[s]] = node
+    queues.tail[s] = node
+    return True
+
+
+@helper
+def release(net: Tables, st: State, rng: np.random.Generator, s: int, delayed: int, now: float) -> int:
+    """Take a job that ended out of a station that serves several at once, and start the next; how many are delayed."""
+    S, C, T = net.dims[0], net.dims[1], net.dims[2]
+    queues = st.queues
+    before, at_once = queues.number[s], net.servers[s]
+    queues.number[s] = before - 1
+    if before == net.capacity[s]:
+        st.sums[C + T + S + s] += now - queues.full_since[s]
+    st.sums[C + T + s] += (now - queues.busy_since[s]) * min(before, at_once)
+    queues.busy_since[s] = now
+    if before > at_once:
+        node = queues.head[s]
+        queues.head[s] = st.node_next[node]
+        v = st.node_task[node]
+        o = pick(rng, net.outcome_ptr[v], net.outcome_ptr[v + 1], net.outcome_cumulative)
+        st.node_outcome[node] = o
+        heap_push(st.heap_time, st.heap_node, delayed, now + duration(rng, net.laws, o), node)
+        delayed += 1
+    return delayed
+
+
+@helper
+def settle(
+    dims: Row,
+    rows: tuple[Row, Row, Row],
+    queues: Queues,
+    nodes: tuple[Row, Row, Row],
+    delays: tuple[Row, int],
+    sums: Row,
+    now: float,
+) -> None:
     """Bring the integrals over what is in progress up to ``now``, so that differences of two readings are exact.
 
     Args:
         dims, sums: of the network and of its state.
-        rows: capacities and the stations of the tasks.
+        rows: capacities, servers, and the stations of the tasks.
         queues: who waits where.
-        nodes: following node and time of entry by node.
+        nodes: following node, time of entry and task by node.
+        delays: nodes of the delays, among them jobs in service where several are served at once, and how many.
         now: s.
     """
     S, C, T = dims[0], dims[1], dims[2]
-    capacity, task_station = rows
-    following, entered = nodes
+    capacity, servers, task_station = rows
+    following, entered, task = nodes
     number, busy_since, full_since, failed_since = (
         queues.number,
         queues.busy_since,
@@ -195,7 +243,7 @@ def settle(dims: Row, rows: tuple[Row, Row], queues: Queues, nodes: tuple[Row, R
     at_area, at_removed = C + T + 3 * S, C + T + 4 * S
     for s in range(S):
         if number[s] > 0:
-            sums[at_busy + s] += now - busy_since[s]
+            sums[at_busy + s] += (now - busy_since[s]) * min(number[s], servers[s])
             busy_since[s] = now
             if number[s] == capacity[s]:
                 sums[at_full + s] += now - full_since[s]
@@ -205,10 +253,15 @@ def settle(dims: Row, rows: tuple[Row, Row], queues: Queues, nodes: tuple[Row, R
             failed_since[s] = now
         area = sums[at_removed + s]
         node = queues.head[s]
-        for _ in range(number[s]):
+        for _ in range(number[s] if servers[s] == 1 else number[s] - servers[s]):
             area += now - entered[node]
             node = following[node]
         sums[at_area + s] = area
+    for k in range(delays[1]):
+        node = delays[0][k]
+        s = task_station[task[node]]
+        if s >= 0:
+            sums[at_area + s] += now - entered[node]
     for v in range(T):
         s = task_station[v]
         if s >= 0:

@@ -53,7 +53,8 @@ def evaluate_chains(
     """Estimate each network by one short run.
 
     Args:
-        networks: plain chains with Poisson arrivals and one outcome per task; no delays, no outages.
+        networks: plain chains with Poisson arrivals and one outcome per task; no delays, no outages, one server a
+            station.
         events: arrivals and ends of tasks per network, warm-up included.
         seed: network i draws from stream i of it.
         compiled: True needs numba, False runs plain Python, None takes what is there.
@@ -76,6 +77,7 @@ def is_plain(network: QueueNetwork) -> bool:
         and (np.bincount(network.preds, minlength=1) <= 1).all()
         and (network.task_station != DELAY).all()
         and not network.up.any()
+        and (network.at_once == 1).all()
         and not network.outcome_leaves.any()
         and all(a.process == Process.POISSON and a.rate > 0 and a.spacing == 0 for a in network.arrivals)
     )

@@ -47,8 +47,8 @@ class StationResults:
     """Per station, shape (S,) each.
 
     Attributes:
-        utilisation: share of time busy.
-        number: mean jobs present, the one in service included.
+        utilisation: share of time that a server of it is busy.
+        number: mean jobs present, those in service included.
         full: share of time with K jobs present.
         availability: share of time not failed.
         arrivals: jobs per s that ask to enter, turned away or not.

@@ -79,7 +79,7 @@ class Tables(NamedTuple):
         dims: shape (9,): S, C, T, O, widest class with a join (0: no joins), most tasks that one event can
             start, slot of the delays (-1: none), first slot of the outages (-1: none), first slot of the
             arrivals.
-        capacity: shape (S,), ``NEVER_FULL`` for unlimited.
+        capacity, servers: shape (S,), ``NEVER_FULL`` for unlimited; jobs in service at once.
         task_station, task_class, task_need, task_local: shape (T,): station or ``DELAY``, class, number of
             predecessors, index within the class.
         start_ptr, starts: shape (T+C+1,) and (E + roots,): what starts when task v ends (row v) and when a
@@ -96,6 +96,7 @@ class Tables(NamedTuple):
 
     dims: Row
     capacity: Row
+    servers: Row
     task_station: Row
     task_class: Row
     task_need: Row
@@ -130,7 +131,7 @@ def tabulate(network: QueueNetwork) -> Tables:
     start_ptr, starts = _starts(network, need, task_class)
     draw, shape, first, second = _laws(network)
     joins = bool((need > 1).any())
-    has_delay = bool((network.task_station == DELAY).any())
+    has_delay = bool((network.task_station == DELAY).any() or (network.at_once > 1).any())
     has_outage = bool((network.up > 0).any())
     slot = network.stations
     delay_slot, slot = (slot, slot + 1) if has_delay else (-1, slot)
@@ -151,6 +152,7 @@ def tabulate(network: QueueNetwork) -> Tables:
     return Tables(
         np.array(dims, dtype=np.int64),
         np.where(network.capacity == UNLIMITED, NEVER_FULL, network.capacity).astype(np.int64),
+        _ints(network.at_once),
         _ints(network.task_station),
         _ints(task_class),
         _ints(need),

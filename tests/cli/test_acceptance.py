@@ -22,6 +22,7 @@ SWEEP = ("sweep", "do-not-split", "--executor", "serial", "--json", "--vary")
 
 RUNS: dict[str, list[tuple[int, tuple[str, ...]]]] = {
     "init": [(0, ("init", "new.yaml")), (2, ("init", "plan.json"))],
+    "list": [(0, ("list", "radios")), (2, ("list", "antennas"))],
     "plan": [(0, ("plan", "do-not-split")), (1, ("plan", "infeasible"))],
     "split": [
         (0, ("split", "alexnet", "--server", "cloud-gpu", "--device", "raspberry-pi-4b", "--uplink", "5 Mbit/s")),

@@ -156,6 +156,50 @@ def test_init_is_a_plannable_instance(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "plan.json").read_text())["instance"]["path"] == "mine.yaml"
 
 
+def test_starters_fit_together(tmp_path: Path) -> None:
+    """A device type and a model from ``init``, named without their endings by an instance beside them."""
+    for what in ("device", "model"):
+        assert placer("init", what, cwd=tmp_path).returncode == 0
+        assert placer("show", f"my-{what}.yaml", cwd=tmp_path).returncode == 0
+    assert placer("init", "gadget", "x.yaml", cwd=tmp_path).returncode == 2
+    (tmp_path / "site.yaml").write_text(
+        "format: placer/instance/1\ndevices: [{name: hub, type: my-device}]\n"
+        "services: [{name: look, model: my-model, source: hub}]\n",
+        encoding="utf-8",
+    )
+    assert placer("plan", "site.yaml", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("what", ["devices", "models", "radios", "instances", "exits"])
+def test_what_is_listed_is_shown_and_copied(what: str, tmp_path: Path) -> None:
+    listed = json.loads(placer("list", what, "--json").stdout)
+    lines = placer("list", what).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [one["name"] for one in listed]
+    name = listed[0]["name"]
+    copied = placer("show", name, "--yaml")
+    assert copied.returncode == 0
+    (tmp_path / "copy.yaml").write_text(copied.stdout, encoding="utf-8")
+    if what != "exits":
+        assert placer("show", "copy.yaml", cwd=tmp_path).returncode == 0
+    assert placer("show", name, "--yaml", "--json").returncode == 2
+
+
+def test_an_instance_alone_is_validated(tmp_path: Path) -> None:
+    done = placer("check", "smart-parking")
+    assert done.returncode == 0
+    assert "smart-parking: feasible" not in done.stdout
+    file = tmp_path / "bad.yaml"
+    text = (REPO / "instances" / "smart-parking.yaml").read_text()
+    file.write_text(text.replace("model: cnn-5", "model: cnn-6"))
+    bad = placer("check", str(file))
+    assert bad.returncode == 2
+    assert re.search(r"bad\.yaml:\d+ \$\.services\[2\]\.model: unknown model 'cnn-6'; did you mean", bad.stderr)
+    file.write_text(text)
+    told = json.loads(placer("check", str(file), "--json").stdout)
+    assert "the instance is valid: 6 device(s), 3 service(s)" in json.dumps(told)
+    assert placer("check", str(file), "--stale-ok").returncode == 2
+
+
 def test_keep_limits_moves(plan_file: Path, tmp_path: Path) -> None:
     done = placer(
         "plan",

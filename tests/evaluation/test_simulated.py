@@ -152,12 +152,10 @@ def test_a_buffer_in_memory_follows_the_placement() -> None:
     placement = Placement(tuple(range(3)), tuple((hub,) * len(variant) for variant in changed.variants))
     labelled = queue_network(changed, placement, RouteBook(changed))
     assert labelled is not None
-    loaded = {
-        service.model: float(variant.weights.sum())
-        for service, variant in zip(changed.instance.services, changed.variants, strict=True)
-    }  # services of one model share its weights
-    assert len(loaded) == 2
-    free = changed.memory[hub] - sum(loaded.values())
+    models = {
+        service.model: variant for service, variant in zip(changed.instance.services, changed.variants, strict=True)
+    }
+    free = changed.memory[hub] - sum(float(variant.weights.sum()) for variant in models.values())
     largest = max(variant.input for variant in changed.variants)
     assert labelled.network.capacity[hub] == 1 + math.floor(free / largest)
     assert np.isfinite(labelled.network.outcome_mean).all()

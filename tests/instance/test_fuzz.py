@@ -134,13 +134,13 @@ def some_placement(compiled: Compiled, rng: np.random.Generator) -> Placement:
     )
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(trees())
 def test_mutated_trees(tmp_path: Path, tree: dict[str, Any]) -> None:
     judge_everything(write_tree(tmp_path, tree))
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_mutated_smart_parking(tmp_path: Path, data: st.DataObject) -> None:
     tree = yaml.safe_load(SMART_PARKING.read_text())
@@ -153,7 +153,7 @@ def test_the_unmutated_tree_is_judged(tmp_path: Path) -> None:
     assert judge_everything(write_tree(tmp_path, small_tree())) is not None
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.data())
 def test_damaged_bytes(tmp_path: Path, data: st.DataObject) -> None:
     raw = bytearray(SMART_PARKING.read_bytes())
@@ -175,7 +175,7 @@ def test_damaged_bytes(tmp_path: Path, data: st.DataObject) -> None:
     judge_everything(path)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 @example(b"\xff\xfe")
 @example(b"\x00")
@@ -227,7 +227,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Compiled, dict[st
     return compiled, json.loads(dump_plan(plan))
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(st.data())
 def test_mutated_plans(tmp_path: Path, planned: tuple[Compiled, dict[str, Any]], data: st.DataObject) -> None:
     compiled, original = planned

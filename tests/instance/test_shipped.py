@@ -23,7 +23,7 @@ def compiled(name: str) -> Compiled:
 def greedy(problem: Compiled) -> Placement | None:
     """Layer by layer the station that is nearest in time and has room; None when some layer finds none."""
     memory, layers = problem.memory.copy(), problem.max_layers.copy()
-    work = problem.max_utilisation.copy()
+    work = problem.max_work.copy()
     at = problem.station_device
     choice, placed = [], []
     for service, group in enumerate(problem.service_variants):

@@ -17,6 +17,7 @@ def test_every_case_of_the_rule() -> None:
         np.array([10.0, 20.0, 30.0]),
         np.array([NAN, 200.0, 300.0]),
         np.array([NAN, NAN, NAN, 7.0]),
+        np.array([1, 1, 2, 3]),
         np.array([0, 1, 2, 2]),
     )
     assert stores.capacity.tolist() == [10, 20, 30, np.inf, 200, 300, np.inf, np.inf, np.inf, 7]
@@ -30,7 +31,7 @@ def test_every_case_of_the_rule() -> None:
     assert stores.ram(kept).tolist() == [4.5, 0, 0.5]
     assert stores.flash(kept).tolist() == [0, 0, 1]
     assert stores.own(kept).tolist() == [0, 0, 0, 5]
-    assert stores.shared(np.array([1.0, 2.0, 3.0, 4.0])).tolist() == [1, 2, 3, 0, 0, 0, 0, 0, 0, 4]
+    assert stores.shared(np.array([1.0, 2.0, 3.0, 4.0])).tolist() == [1, 2, 6, 0, 0, 0, 0, 0, 0, 12]
 
 
 SIZES = st.integers(0, 6).map(float)
@@ -44,7 +45,8 @@ def test_what_fits_is_what_leaves_nothing_below_zero(data: st.DataObject) -> Non
     flash = np.array(data.draw(st.lists(maybe, min_size=devices, max_size=devices)))
     own = np.array(data.draw(st.lists(maybe, min_size=len(at), max_size=len(at))))
     memory = np.array(data.draw(st.lists(SIZES, min_size=devices, max_size=devices)))
-    stores: Stores = stores_of(memory, flash, own, at)
+    servers = np.array(data.draw(st.lists(st.integers(1, 3), min_size=len(at), max_size=len(at))))
+    stores: Stores = stores_of(memory, flash, own, servers, at)
     weights, working, runtime = (data.draw(SIZES) for _ in range(3))
     fits = stores.fitting(stores.capacity, np.array(weights), np.array(working), runtime)
     for unit in range(len(at)):

@@ -106,7 +106,7 @@ def test_figures_of_a_device_win_over_its_type() -> None:
     assert c.flash.tolist() == [5e8, 2e8, 5e8, 5e8]
     assert c.max_layers.tolist() == [4, 2, 4, 4]
     assert c.max_compute.tolist() == [7e9, 7e9, 1e9, 7e9]
-    assert c.max_utilisation.tolist() == [0.8, 0.8, 0.5]
+    assert c.max_work.tolist() == [0.8, 0.8, 0.5]
     assert c.power.tolist() == [2, 2, 5]
     assert c.station_device.tolist() == [0, 1, 2]
     assert c.source.tolist() == c.sink.tolist() == [3]

@@ -94,7 +94,7 @@ PLANS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(PLANS)
 def test_round_trip(tmp_path: Path, plan: Plan) -> None:
     path = tmp_path / "plan.json"

@@ -23,8 +23,8 @@ REPO = Path(__file__).parent.parent.parent
 
 def test_explanations_are_right_and_irreducible() -> None:
     explained = 0
-    for seed in range(80):
-        compiled = random_instance(seed, 200)
+    for seed in range(40):
+        compiled = random_instance(seed, 100)
         possible = any(
             evaluate_placement(compiled, placement, "deterministic").feasible for placement in every_placement(compiled)
         )

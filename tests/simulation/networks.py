@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -61,11 +62,11 @@ def served(
 
 
 def everything() -> QueueNetwork:
-    """All that the loop knows: joins, exits, delays, outages, each law, each arrival process."""
+    """All that the loop knows: joins, exits, delays, outages, servers, each law, each arrival process."""
     modulated = Arrivals(Process.MMPP, 0.5, rates=np.array([1.2, 0.15]), generator=np.array([[-0.2, 0.2], [0.1, -0.1]]))
     trace = Arrivals(Process.TRACE, 0.4, times=np.array([0.5, 2.0, 2.0, 6.0]))
     law = Law
-    return network(
+    net = network(
         capacity=[4, 3, 0, 2],
         arrivals=[poisson(0.6), Arrivals(Process.PERIODIC, 0.3), modulated, trace],
         tasks=[
@@ -94,6 +95,7 @@ def everything() -> QueueNetwork:
         up=[40.0, 0.0, 60.0, 30.0],
         down=[3.0, 0.0, 4.0, 2.0],
     )
+    return replace(net, servers=np.array([1, 2, 1, 1]))
 
 
 def exact_losses(net: QueueNetwork) -> np.ndarray:

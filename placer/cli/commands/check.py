@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from placer.api import open_plan
+from placer.api import compiled_of, open_plan
 from placer.cli.common import by_option, instance_option, json_option
 from placer.cli.parameters import FILE_OR_NAME
 
@@ -45,12 +45,14 @@ def command(
 ) -> int:
     """Judge each PLAN: exit code 0 when every limit is kept, 1 when not (or the plan is stale), 2 for bad input.
 
-    Exit code 3 when a limit is undecided: it lies inside the interval of what was simulated.
+    Exit code 3 when a limit is undecided: it lies inside the interval of what was simulated. An instance in the place
+    of a PLAN is read and validated, with all that it names; nothing is planned.
     """
     from placer.cli.output.check import REPORTERS, Judgement, exit_code
     from placer.evaluation.checks import Check
     from placer.evaluation.evaluate import evaluate
     from placer.evaluation.runs import Effort, Runs
+    from placer.instance.library import is_instance
 
     if simulated:
         by = "simulation"
@@ -58,7 +60,18 @@ def command(
         raise click.UsageError("--jobs and --replications belong to --by simulation")
     runs, effort = Runs(jobs or Runs.jobs, replications or Runs.replications, seed), Effort(seed=seed)
     judgements = []
+    alone = {plan_file for plan_file in plan_files if is_instance(plan_file)}
+    if len(alone) == len(set(plan_files)) and (instance or simulated or by != "analytic" or stale_ok or seed):
+        raise click.UsageError(
+            "an instance is only validated: --instance, --by, --simulate, --seed and --stale-ok judge plans"
+        )
     for plan_file in plan_files:
+        if plan_file in alone:
+            compiled = compiled_of(plan_file)
+            size = f"{len(compiled.device_names)} device(s), {len(compiled.service_variants)} service(s)"
+            valid = Check("instance", plan_file, "ok", f"the instance is valid: {size}")
+            judgements.append(Judgement(plan_file, "none", (valid,)))
+            continue
         opened = open_plan(plan_file, instance)
         plan, compiled, fresh = opened.plan, opened.compiled, opened.fresh
         state = Check("stale", plan_file, "ok", "the instance is the one that the plan was made from")

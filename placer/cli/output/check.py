@@ -36,6 +36,9 @@ def text(judgements: Sequence[Judgement]) -> str:
     lines = []
     for judgement in judgements:
         lines += [f"{judgement.file}: warning: {line}" for line in judgement.warnings]
+        if [check.kind for check in judgement.checks] == ["instance"]:
+            lines.append(f"{judgement.file}: {judgement.checks[0].message}")
+            continue
         lines += [f"{judgement.file}: {c.status}: {c.message}" for c in judgement.checks if c.status != "ok"]
         counts = ", ".join(
             f"{judgement.count(status)} {word}"

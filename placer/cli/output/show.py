@@ -86,7 +86,8 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
     names = compiled.device_names
     for index, device in enumerate(instance.devices):
         near = sorted({names[arc.head] for arc in compiled.topology.arcs if arc.tail == index})
-        units = ", ".join(station.unit for station in compiled.stations if station.device == index) or "relays only"
+        units = ", ".join(_unit(compiled, s) for s, station in enumerate(compiled.stations) if station.device == index)
+        units = units or "relays only"
         shown = ", ".join(near[:6]) + (f" and {len(near) - 6} more" if len(near) > 6 else "")
         buffer = "unlimited" if device.buffer is None else str(device.buffer)
         devices.append((device.name, device.type, show_bytes(compiled.memory[index]), units, buffer, shown))
@@ -114,6 +115,12 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
     of_services = ("service", "model", "layers", "work", "weights", "source → sink", "promises")
     out.print(table("Services", of_services, services))
     out.print(f"objective: {', '.join(instance.file.objective)}", markup=False)
+
+
+def _unit(compiled: Compiled, station: int) -> str:
+    """A compute unit, and how many jobs it serves at once where that is not one."""
+    name, servers = compiled.stations[station].unit, compiled.servers[station]
+    return name if servers == 1 else f"{name} × {servers}"
 
 
 def _lost(loss: float) -> str:

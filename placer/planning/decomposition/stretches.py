@@ -100,10 +100,15 @@ class Costs:
         return np.where(usable, seconds, np.inf)
 
     def way(self, tensor: int) -> Floats:
-        """Cost of a tensor from every device to every device; -1 is the input. Shape (D, D)."""
-        variant = self.domain.variant
-        routes = self.compiled.topology.routes(variant.tensor_size(tensor), self.compiled.tensor_zone(variant, tensor))
-        return routes.joules if self.energy else routes.seconds
+        """Cost of a tensor between all stations, shape (N, N); of the input (-1) from its source, shape (1, N)."""
+        compiled, variant, at = self.compiled, self.domain.variant, self.compiled.station_device
+        size, zone = variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor)
+        if tensor >= 0 and not self.energy:
+            return compiled.transfer(size, zone)
+        routes = compiled.topology.routes(size, zone)
+        rows = compiled.source[variant.service][None] if tensor < 0 else at
+        matrix: Floats = (routes.joules if self.energy else routes.seconds)[np.ix_(rows, at)]
+        return matrix
 
     def result(self, layer: int) -> Floats:
         """Cost of the result of a layer from each station to the sink, shape (N,)."""
@@ -133,12 +138,11 @@ class Costs:
         variant, at = self.domain.variant, self.compiled.station_device
         ends = layers[-1] in variant.gates
         inside = layers[:-1] if ends else layers
-        rows = self.compiled.source[variant.service][None] if before < 0 else at
-        send = [self.way(before)[np.ix_(rows, at)]]
+        send = [self.way(before)]
         cost = [self.own[layer] for layer in inside]
         for layer in inside:
             is_output = not ends and layer in variant.leaves
-            send.append(self.result(layer)[:, None] if is_output else self.way(layer)[np.ix_(at, at)])
+            send.append(self.result(layer)[:, None] if is_output else self.way(layer))
         predecessors = [tuple(max(u - before, 0) for u in variant.predecessors[v]) for v in layers]
         if ends:
             cost.append(self.own[layers[-1]])

@@ -82,7 +82,7 @@ class Judge:
         services = compiled.instance.services
         self.free = [i for i, v in enumerate(compiled.variants) if services[v.service].choose_exits and v.exits]
         self.default: Shares = {i: tuple(share for _, share, _ in compiled.variants[i].exits) for i in self.free}
-        finite = np.isfinite(compiled.max_utilisation).any() or can_bind(compiled)
+        finite = np.isfinite(compiled.max_work).any() or can_bind(compiled)
         unserved = any(s.deadline is not None and s.arrivals is None for s in services)
         self._exact = bool(finite or unserved)
         self._problems: dict[tuple[tuple[int, tuple[float, ...]], ...], Problem] = {}

@@ -213,7 +213,7 @@ def _node_limits(f: Formulation) -> None:
         if np.isfinite(most) and work[device] and f.active("compute", name):
             m.processing[name] = linear(work[device]) <= most * MMAC
     for station, place in enumerate(compiled.stations):
-        limit = compiled.max_utilisation[station]
+        limit = compiled.max_work[station]
         device_name = compiled.device_names[place.device]
         if np.isfinite(limit) and busy[station] and f.active("utilisation", device_name):
             m.utilisation[place.name] = linear(busy[station]) <= limit
@@ -246,7 +246,7 @@ def _memory(f: Formulation) -> None:
                 m.weights_once[(f.network(index), name, unit_name)] = row <= 0
         if variant.activations[layer] > 0:
             if unit_name not in m.working:
-                held[stores.working[station]].append((1.0, m.working[unit_name]))
+                held[stores.working[station]].append((float(stores.servers[station]), m.working[unit_name]))
             row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
             m.working_memory[f.network(index), name, unit_name] = row <= 0
         if variant.runtime_memory > 0:

@@ -14,6 +14,7 @@ from placer.evaluation.traffic import can_bind
 from placer.instance.topology import Routes
 from placer.planning.ilp.formulation import MS, Formulation, Terms, linear, placed
 from placer.planning.ilp.schedule import add_flows, add_latency, flows
+from placer.planning.ilp.stretch import limit_stretch
 
 
 def add_goal_limits(f: Formulation) -> None:
@@ -29,6 +30,7 @@ def add_goal_limits(f: Formulation) -> None:
     f.model.link = pyo.Constraint(pyo.Any)
     if can_bind(f.compiled):
         _add_traffic_limits(f)
+    limit_stretch(f)
 
 
 def _add_traffic_limits(f: Formulation) -> None:
@@ -110,7 +112,7 @@ def _bottleneck(f: Formulation) -> tuple[Any, float]:
     rate = np.where(np.isnan(compiled.rate), 1.0, compiled.rate)
     for _, variant, layer, station, alpha in placed(f):
         load = rate[variant.service] * variant.run[layer] * variant.time[layer, station]
-        rows["unit", compiled.stations[station].name].append((load * MS, alpha))
+        rows["unit", compiled.stations[station].name].append((load / compiled.servers[station] * MS, alpha))
     arcs = _arc_terms(f, 1.0)
     for arc, terms in arcs.items():
         if compiled.topology.arcs[arc].channel is None:

@@ -35,16 +35,14 @@ def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
     factor = compiled.power if energy else np.ones(len(compiled.stations))
     unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf)
     for root in variant.roots:
-        unary[root] += _way(compiled, variant, -1, energy)[int(compiled.source[variant.service])]
+        unary[root] += _way(compiled, variant, -1, energy)
     for layer in range(len(variant)):
         if variant.leave[layer] > 0:
             routes = compiled.topology.routes(variant.result_size(layer))
             matrix = routes.joules if energy else routes.seconds
             unary[layer] += variant.leave[layer] * matrix[compiled.station_device, int(compiled.sink[variant.service])]
-    at = compiled.station_device
     pair = {
-        (maker, reader): variant.run[reader] * _way(compiled, variant, maker, energy, at)[at]
-        for maker, reader in variant.edges
+        (maker, reader): variant.run[reader] * _way(compiled, variant, maker, energy) for maker, reader in variant.edges
     }
     return Costs(
         np.nan_to_num(unary, nan=0.0, posinf=np.inf),
@@ -52,13 +50,17 @@ def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
     )
 
 
-def _way(
-    compiled: Compiled, variant: Variant, tensor: int, energy: bool, rows: NDArray[np.int64] | None = None
-) -> Floats:
-    """Cost from every device to every station, shape (D, N)."""
-    routes = compiled.topology.routes(variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor))
-    matrix = routes.joules if energy else routes.seconds
-    return matrix[:, compiled.station_device]
+def _way(compiled: Compiled, variant: Variant, tensor: int, energy: bool) -> Floats:
+    """Cost from every station to every station, shape (N, N); of the input (-1) from its source, shape (N,)."""
+    at = compiled.station_device
+    if tensor < 0 and not energy:
+        return compiled.fetch(variant)
+    size, zone = variant.tensor_size(tensor), compiled.tensor_zone(variant, tensor)
+    if not energy:
+        return compiled.transfer(size, zone)
+    joules = compiled.topology.routes(size, zone).joules
+    matrix: Floats = joules[compiled.source[variant.service], at] if tensor < 0 else joules[np.ix_(at, at)]
+    return matrix
 
 
 def shortest_path(costs: Costs) -> tuple[float, tuple[int, ...], Floats]:

@@ -96,7 +96,8 @@ TARGETS: tuple[Target, ...] = (
 )  # fmt: skip
 
 BASES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "init": (("new.yaml",),),
+    "init": (("new.yaml",), ("device", "new.yaml")),
+    "list": (("radios",),),
     "plan": (
         ("instance.yaml", "--method", "round-robin"),
         ("loss.yaml", "--method", "random", "--seed", "1"),

@@ -19,6 +19,7 @@ from placer.planning.decomposition import table
 from placer.planning.decomposition.relaxation import OBJECTIVES, relax
 from placer.planning.domains import choices_of
 from placer.solver.progress import Limits
+from tests.effort import blocks
 from tests.random_instances import random_instance, with_models
 
 LARGEST = 2_500
@@ -59,7 +60,7 @@ def check(compiled: Compiled) -> bool:
     return True
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", blocks(5, 10))
 def test_random_instances(block: int) -> None:
     assert sum(check(random_instance(seed, 300)) for seed in range(block * 20, block * 20 + 20)) >= 5
 
@@ -114,13 +115,13 @@ def nested_instance(seed: int) -> Compiled:
     return compiled
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", blocks(2, 10))
 def test_nested_parallel_parts(block: int) -> None:
     assert sum(check(nested_instance(seed)) for seed in range(block * 20, block * 20 + 20)) >= 15
 
 
 def test_plain_python_and_compiled_code_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seed in range(12):
+    for seed in range(5):
         compiled = nested_instance(seed)
         for objective in ("latency", "energy"):
             plain = relax(compiled, objective, Limits())

@@ -70,18 +70,24 @@ def check(seed: int) -> None:
         assert together < apart - 5e-5
 
 
-def test_joint_is_as_good_as_enumeration_and_ahead_where_it_can_be() -> None:
-    check(DIFFERS)
+@pytest.mark.parametrize("evaluations", [100, pytest.param(400, marks=pytest.mark.slow)])
+def test_joint_is_between_one_pass_and_enumeration_and_ahead_where_it_can_be(evaluations: int) -> None:
     compiled, far = tightened(generate(DIFFERS, services=1, devices=2), TIGHT), time.monotonic() + 600
     once = sequential(Judge(compiled), DIFFERS, far, passes=1)
-    together = joint(Judge(compiled), DIFFERS, far, 400)
+    together = joint(Judge(compiled), DIFFERS, far, evaluations)
+    best = enumerate_joint(Judge(compiled))
     assert once is not None
     assert together is not None
-    assert together.value < once.value - 0.005
+    assert best is not None
+    assert max(once.excess, together.excess, best.excess) <= 1e-9
+    assert best.value - 2e-5 <= together.value <= once.value
+    assert best.value < once.value - 0.005
+    if evaluations > 100:
+        assert together.value <= best.value + 2e-5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 13])  # all of 0 to 19 were run once; 13 keeps no limit
+@pytest.mark.parametrize("seed", [0, DIFFERS, 13])  # all of 0 to 19 were run once; 13 keeps no limit
 def test_many(seed: int) -> None:
     check(seed)
 
@@ -116,14 +122,14 @@ def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
     assert seen.loss_ratio - seen.loss_interval <= limit
 
 
-@pytest.mark.parametrize("shares", [(0.9, 0.9), (-0.1, 0.2)])
-def test_shares_that_are_none_are_violated(shares: tuple[float, float]) -> None:
+def test_shares_that_are_none_are_violated() -> None:
     compiled = next(c for c in (generate(s, services=1, devices=2) for s in range(20)) if len(c.variants[0].exits) == 2)
     made = plan(compiled, Request(method="sequential-exits", limits=Limits(seconds=0.5), confirm=False)).plan
     gates = list(made.services[0].exits)
-    entry = made.services[0].model_copy(update={"exits": dict(zip(gates, shares, strict=True))})
-    wrong = made.model_copy(update={"services": (entry,)})
-    assert any("shares of exits" in check.message for check in evaluate(wrong, compiled).violations)
+    for shares in ((0.9, 0.9), (-0.1, 0.2)):
+        entry = made.services[0].model_copy(update={"exits": dict(zip(gates, shares, strict=True))})
+        wrong = made.model_copy(update={"services": (entry,)})
+        assert any("shares of exits" in check.message for check in evaluate(wrong, compiled).violations)
 
 
 def test_with_shares_rebuilds_ways_and_accuracy() -> None:

@@ -12,6 +12,7 @@ from placer.evaluation.objectives import OBJECTIVES
 from placer.instance.compiled import Compiled
 from placer.planning.ilp.planner import plan
 from placer.planning.request import Request
+from tests.effort import blocks
 from tests.random_instances import every_placement, random_instance
 
 ASKED = ("latency", "latency-worst", "throughput", "energy")
@@ -60,13 +61,13 @@ def check_seed(seed: int, largest: int, crowded: bool = False, site: bool = Fals
     return bool(best)
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", blocks(3, 10))
 def test_ilp_equals_brute_force(block: int) -> None:
     feasible = sum(check_seed(seed, 300) for seed in range(block * 20, block * 20 + 20))
     assert feasible >= 5
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(2, 4))
 def test_full_links_and_channels_against_brute_force(block: int) -> None:
     seeds = [s for s in range(block * 10, block * 10 + 10) if traffic_binds(random_instance(s, 100, crowded=True))]
     assert len(seeds) >= 3

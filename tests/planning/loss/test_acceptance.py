@@ -11,14 +11,14 @@ from placer.planning.loss.bounds.fluid import fluid_bound
 from placer.queueing.network import chains
 from placer.simulation.runner import simulate
 from placer.solver.progress import Limits
-from tests.effort import Clock
+from tests.effort import Clock, blocks
 from tests.planning.loss.oracles import chains_on, feasible_placements, keeps_exact_limits, thinned_loss
 from tests.random_instances import random_instance
 
 LIMITS = Limits(seconds=20)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(2, 4))
 def test_it_bounds_every_placement_of_the_thinned_model(block: int) -> None:
     near = 0
     for seed in range(block * 10, block * 10 + 10):

@@ -20,7 +20,7 @@ from placer.planning.loss.bounds.tangents import accepted_share, lines
 from placer.queueing.network import chains
 from placer.simulation.runner import simulate
 from placer.solver.progress import Limits
-from tests.effort import Clock
+from tests.effort import Clock, blocks
 from tests.planning.loss.oracles import chains_on, feasible_placements, fluid_loss, keeps_exact_limits
 from tests.random_instances import random_instance
 
@@ -36,7 +36,7 @@ def simulated(compiled: Compiled, placement: Placement, seed: int = 1) -> tuple[
     return float(found.mean), float(found.half_width)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(2, 4))
 def test_the_bound_is_the_best_fluid_value_of_all_placements(block: int) -> None:
     """Chains and DAGs, exits, alternatives, memory, pins, several units: equality, not only a bound."""
     lossy = seen = 0
@@ -47,7 +47,7 @@ def test_the_bound_is_the_best_fluid_value_of_all_placements(block: int) -> None
         rates = compiled.rate * 8.0
         if seed % 2:
             rates = compiled.rate * 40.0
-            compiled = replace(compiled, max_utilisation=np.full_like(compiled.max_utilisation, np.inf))
+            compiled = replace(compiled, max_work=np.full_like(compiled.max_work, np.inf))
         busy = replace(compiled, rate=rates)
         values = [fluid_loss(busy, placement) for placement in feasible_placements(busy)]
         found = fluid_bound(compiled, LIMITS, rates=rates, first_station=False)

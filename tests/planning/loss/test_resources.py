@@ -14,7 +14,11 @@ from placer.planning.loss.search.neighbours import Rebuilder, as_placement
 from placer.planning.resources import Resources
 from tests.random_instances import random_instance
 
-KINDS = {"memory", "flash", "layers", "compute", "utilisation", "airtime", "link"}
+KINDS = {"memory", "flash", "layers", "compute", "utilisation", "airtime", "link"} | {
+    "max_devices",
+    "max_fragments",
+    "contiguous",
+}
 
 
 @pytest.mark.parametrize("site", [False, True])

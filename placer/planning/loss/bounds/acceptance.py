@@ -203,10 +203,11 @@ class GuideModel:
     def _ceiling(self, index: int, variant: Variant) -> Floats:
         """Share that a station accepts of a layer that has it to itself, shape (M, N)."""
         effort, rate = self.effort, float(self.compiled.rate[variant.service])
-        load = rate * variant.run[:, None] * np.where(np.isfinite(variant.time), variant.time, 0.0)
+        servers = self.compiled.servers
+        load = rate * variant.run[:, None] * np.where(np.isfinite(variant.time), variant.time, 0.0) / servers
         places = np.broadcast_to(effort.places, load.shape)
         share = accepted_share(places.ravel(), load.ravel()).reshape(load.shape)
-        result: Floats = np.minimum(effort.availability * share, effort.ceiling[index])
+        result: Floats = np.minimum(effort.room / servers * share, effort.ceiling[index])
         return result
 
     def _handed_on(self, index: int, layer: int, station: int) -> None:
@@ -245,11 +246,12 @@ class GuideModel:
     def _stations(self) -> None:
         m = self.formulation.model
         for station, terms in self._busy.items():
-            name, up = self.compiled.stations[station].name, float(self.effort.availability[station])
-            m.busy[name] = linear(terms) <= up
+            name, room = self.compiled.stations[station].name, float(self.effort.room[station])
+            up = room / float(self.compiled.servers[station])
+            m.busy[name] = linear(terms) <= room
             for number, (slope, intercept) in enumerate(lines(int(self.effort.places[station]))):
                 row = linear([*terms, *((-up * slope * c, v) for c, v in self._offered[station])])
-                m.acceptance[name, number] = row <= up * intercept
+                m.acceptance[name, number] = row <= room * intercept
 
     def rates(self, values: Values) -> Floats:
         """Planned completed rates of a solution in 1/s, NaN without arrivals, shape (S,)."""

@@ -64,7 +64,7 @@ def _pooled(
     """The service alone on all its stations together."""
     least = _least_effort(compiled, effort, domains, group)
     load = float(compiled.rate[service]) * least
-    return min(most, float(effort.availability.sum()) / load) if load > 0 else most
+    return min(most, float(effort.room.sum()) / load) if load > 0 else most
 
 
 def _least_effort(compiled: Compiled, effort: Effort, domains: dict[int, Domain], group: tuple[int, ...]) -> float:
@@ -79,7 +79,7 @@ def _least_effort(compiled: Compiled, effort: Effort, domains: dict[int, Domain]
 
 def _knapsack(compiled: Compiled, effort: Effort, domains: dict[int, Domain], most: Floats) -> Floats:
     """Fill all stations as one with the services that are worth most per second of work."""
-    room = float(effort.availability.sum())
+    room = float(effort.room.sum())
     result = most.copy()
     needs = [_least_effort(compiled, effort, domains, group) for group in compiled.service_variants]
     served = np.flatnonzero(np.nan_to_num(compiled.rate) > 0)

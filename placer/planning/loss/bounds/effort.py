@@ -38,16 +38,17 @@ class Effort:
     """Costs and ceilings of N stations for the variants of an instance.
 
     Attributes:
-        availability: shape (N,), long-run share of the time that a station is up.
+        room: shape (N,), seconds of work that a station can do per second: the long-run share of the time that it is
+            up, times its servers.
         places: shape (N,), K of each station as far as a placement cannot change it; ``UNLIMITED`` otherwise.
         seconds: per variant shape (M, N), effective seconds of a completed execution; inf where none can run.
         ceiling: per variant shape (M, N), largest share of λ·run executions that the station can complete when the
             layer is placed there; 1 for a service without arrivals, 0 where it cannot run.
         entry: per variant shape (N,), whether the first layer is met there by the service's own Poisson stream
-            (no outages, finite K).
+            (no outages, finite K, one server).
     """
 
-    availability: Floats
+    room: Floats
     places: Ints
     seconds: tuple[Floats, ...]
     ceiling: tuple[Floats, ...]
@@ -64,16 +65,17 @@ def effort_of(compiled: Compiled, first_station: bool = True) -> Effort:
     up, down = _outages(compiled)
     availability = np.where(up > 0, up / np.maximum(up + down, 1e-300), 1.0)
     places = _places(compiled)
-    steady = up <= 0
+    steady = (up <= 0) & (compiled.servers == 1)
+    room = availability * compiled.servers.astype(np.float64)
     seconds = tuple(_effective(variant, up) for variant in compiled.variants)
     entry = tuple(
         _entry(compiled, variant) & steady & (places != UNLIMITED) & first_station for variant in compiled.variants
     )
     ceiling = tuple(
-        _ceiling(compiled, variant, cost, availability, places, met)
+        _ceiling(compiled, variant, cost, (availability, room), places, met)
         for variant, cost, met in zip(compiled.variants, seconds, entry, strict=True)
     )
-    return Effort(availability, places, seconds, ceiling, entry)
+    return Effort(room, places, seconds, ceiling, entry)
 
 
 def _outages(compiled: Compiled) -> tuple[Floats, Floats]:
@@ -134,12 +136,19 @@ def _entry(compiled: Compiled, variant: Variant) -> Truths:
 
 
 def _ceiling(
-    compiled: Compiled, variant: Variant, cost: Floats, availability: Floats, places: Ints, entry: Truths
+    compiled: Compiled,
+    variant: Variant,
+    cost: Floats,
+    stations: tuple[Floats, Floats],
+    places: Ints,
+    entry: Truths,
 ) -> Floats:
+    """Largest shares that can be completed; ``stations`` are up so much of the time, and have so much room."""
+    availability, room = stations
     runs = np.isfinite(variant.time)
     rate = float(np.nan_to_num(compiled.rate[variant.service]))
     load = rate * variant.run[:, None] * np.where(runs, cost, 0.0)
-    share = np.minimum(1.0, availability / np.maximum(load, 1e-300))
+    share = np.minimum(1.0, room / np.maximum(load, 1e-300))
     if rate > 0:
         reached = np.where(_constant_way(compiled, variant), availability, 1.0)
         for layer in root_layers(variant):

@@ -9,7 +9,8 @@ exit k (the end is one) and y_jd the completed executions of layer j on station 
 (1) x_k ≤ share_k z: jobs draw their exit independently of everything before, as if it were known at the arrival;
 (2) Σ_d run_j y_jd ≥ Σ_{k at or after j} x_k: a job that leaves by exit k has had every layer up to the gate executed,
     since everything listed after a gate depends on it and everything before is needed by it;
-(3) Σ λ run_j τ_jd y_jd ≤ A_d: a station is busy at most while it is up, and a completed execution costs it τ on average
+(3) Σ λ run_j τ_jd y_jd ≤ A_d: a server is busy at most while its station is up (A_d: that share of the time, times the
+    servers of the station), and a completed execution costs it τ on average
     (Wald; with outages the effective seconds of :mod:`placer.planning.loss.bounds.effort`);
 (4) y_jd ≤ u_jd alpha_jd with u = min(1, A/(λ run τ)): (3) for one layer, which makes the linear relaxation tight.
 
@@ -17,9 +18,9 @@ None of this asks how jobs arrive (any stationary process with rate λ), what th
 served, or which jobs are dropped: minimising Σ weight λ (1 − Σ_k x_k) bounds the loss from below. Left out: deadlines,
 airtime, links that queue, and all work on jobs that are lost later.
 
-**First-station theorem** (Poisson arrivals). Let E be the services whose first layer is on station d, with capacity K
-and no outages, and whose inputs get there after a constant delay; each has one root. Then at most the share 1 − L(ρ) of
-their jobs is completed, L the loss of M/D/1/K at ρ = Σ_E λ t (t: seconds of the first layer); so
+**First-station theorem** (Poisson arrivals). Let E be the services whose first layer is on station d, with one server,
+capacity K and no outages, and whose inputs get there after a constant delay; each has one root. Then at most the share
+1 − L(ρ) of their jobs is completed, L the loss of M/D/1/K at ρ = Σ_E λ t (t: seconds of the first layer); so
 Σ_E λ t y ≤ ρ(1 − L(ρ)) = φ(ρ), which lines above φ put into the MILP (:mod:`placer.planning.loss.bounds.tangents`).
 *Proof.* System A is the station with the streams E alone, B the true one with whatever else arrives there. Delayed
 Poisson streams are Poisson; merged, each arrival has a class that is independent of the past, and a rejected job of E
@@ -120,7 +121,7 @@ class FluidModel:
         m = self.formulation.model
         for station, terms in self.busy.items():
             name = self.compiled.stations[station].name
-            m.busy[name] = linear(terms) <= float(self.effort.availability[station])
+            m.busy[name] = linear(terms) <= float(self.effort.room[station])
             for number, (slope, intercept) in enumerate(lines(int(self.effort.places[station]))):
                 if self.offered[station]:
                     row = linear([*self.accepted[station], *((-slope * c, v) for c, v in self.offered[station])])

@@ -178,8 +178,8 @@ class Inserter:
         """Cost of the runs a…b, flow and scv after them, shape (ends, N); see the module's head."""
         enter, scv = stream
         run = max(float(self.variant.run[a]), 1e-12)
-        mean = (self.work[ends + 1] - self.work[a]) / run
-        spread = np.maximum(self.variance[ends + 1] - self.variance[a], 0.0) / run
+        mean = (self.work[ends + 1] - self.work[a]) / run / self.compiled.servers  # as in the estimate
+        spread = np.maximum(self.variance[ends + 1] - self.variance[a], 0.0) / run / self.compiled.servers**2
         second = mean**2 + spread
         rate = stay.rate + enter
         load = stay.load + enter * mean
