@@ -1,8 +1,8 @@
-"""Docker Compose: one file a node, one service per fragment, its configuration inline."""
+"""Docker Compose: one file a node, one service per fragment (or per set of fragments that share loaded weights)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from placer.export import firmware_map
@@ -10,6 +10,7 @@ from placer.export.containers import check_memory, image_of, mebibytes, millicor
 from placer.export.fragment_file import CONFIG_FOLDER, CONFIG_NAME, DEFAULT_PORT, MODEL_PARTS, fragment_facts
 from placer.export.names import label
 from placer.export.parts import Part, Parts, parts_of
+from placer.export.programs import Program, programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
 from placer.plan.plan import Plan
@@ -41,21 +42,23 @@ def write(
     """
     parts = parts_of(plan, compiled)
     mapped = _microcontroller(compiled)
-    hosted = [part for part in parts.parts if not mapped(part.device)]
-    chosen = image_of(compiled, image) if hosted else ""
-    check_memory(compiled, hosted, container_memory, _LEAST_MEMORY)
+    programs = programs_of(compiled, parts, [n for n, part in enumerate(parts.parts) if not mapped(part.device)])
+    chosen = image_of(compiled, image) if programs else ""
+    check_memory(compiled, programs, container_memory, _LEAST_MEMORY)
+    # inside a container the parts of a program listen one port apart
+    listens = {number: port + place for program in programs for place, number in enumerate(program.parts)}
     files = {}
-    for device in dict.fromkeys(part.device for part in hosted):
-        here = [number for number, part in enumerate(parts.parts) if part.device == device]
+    for device in dict.fromkeys(program.device for program in programs):
         body: dict[str, Any] = {
             "name": label(f"placer-{compiled.instance.name}"),
             "services": {},
             "configs": {},
         }
-        for number in here:
-            part = parts.parts[number]
-            body["services"][part.name] = _service(compiled, part, chosen, port, container_memory)
-            body["configs"][part.name] = {"content": _config(plan, compiled, parts, number, mapped, port)}
+        for program in [one for one in programs if one.device == device]:
+            body["services"][program.name] = _service(compiled, parts, program, chosen, listens, port, container_memory)
+            for number in program.parts:
+                content = _config(plan, compiled, parts, number, mapped, listens, port)
+                body["configs"][parts.parts[number].name] = {"content": content}
         files[f"{FOLDER}/{device}.yaml"] = yaml_text(
             [body],
             f"Device {device}, plan of {plan.instance.name} by placer {plan.version}: "
@@ -74,39 +77,62 @@ def _microcontroller(compiled: Compiled) -> Callable[[str], bool]:
     }.__contains__
 
 
-def _config(plan: Plan, compiled: Compiled, parts: Parts, number: int, mapped: Callable[[str], bool], port: int) -> str:
+def _config(
+    plan: Plan,
+    compiled: Compiled,
+    parts: Parts,
+    number: int,
+    mapped: Callable[[str], bool],
+    listens: Mapping[int, int],
+    port: int,
+) -> str:
     own = parts.parts[number]
     outside = firmware_map.host_address(compiled, port)
+    inside = {parts.parts[one].name: listens[one] for one in listens}
 
     def address(part: Part) -> str:
         # containers of one file find each other by service name, whatever the device's own name resolves to
-        return f"{part.name}:{port}" if part.device == own.device else outside(part)
+        return f"{part.name}:{inside[part.name]}" if part.device == own.device else outside(part)
 
     # Compose replaces $NAME in all text
-    return json_text(fragment_facts(plan, parts, number, address, mapped, port)).replace("$", "$$")
+    return json_text(fragment_facts(plan, parts, number, address, mapped, listens[number])).replace("$", "$$")
 
 
-def _service(compiled: Compiled, part: Part, image: str, port: int, container_memory: float) -> dict[str, Any]:
-    memory = f"{mebibytes(part, container_memory, _LEAST_MEMORY)}m"
+def _service(
+    compiled: Compiled,
+    parts: Parts,
+    program: Program,
+    image: str,
+    listens: Mapping[int, int],
+    port: int,
+    container_memory: float,
+) -> dict[str, Any]:
+    members = [parts.parts[number] for number in program.parts]
+    shared = len(members) > 1
+    memory = f"{mebibytes(program, container_memory, _LEAST_MEMORY)}m"
     service: dict[str, Any] = {
         "image": image,
-        "hostname": part.name,
+        "hostname": program.name,
         "restart": "unless-stopped",
         "mem_limit": memory,
         "mem_reservation": memory,
     }
-    cpu = millicores(compiled, part)
-    if cpu is not None:
+    if shared:
+        service["networks"] = {"default": {"aliases": [part.name for part in members]}}
+    known = [cpu for cpu in (millicores(compiled, part) for part in members) if cpu is not None]
+    if known:
         # a share of the processor when others want it too, 1024 a core; no limit while it is idle
-        service["cpu_shares"] = max(2, round(cpu * 1.024))
+        service["cpu_shares"] = max(2, round(sum(known) * 1.024))
+    files = [f"{CONFIG_FOLDER}/{f'{part.name}.json' if shared else CONFIG_NAME}" for part in members]
+    ways = [f"{port + part.ordinal}:{listens[n]}" for n, part in zip(program.parts, members, strict=True)]
     return service | {
-        "ports": [f"{port + part.ordinal}:{port}"],
-        "environment": {"PLACER_FRAGMENT": f"{CONFIG_FOLDER}/{CONFIG_NAME}"},
-        "configs": [{"source": part.name, "target": f"{CONFIG_FOLDER}/{CONFIG_NAME}"}],
+        "ports": ways,
+        "environment": {"PLACER_FRAGMENT": ":".join(files)},
+        "configs": [{"source": part.name, "target": file} for part, file in zip(members, files, strict=True)],
         "labels": {
-            "dev.placer.service": part.service,
-            "dev.placer.fragment": str(part.index + 1),
-            "dev.placer.layers": part.layer_range,
+            "dev.placer.service": ", ".join(part.service for part in members),
+            "dev.placer.fragment": ", ".join(str(part.index + 1) for part in members),
+            "dev.placer.layers": ", ".join(part.layer_range for part in members),
             "dev.placer.model-parts": MODEL_PARTS,
         },
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from placer.errors import InputError, Problem
 from placer.export.parts import Part
+from placer.export.programs import Program
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes
 
@@ -15,24 +16,24 @@ MEBI = 2**20
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}")
 
 
-def mebibytes(part: Part, container_memory: float, least: int = 1) -> int:
-    """Return the memory of a part in whole MiB, rounded up; at least 1, since a limit of 0 is none."""
-    return max(least, math.ceil((part.memory + container_memory) / MEBI))
+def mebibytes(program: Program, container_memory: float, least: int) -> int:
+    """Return the memory of a program in whole MiB, rounded up; at least what a container starts with."""
+    return max(least, math.ceil((program.memory + container_memory) / MEBI))
 
 
-def check_memory(compiled: Compiled, parts: Iterable[Part], container_memory: float, least: int = 1) -> None:
+def check_memory(compiled: Compiled, programs: Iterable[Program], container_memory: float, least: int) -> None:
     """Make sure that the containers of each device fit into what is free there.
 
-    A plan counts working memory once per compute unit (one job runs at a time), the runtime once per service and
-    device, and both runtime and weights once for services that share them; containers share nothing, and are rounded
-    up. So a feasible plan may not fit.
+    A plan counts working memory once per compute unit (one job runs at a time) and the runtime once per service, or set
+    of services that share one, and device; containers share neither, and are rounded up. So a feasible plan may not
+    fit.
 
     Raises:
         InputError: naming every device that is too small.
     """
     wanted: dict[str, int] = {}
-    for part in parts:
-        wanted[part.device] = wanted.get(part.device, 0) + mebibytes(part, container_memory, least) * MEBI
+    for one in programs:
+        wanted[one.device] = wanted.get(one.device, 0) + mebibytes(one, container_memory, least) * MEBI
     problems = []
     for device, free in zip(compiled.device_names, compiled.memory, strict=True):
         if wanted.get(device, 0) > free:
@@ -41,14 +42,14 @@ def check_memory(compiled: Compiled, parts: Iterable[Part], container_memory: fl
                 Problem(
                     f"the containers on device '{device}' ask for {asked // MEBI} MiB ({show_bytes(asked)}), "
                     f"and {show_bytes(float(free))} are free: {show_bytes(asked - float(free))} too much. "
-                    "Containers share neither working memory nor weights nor runtime, and are rounded up to whole MiB"
+                    f"Containers share neither working memory nor runtime, and are whole MiB, at least {least}"
                 )
             )
     if problems:
-        tip = "plan again with a larger 'reserve: {memory: …}' on that device"
-        if compiled.sharing.is_possible:
-            tip += ", or with 'share: false' for services of one model"
-        raise InputError("\n".join(problem.message for problem in problems), tip=tip)
+        raise InputError(
+            "\n".join(problem.message for problem in problems),
+            tip="plan again with a larger 'reserve: {memory: …}' on that device",
+        )
 
 
 def millicores(compiled: Compiled, part: Part) -> int | None:

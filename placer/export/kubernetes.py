@@ -1,5 +1,7 @@
 """Kubernetes: a ConfigMap, a Service and a Deployment per fragment, bound to its node; and a kustomization.
 
+Fragments that share loaded weights on a compute unit are one Deployment, with a Service for each of them.
+
 What schemas do not say and Kubernetes demands anyway: a selector that matches the labels, names of Services
 that start with a letter, requests that fit the node. Fragments that a device outside the cluster sends to get
 a port on their node, the only way in that does not depend on the cluster.
@@ -17,7 +19,8 @@ from placer.export.affinity import AFFINITIES, Affinity, affordable, movable_to,
 from placer.export.containers import check_memory, image_of, mebibytes, millicores
 from placer.export.fragment_file import CONFIG_FOLDER, CONFIG_NAME, DEFAULT_PORT, MODEL_PARTS, fragment_facts
 from placer.export.names import label
-from placer.export.parts import Part, parts_of
+from placer.export.parts import Part, Parts, parts_of
+from placer.export.programs import Program, programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
 from placer.instance.reading import unknown
@@ -26,6 +29,8 @@ from placer.plan.plan import Plan
 
 FOLDER = "kubernetes"
 KUSTOMIZATION = "kustomization.yaml"
+LEAST_MEMORY = 16
+"""MiB: with less no container starts."""
 
 
 def write(
@@ -37,7 +42,7 @@ def write(
     container_memory: float = 0.0,
     port: int = DEFAULT_PORT,
 ) -> dict[str, str]:
-    """Return the files of a plan: one per fragment, the kustomization, maps of devices without kubelet.
+    """Return the files of a plan: one per program, the kustomization, maps of devices without kubelet.
 
     Args:
         plan: the plan.
@@ -55,29 +60,32 @@ def write(
         raise InputError(unknown("affinity", affinity, AFFINITIES))
     mapped = firmware_map.no_kubelet(compiled)
     parts = parts_of(plan, compiled)
-    hosted = [number for number, part in enumerate(parts.parts) if not mapped(part.device)]
-    chosen = image_of(compiled, image) if hosted else ""
-    check_memory(compiled, [parts.parts[number] for number in hosted], container_memory)
+    programs = programs_of(compiled, parts, [n for n, part in enumerate(parts.parts) if not mapped(part.device)])
+    chosen = image_of(compiled, image) if programs else ""
+    check_memory(compiled, programs, container_memory, LEAST_MEMORY)
     book = RouteBook(compiled)
     priced = affinity == "preferred" and affordable(compiled, parts)
     files = {}
-    for number in hosted:
-        part = parts.parts[number]
-        entered = any(mapped(flow.sender_device) for flow in parts.received(number))
+    for program in programs:
+        first = parts.parts[program.parts[0]]
+        entered = {n for n in program.parts if any(mapped(flow.sender_device) for flow in parts.received(n))}
         latencies = None
         if affinity == "preferred" and not entered:
             # without the prices the part stays where it is planned: nothing else is known to work
-            latencies = movable_to(compiled, parts, part, book) if priced else {part.device: float("nan")}
-        facts = fragment_facts(plan, parts, number, _address(compiled, mapped, port), mapped, port)
-        documents = _Documents(plan, compiled, part, chosen, port, container_memory)
-        config = json_text(facts)
-        files[f"{FOLDER}/{part.name}.yaml"] = yaml_text(
-            [
-                documents.config_map(config),
-                documents.service(),
-                documents.deployment(config, entered, latencies),
-            ],
-            f"{part.service}, fragment {part.index + 1}: {part.layer_range} on {part.device}",
+            alone = priced and len(program.parts) == 1
+            latencies = movable_to(compiled, parts, first, book) if alone else {first.device: float("nan")}
+        address = _address(compiled, mapped, port)
+        configs = {
+            number: json_text(fragment_facts(plan, parts, number, address, mapped, port + place))
+            for place, number in enumerate(program.parts)
+        }
+        documents = _Documents(plan, compiled, parts, program, chosen, port, container_memory)
+        title = f"{first.service}, fragment {first.index + 1}: {first.layer_range} on {first.device}"
+        if len(program.parts) > 1:
+            title = f"{first.model} on {first.device}, loaded once for {len(program.parts)} fragments"
+        bodies = [documents.config_map(configs), *map(documents.service, program.parts)]
+        files[f"{FOLDER}/{program.name}.yaml"] = yaml_text(
+            [*bodies, documents.deployment(configs, entered, latencies)], title
         )
     if files:
         files[f"{FOLDER}/{KUSTOMIZATION}"] = _kustomization(plan, compiled, sorted(files))
@@ -107,64 +115,94 @@ def _kustomization(plan: Plan, compiled: Compiled, files: list[str]) -> str:
 
 
 class _Documents:
-    """The three resources of one part."""
+    """The resources of one program: its configuration, a Service for each of its parts, its Deployment."""
 
     def __init__(
-        self, plan: Plan, compiled: Compiled, part: Part, image: str, port: int, container_memory: float
+        self,
+        plan: Plan,
+        compiled: Compiled,
+        parts: Parts,
+        program: Program,
+        image: str,
+        port: int,
+        container_memory: float,
     ) -> None:
-        self.plan, self.compiled, self.part = plan, compiled, part
+        self.plan, self.compiled, self.parts, self.program = plan, compiled, parts, program
         self.image, self.port, self.container_memory = image, port, container_memory
-        # what identifies the part and nothing else: a Deployment's selector can never be changed, so a new
+        self.first = parts.parts[program.parts[0]]
+        self.shared = len(program.parts) > 1
+        # what identifies the program and nothing else: a Deployment's selector can never be changed, so a new
         # plan must find the same labels on another device
-        self.labels = {
-            "app.kubernetes.io/name": part.service,
-            "app.kubernetes.io/instance": part.name,
-            "app.kubernetes.io/component": "fragment",
-            "app.kubernetes.io/part-of": label(compiled.instance.name),
+        self.labels = self._labels(program.parts[0])
+        if self.shared:
+            self.labels = {
+                **self._common(program.name),
+                "app.kubernetes.io/name": label(self.first.model),
+                "app.kubernetes.io/component": "shared-model",
+            }
+
+    def _common(self, name: str) -> dict[str, str]:
+        return {
+            "app.kubernetes.io/instance": name,
+            "app.kubernetes.io/part-of": label(self.compiled.instance.name),
             "app.kubernetes.io/managed-by": "placer",
+        }
+
+    def _labels(self, number: int) -> dict[str, str]:
+        part = self.parts.parts[number]
+        return {
+            **self._common(part.name),
+            "app.kubernetes.io/name": part.service,
+            "app.kubernetes.io/component": "fragment",
             "placer.dev/service": part.service,
             "placer.dev/fragment": str(part.index + 1),
         }
 
-    def metadata(self, annotations: dict[str, str] | None = None) -> dict[str, Any]:
-        metadata: dict[str, Any] = {"name": self.part.name}
+    def metadata(self, name: str, labels: dict[str, str], annotations: dict[str, str] | None = None) -> dict[str, Any]:
+        metadata: dict[str, Any] = {"name": name}
         namespace = self.compiled.instance.file.deployment.namespace
         if namespace:
             metadata["namespace"] = namespace
-        metadata["labels"] = self.labels
+        metadata["labels"] = labels
         if annotations:
             metadata["annotations"] = annotations
         return metadata
 
-    def config_map(self, config: str) -> dict[str, Any]:
+    def _file(self, number: int) -> str:
+        """The name of the configuration of a part."""
+        return f"{self.parts.parts[number].name}.json" if self.shared else CONFIG_NAME
+
+    def _port_name(self, number: int) -> str:
+        return f"tensors-{self.program.parts.index(number) + 1}" if self.shared else "tensors"
+
+    def config_map(self, configs: dict[int, str]) -> dict[str, Any]:
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": self.metadata(),
-            "data": {CONFIG_NAME: config},
+            "metadata": self.metadata(self.program.name, self.labels),
+            "data": {self._file(number): config for number, config in configs.items()},
         }
 
-    def service(self) -> dict[str, Any]:
+    def service(self, number: int) -> dict[str, Any]:
+        ports = [{"name": "tensors", "protocol": "TCP", "port": self.port, "targetPort": self._port_name(number)}]
         return {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": self.metadata(),
-            "spec": {
-                "type": "ClusterIP",
-                "selector": self.labels,
-                "ports": [{"name": "tensors", "protocol": "TCP", "port": self.port, "targetPort": "tensors"}],
-            },
+            "metadata": self.metadata(self.parts.parts[number].name, self._labels(number)),
+            "spec": {"type": "ClusterIP", "selector": self.labels, "ports": ports},
         }
 
-    def deployment(self, config: str, entered: bool, latencies: dict[str, float] | None) -> dict[str, Any]:
-        digest = hashlib.sha256(config.encode()).hexdigest()[:16]
+    def deployment(
+        self, configs: dict[int, str], entered: set[int], latencies: dict[str, float] | None
+    ) -> dict[str, Any]:
+        digest = hashlib.sha256("".join(configs.values()).encode()).hexdigest()[:16]
         allowed = list(latencies) if latencies is not None else None
         pod = {
-            "affinity": node_affinity(self.compiled, self.part, allowed),
+            "affinity": node_affinity(self.compiled, self.first, allowed),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "containers": [self.container(entered)],
-            "volumes": [{"name": "fragment", "configMap": {"name": self.part.name}}],
+            "volumes": [{"name": "fragment", "configMap": {"name": self.program.name}}],
         }
         template = {
             "metadata": {"labels": self.labels, "annotations": {"placer.dev/config": digest}},
@@ -173,10 +211,10 @@ class _Documents:
         return {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": self.metadata(self.annotations(latencies)),
+            "metadata": self.metadata(self.program.name, self.labels, self.annotations(latencies)),
             "spec": {
                 "replicas": 1,
-                # a rolling update would need the memory of the part twice on its node
+                # a rolling update would need the memory of the program twice on its node
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": self.labels},
                 "template": template,
@@ -184,38 +222,44 @@ class _Documents:
         }
 
     def annotations(self, latencies: dict[str, float] | None) -> dict[str, str]:
-        part = self.part
-        held = [f"weights {show_bytes(part.weights)}", f"activations {show_bytes(part.activations)}"]
-        held += [f"runtime {show_bytes(part.runtime)}", f"container {show_bytes(self.container_memory)}"]
+        part, program = self.first, self.program
+        held = [f"weights {show_bytes(program.weights)}", f"activations {show_bytes(program.activations)}"]
+        held += [f"runtime {show_bytes(program.runtime)}", f"container {show_bytes(self.container_memory)}"]
+        members = [self.parts.parts[number] for number in program.parts]
+        layers = ", ".join(f"{one.name}: {one.layer_range}" for one in members) if self.shared else part.layer_range
         notes = {
-            "placer.dev/layers": part.layer_range,
+            "placer.dev/layers": layers,
             "placer.dev/model": f"{part.model}, alternative {part.alternative}",
             "placer.dev/device": part.device if part.unit == "cpu" else f"{part.device}, unit {part.unit}",
             "placer.dev/instance-hash": self.plan.instance.hash,
-            "placer.dev/memory": ", ".join(held),
+            "placer.dev/memory": ", ".join(held) + f"; at least {LEAST_MEMORY} MiB, with which a container starts",
             "placer.dev/model-parts": MODEL_PARTS,
         }
-        if part.seconds < float("inf"):
+        if part.seconds < float("inf") and not self.shared:
             notes["placer.dev/time"] = f"{show_seconds(part.seconds)} a request"
         note = move_note(latencies, part) if latencies is not None else None
         if note:
             notes["placer.dev/move"] = note
         return notes
 
-    def container(self, entered: bool) -> dict[str, Any]:
-        port: dict[str, Any] = {"name": "tensors", "containerPort": self.port, "protocol": "TCP"}
-        if entered:
-            port["hostPort"] = self.port + self.part.ordinal
-        memory = f"{mebibytes(self.part, self.container_memory)}Mi"
+    def container(self, entered: set[int]) -> dict[str, Any]:
+        ports: list[dict[str, Any]] = []
+        for place, number in enumerate(self.program.parts):
+            ports.append({"name": self._port_name(number), "containerPort": self.port + place, "protocol": "TCP"})
+            if number in entered:
+                ports[-1]["hostPort"] = self.port + self.parts.parts[number].ordinal
+        memory = f"{mebibytes(self.program, self.container_memory, LEAST_MEMORY)}Mi"
         requests = {"memory": memory}
-        cpu = millicores(self.compiled, self.part)
-        if cpu is not None:
-            requests = {"cpu": f"{cpu}m", **requests}
+        cores = [millicores(self.compiled, self.parts.parts[number]) for number in self.program.parts]
+        known = [one for one in cores if one is not None]
+        if known:
+            requests = {"cpu": f"{sum(known)}m", **requests}
+        files = ":".join(f"{CONFIG_FOLDER}/{self._file(number)}" for number in self.program.parts)
         return {
             "name": "fragment",
             "image": self.image,
-            "ports": [port],
-            "env": [{"name": "PLACER_FRAGMENT", "value": f"{CONFIG_FOLDER}/{CONFIG_NAME}"}],
+            "ports": ports,
+            "env": [{"name": "PLACER_FRAGMENT", "value": files}],
             # no limit on the processor: a limit would slow a part down while its node is idle
             "resources": {"requests": requests, "limits": {"memory": memory}},
             "volumeMounts": [{"name": "fragment", "mountPath": CONFIG_FOLDER, "readOnly": True}],

@@ -81,7 +81,8 @@ class Part:
         layer_indices: the same as indices of the variant.
         seconds: expected processing time of a job that arrives here (early exits inside it counted).
         utilisation: share of the unit's time at the arrival rates; NaN without arrivals.
-        weights, activations, runtime: bytes of RAM; 0 for what lies in flash or in a unit's own memory.
+        weights, activations, runtime: bytes of RAM, activations for every job that the unit serves at once; 0 for what
+            lies in flash or in a unit's own memory.
         exits: (layer, share of all jobs) of the early exits inside.
         timeout: seconds to wait for a reply.
         timeout_from: ``deadline_p95``, ``deadline`` or ``default``.
@@ -216,7 +217,7 @@ def _service_parts(
             seconds=busy / float(reached[0]) if reached[0] > 0 else float(times.sum()),
             utilisation=rate * busy / float(compiled.servers[station]),
             weights=float(variant.weights[layers].sum()) if in_ram[0] else 0.0,
-            activations=float(variant.activations[layers].max()) if in_ram[1] else 0.0,
+            activations=float(compiled.servers[station] * variant.activations[layers].max()) if in_ram[1] else 0.0,
             runtime=variant.runtime_memory,
             exits=tuple((variant.layers[layer], shares[layer]) for layer in layers if layer in shares),
             timeout=timeout,

@@ -144,7 +144,8 @@ def _repairs(
     for group in clash:
         if possible([group]):
             kind, subject = group
-            yield least_change(compiled, group, repaired) or f"relax {_KIND_NAMES[kind]} of {subject}"
+            found = least_change(compiled, group, repaired)
+            yield found.text if found is not None else f"relax {_KIND_NAMES[kind]} of {subject}"
     for kind in sorted({kind for kind, _ in clash}):
         members = [group for group in every if group[0] == kind]
         if len([g for g in clash if g[0] == kind]) > 1 and kind != "memory" and possible(members):

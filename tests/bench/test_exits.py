@@ -12,7 +12,7 @@ from placer.errors import InputError
 
 
 def test_takeaways_of_one_profile() -> None:
-    found = list(takeaways.rows(["digits-mlp-8", "resnet-50-cifar10"], jobs=2500, replications=2))
+    found = list(takeaways.rows(["digits-mlp-8", "resnet-50-cifar10"], jobs=1200, replications=2))
     done = [row for row in found if row["status"] == "ok"]
     assert {row["method"] for row in done} == {m for methods in takeaways.COLUMNS.values() for m in methods}
     skipped = {row["method"] for row in found if row["status"] == "skipped"}

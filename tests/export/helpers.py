@@ -100,7 +100,7 @@ def with_services(*services: str, extra: str = "") -> str:
 LOOK = "{name: look, model: chain, source: near, sink: far, arrivals: 2 /s, deadline: 400 ms}"
 LEAVE = "{name: leave, model: exits, source: near, arrivals: 1 /s}"
 BRANCH = "{name: branch, model: dag, source: near, sink: middle}"
-FEEL = "{name: feel, model: chain, source: sensor, sink: far, deadline_p95: 2 s}"
+FEEL = "{name: feel, model: chain, source: sensor, sink: far, deadline_p95: 2 s, share: false}"
 IMAGE = "registry.example/node:1.0"
 
 

@@ -101,15 +101,16 @@ def test_requests_are_well_formed_and_fit() -> None:
 
 def test_memory_and_processor_of_a_fragment() -> None:
     compiled = tiny()
-    files = kubernetes.write(plan_of(compiled, "near near far"), compiled, image=IMAGE, container_memory=1e6)
+    files = kubernetes.write(plan_of(compiled, "near near far"), compiled, image=IMAGE, container_memory=30e6)
     first = of_kind(files, "Deployment")["look-1"]
     [container] = first["spec"]["template"]["spec"]["containers"]
-    # 600 kB weights, 300 kB activations (the largest), 100 kB runtime, 1 MB container: 2 MB in MiB
-    assert container["resources"]["requests"]["memory"] == "2Mi"
+    # 600 kB weights, 300 kB activations (the largest), 100 kB runtime, 30 MB container: 31 MB in MiB
+    assert container["resources"]["requests"]["memory"] == "30Mi"
     # 30 ms a request, 2 requests a second, 4 cores
     assert container["resources"]["requests"]["cpu"] == "240m"
     assert first["metadata"]["annotations"]["placer.dev/memory"] == (
-        "weights 600 kB, activations 300 kB, runtime 100 kB, container 1 MB"
+        "weights 600 kB, activations 300 kB, runtime 100 kB, container 30 MB; at least 16 MiB, with which a container "
+        "starts"
     )
     assert first["metadata"]["annotations"]["placer.dev/model-parts"].startswith("not included")
 
@@ -119,7 +120,7 @@ def test_without_arrivals_no_processor_is_requested() -> None:
     files = kubernetes.write(plan_of(compiled, "near near near near"), compiled, image=IMAGE)
     [deployment] = of_kind(files, "Deployment").values()
     [container] = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["requests"] == {"memory": "4Mi"}
+    assert container["resources"]["requests"] == {"memory": "16Mi"}
 
 
 def test_containers_that_do_not_fit_are_refused_by_name() -> None:

@@ -16,6 +16,7 @@ from placer.operators.checker import METHODS, Method, judge
 from placer.operators.graph import OperatorGraph, parse_graph, read_graph
 from placer.operators.latency import solve_latency
 from placer.operators.throughput import solve_contiguous, solve_free
+from tests.effort import blocks
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "operator-graphs"
 SOLVERS = {"contiguous": solve_contiguous, "free": solve_free, "latency": solve_latency}
@@ -60,7 +61,7 @@ def brute_force(graph: OperatorGraph, method: Method) -> float:
     return best
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", blocks(4, 10))
 @pytest.mark.parametrize("method", METHODS)
 def test_solvers_find_the_best_of_all_assignments(seed: int, method: Method) -> None:
     graph = parse_graph(random_graph(seed), f"random-{seed}")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from placer.errors import PlacerError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import compile_instance
+from placer.instance.instance import Instance
 from placer.instance.resolving import read_instance
 from placer.planning.explain import explain, families, is_feasible, quick_explain
 from placer.planning.ilp.formulation import build
 from placer.planning.ilp.goals import add_goal_limits, add_objective
 from placer.planning.ilp.planner import plan
 from placer.planning.ilp.warmstart import warm_start
+from placer.planning.repairs import least_change
 from placer.planning.request import Request
 from placer.solver.highs import Solver
 from placer.solver.progress import Limits
@@ -42,6 +46,42 @@ def test_explanations_are_right_and_irreducible() -> None:
         for group in found.clash:
             assert is_feasible(compiled, [g for g in found.clash if g != group], Limits()), (seed, group)
     assert explained >= 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "seeds"),
+    [
+        ("plain", range(8)),
+        ("crowded", range(8)),
+        ("site", range(8)),
+        *(pytest.param(kind, range(8, 100), marks=pytest.mark.slow) for kind in ("plain", "crowded", "site")),
+    ],
+)
+def test_repairs_repair_with_the_figure_that_they_print(kind: str, seeds: range) -> None:
+    """The changed instance has the printed figure in it: rounding must not undo the repair."""
+    seen: set[str] = set()
+    for seed in seeds:
+        compiled = random_instance(seed, 60, crowded=kind == "crowded", site=kind == "site")
+        try:
+            found = explain(compiled)
+        except PlacerError:
+            continue
+        every = families(compiled)
+
+        def possible(instance: Instance, held: list[tuple[str, str]] = every) -> bool:
+            return is_feasible(compile_instance(instance), held, Limits())
+
+        for group in found.clash:
+            repair = least_change(compiled, group, possible)
+            if repair is not None:
+                seen.add(group[0])
+                assert possible(repair.instance), (seed, repair.text)
+                changed = compile_instance(repair.instance)
+                assert any(
+                    evaluate_placement(changed, placement, "deterministic").feasible
+                    for placement in every_placement(changed)
+                ), (seed, repair.text)
+    assert seen
 
 
 def test_quick_explain_finds_a_minimal_conflict() -> None:

@@ -143,7 +143,7 @@ def outcome_of(name: str, request: Request) -> str:
 def test_small_instances_by_every_method(name: str, method: str) -> None:
     """Each objective that the method plans for, within a short time limit."""
     limits = Limits(seconds=0.3, nodes=1 if "nodes" in METHODS[method].takes else None)
-    objectives = METHODS[method].objectives[:: 1 if name == "do-not-split" else 3]
+    objectives = METHODS[method].objectives[:: 1 if name == "do-not-split" else 5]
     ends = {objective: outcome_of(name, Request((objective,), method, limits)) for objective in objectives}
     if name == "infeasible":
         assert "planned" not in ends.values()

@@ -12,6 +12,7 @@ from placer.evaluation.queues import NetworkBuilder
 from placer.plan.plan import to_placement
 from placer.simulation import simulate
 from tests.cli.run import placer
+from tests.effort import blocks
 from tests.planning.ilp.test_brute_force import check_seed
 
 UPLOAD = """
@@ -239,7 +240,7 @@ def test_frames_that_corals_skip(tmp_path: Path, corals: int, load: float, skipp
     assert sum(lost) / len(lost) == pytest.approx(skipped, abs=0.08)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(2, 4))
 def test_sites_against_brute_force(block: int) -> None:
     feasible = sum(check_seed(seed, 100, bool(seed % 2), site=True) for seed in range(block * 5, block * 5 + 5))
     assert feasible >= 2

@@ -32,19 +32,19 @@ def test_the_oracle_agrees_with_the_published_values(t1: QueueNetwork, t2: Queue
 def test_the_interval_covers_the_exact_loss(request: pytest.FixtureRequest, name: str, loss: float) -> None:
     net = request.getfixturevalue(name)
     covered = 0
-    for seed in range(100):
+    for seed in range(50):
         figure = simulate(net, jobs=10_000, replications=10, seed=seed).total_loss_ratio
         covered += abs(float(figure.mean) - loss) <= float(figure.half_width)
-    assert covered >= 95
+    assert covered >= 46
 
 
 @needs_numba
 def test_batch_means_of_one_long_run_cover_the_exact_loss(t1: QueueNetwork) -> None:
     covered = 0
-    for seed in range(40):
+    for seed in range(20):
         figure = simulate(t1, jobs=100_000, replications=1, seed=seed).total_loss_ratio
         covered += abs(float(figure.mean) - T1_LOSS) <= float(figure.half_width)
-    assert covered >= 37
+    assert covered >= 18
 
 
 def random_chains(seed: int) -> QueueNetwork:

@@ -49,9 +49,9 @@ def test_two_moments_stay_in_range(rho: float, capacity: int) -> None:
 @needs_numba
 @pytest.mark.parametrize("law", [Law.DETERMINISTIC, Law.EXPONENTIAL, Law.GAMMA])
 def test_a_large_budget_converges_to_the_simulation(law: Law) -> None:
-    nets = [random_chains(seed, law) for seed in range(6)]
-    for net, quick in zip(nets, evaluate_chains(nets, events=2_000_000, seed=1), strict=True):
-        long = simulate(net, jobs=200_000, replications=5, seed=2, level=0.9999).classes
+    nets = [random_chains(seed, law) for seed in range(3)]
+    for net, quick in zip(nets, evaluate_chains(nets, events=1_000_000, seed=1), strict=True):
+        long = simulate(net, jobs=100_000, replications=5, seed=2, level=0.9999).classes
         slack = 0.01
         gap = np.abs(quick.throughput_ratio - (1 - long.loss_ratio.mean))
         assert (gap <= long.loss_ratio.half_width + slack * quick.throughput_ratio).all()

@@ -147,6 +147,7 @@ def test_compiled_code_is_kept_in_a_private_folder(tmp_path: Path) -> None:
 
 
 @needs_numba
+@pytest.mark.slow
 def test_it_compiles_where_nothing_can_be_written(tmp_path: Path) -> None:
     # A file where the folder should be: fails for every user, the superuser included.
     blocked = tmp_path / "file"

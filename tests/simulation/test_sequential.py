@@ -40,7 +40,7 @@ def test_limits_on_either_side_of_the_exact_loss(rho: float, capacity: int) -> N
 
 
 @needs_numba
-@pytest.mark.parametrize(("rho", "capacity"), [(0.3, 10), (0.5, 24)])
+@pytest.mark.parametrize(("rho", "capacity"), [(0.3, 10), pytest.param(0.5, 24, marks=pytest.mark.slow)])
 def test_rare_losses_are_decided_by_splitting(rho: float, capacity: int) -> None:
     exact = loss_of(rho, capacity)
     limits = [Limit(Measure.LOSS, 0, exact * factor) for factor in (0.5, 2.0)]
@@ -101,7 +101,7 @@ def test_nothing_lost_is_not_no_loss() -> None:
 @needs_numba
 def test_outages_that_were_hardly_seen_decide_nothing() -> None:
     net = network([5], [Arrivals(Process.POISSON, 1.0)], [[(0, [])]], [served(0.2)], up=[1e6], down=[1e4])
-    assert decide(net, [Limit(Measure.LOSS, 0, 0.001)], seed=1, events=1_000_000).limits[0].status is Status.UNDECIDED
+    assert decide(net, [Limit(Measure.LOSS, 0, 0.001)], seed=1, events=200_000).limits[0].status is Status.UNDECIDED
 
 
 @needs_numba

@@ -16,6 +16,7 @@ from placer.splitting.costs import Cut, Plane, SplitCosts, Way, make_cut, stages
 from placer.splitting.dads import decide
 from placer.splitting.mincut import cheapest_cut, min_cut
 from placer.splitting.neurosurgeon import best_split, best_throughput_split, single_splits
+from tests.effort import blocks
 from tests.splitting.oracle import chain, every_cut, is_valid, random_costs, random_dag
 
 
@@ -55,7 +56,7 @@ def test_single_splits_of_a_dag_cut_where_one_tensor_crosses() -> None:
     assert all(len(cut.crossing) <= 1 for cut in single_splits(costs, 1e-6, 1.0))
 
 
-@pytest.mark.parametrize("seed", range(250))
+@pytest.mark.parametrize("seed", blocks(120, 250))
 def test_minimum_cut_is_the_best_of_all_valid_cuts(seed: int) -> None:
     rng = np.random.default_rng(1000 + seed)
     shape = random_dag(rng, int(rng.integers(1, 9)))
@@ -118,7 +119,7 @@ def test_impossible_cuts_are_refused(device: list[float], server: list[float], c
         min_cut(chain(2), np.array(device), np.array(server), np.array(crossing))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", blocks(12, 40))
 def test_smallest_bottleneck_is_the_best_of_all_cuts(seed: int) -> None:
     rng = np.random.default_rng(2000 + seed)
     shape = random_dag(rng, int(rng.integers(2, 8)))

@@ -34,7 +34,7 @@ RATES = "services.plates.arrivals=2:60:4"
 ALL = ["services.plates.arrivals=20,200", "devices.hub.buffer=2,30"]
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(
     st.integers(1, 80),
     st.integers(1, 40),
@@ -78,7 +78,7 @@ def same(one: Sweep, other: Sweep) -> None:
 
 
 def test_executors_give_the_same_numbers(tmp_path: Path) -> None:
-    simulation = Runs(jobs=2000, replications=2, seed=3)
+    simulation = Runs(jobs=1000, replications=2, seed=3)
     here = sweep_of(tmp_path, *ALL, simulation=simulation)
     assert len(here.rows) == 4
     for spec in ("processes:2", "threads:2"):

@@ -17,6 +17,9 @@ from placer.sweep.run import Sweep
 from placer.sweep.tables import as_csv, as_data, write_sweep
 from tests.sweep.helpers import INSTANCE, sweep_of
 
+LIGHT = INSTANCE.replace("pins: {fc5: hub}", "").replace("{rate: 60 /min, process: periodic}", "60 /min")
+"""No clock meets modulated arrivals: quick to evaluate; what is drawn is the same."""
+
 GRID = ["devices.hub.memory=4 GB,67.11 MB,3 GB", "services.plates.arrivals=4:40:2 /s"]
 
 
@@ -93,7 +96,7 @@ def test_pictures_show_lines_failures_and_what_is_missing(sweep: Sweep, tmp_path
     ],
 )
 def test_every_kind_of_axis_is_drawn(tmp_path: Path, vary: str, words: str) -> None:
-    sweep = sweep_of(tmp_path, vary, text=INSTANCE.replace("sink: hub", "sink: cam").replace("pins: {fc5: hub}", ""))
+    sweep = sweep_of(tmp_path, vary, text=LIGHT.replace("sink: hub", "sink: cam"))
     path = tmp_path / "sweep.svg"
     picture(sweep, path)
     assert words in path.read_text()
@@ -103,8 +106,7 @@ def test_every_kind_of_axis_is_drawn(tmp_path: Path, vary: str, words: str) -> N
 
 
 def test_the_mark_stands_between_the_two_plans(tmp_path: Path) -> None:
-    text = INSTANCE.replace("pins: {fc5: hub}", "")
-    sweep = sweep_of(tmp_path, "devices.hub.compute=true,false,true", text=text)
+    sweep = sweep_of(tmp_path, "devices.hub.compute=true,false,true", text=LIGHT)
     assert [bool(row.changes) for row in sweep.rows] == [False, True, True]
     (line,) = sweep_picture._lines(sweep)
     axis = sweep.grid.axes[0]

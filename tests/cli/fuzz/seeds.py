@@ -27,9 +27,12 @@ network:
   links: [{between: [cam, hub], rate: 20 Mbit/s, latency: 5 ms}]
 services:
   - {name: s, model: parts/net.yaml, source: cam, sink: hub, arrivals: 4 /s, deadline: 2 s}
-  - {name: t, model: parts/net.yaml, source: cam, arrivals: {process: trace, times: [0 s, 1 s, 1.5 s, 3 s]}}
+  - {name: t, model: parts/net.yaml, source: cam, arrivals: {rate: 1 /s, process: poisson}}
 objective: loss
 """
+TRACED = LOSS.replace("{rate: 1 /s, process: poisson}", "{process: trace, times: [0 s, 1 s, 1.5 s, 3 s]}")
+"""Evaluating this takes longer than all the rest: it is read by few targets."""
+
 SCENARIOS = """\
 format: placer/scenarios/1
 scenarios:
@@ -109,12 +112,12 @@ CHAINNET = {
 
 
 def run(folder: Path, *arguments: str) -> None:
-    """Run a command that must succeed, in a folder."""
+    """Run a command that must write its file, in a folder; what it writes may break limits or leave them open."""
     before = Path.cwd()
     os.chdir(folder)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            assert cli.main(list(arguments), standalone_mode=False) in (0, 1, None), arguments
+            assert cli.main(list(arguments), standalone_mode=False) in (0, 1, 3, None), arguments
     finally:
         os.chdir(before)
 
@@ -128,6 +131,7 @@ def write_seeds(folder: Path) -> Path:
     root = shipped_root()
     for name, text in {
         "loss.yaml": LOSS,
+        "traced.yaml": TRACED,
         "scenarios.yaml": SCENARIOS,
         "profile.yaml": PROFILE,
         "sheet.yaml": PROFILE.replace("table.npz", "table.csv"),
@@ -194,7 +198,7 @@ def _write_onnx(folder: Path) -> None:
 def _write_answers(folder: Path) -> None:
     """The files that placer itself writes: plans, policy, split table, an export."""
     run(folder, "plan", "instance.yaml", "-o", "plan.json", "--method", "ilp")
-    run(folder, "plan", "loss.yaml", "-o", "loss.json", "--rounds", "1", "--no-confirm", "--time-limit", "120")
+    run(folder, "plan", "loss.yaml", "-o", "loss.json", "--rounds", "1", "--no-confirm")
     load = ("--arrivals", "20 /s", "--buffer", "3", "--jobs", "100", "--replications", "2")
     run(folder, "exits", "figures.yaml", *load, "-o", "policy.json")
     cut = ("--server", "edge-2500", "--uplink", "5 Mbit/s", "--table", "table.json")

@@ -1,6 +1,6 @@
 """Damaged files and hostile options end in an answer or a refusal: no traceback, nothing outside, soon, in bounds.
 
-CI runs a few hundred cases of each of a few seeds; ``PLACER_FUZZ_CASES`` sets how many the slow test runs, which
+CI runs a thousand cases; ``PLACER_FUZZ_CASES`` sets how many the slow test runs, which
 ``python -m tests.cli.fuzz COUNT SEED`` runs with more figures.
 """
 
@@ -20,11 +20,8 @@ from tests.cli.fuzz.targets import TARGETS, damaged, with_options
 pytest.importorskip("onnx")
 pytest.importorskip("onnx_tool")
 
-CHUNKS, CASES = 5, 150
+CHUNKS, CASES = 5, 200
 SEED = 7
-
-pytestmark = pytest.mark.slow
-"""Making the seeds takes minutes on a machine whose compiled core is not cached."""
 
 
 @pytest.fixture(scope="module")

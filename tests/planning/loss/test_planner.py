@@ -32,7 +32,7 @@ from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Progress
 from tests.instance.build import compiled_from
 
-SMALL = [Spec(seed, *shape) for seed in range(2) for shape in ((3, 2, (2, 3)), (4, 2, (2, 3)), (3, 3, (2, 2)))]
+SMALL = [Spec(seed, *shape) for seed in range(1) for shape in ((3, 2, (2, 3)), (4, 2, (2, 3)), (3, 3, (2, 2)))]
 
 
 def options(seconds: float = 4.0, **more: object) -> Request:
@@ -212,7 +212,7 @@ OTHERS = {"ilp", "decomposition", "warm-start", "neurosurgeon", "dads", "joint-e
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in OTHERS])
 def test_every_method_plans_a_small_instance(name: str) -> None:
     compiled = generate(SMALL[0])
-    outcome = plan(compiled, options(1.0, method=name))
+    outcome = plan(compiled, options(0.4, method=name))
     assert evaluate_placement(compiled, outcome.placement).feasible
 
 

@@ -1,0 +1,95 @@
+"""Services that share loaded weights are one container in manifests; the others are one each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from placer.api import compiled_of, plan
+from placer.errors import InputError
+from placer.export import compose, kubernetes
+from placer.instance.compiled import Compiled
+from placer.plan.plan import Plan
+
+IMAGE = "registry.example/edge-node:1.0"
+
+SITE = """
+format: placer/instance/1
+devices:
+  - {name: hub, type: raspberry-pi-4b}
+  - {name: cam, type: raspberry-pi-zero-2-w, replicas: 20}
+network: {links: [{between: [cam-*, hub], rate: 20 Mbit/s}]}
+services:
+  - {name: look, model: alexnet, sources: [cam-1, cam-2], sink: hub, arrivals: 0.2 /s, pins: {"*": hub}}
+  - {name: part, model: alexnet, sources: [cam-3, cam-4], sink: hub, pins: {conv1: "cam-*", conv2..fc8: hub}}
+  - {name: more, model: alexnet, sources: [cam-5, cam-6, cam-7, cam-8, cam-9, cam-10, cam-11, cam-12, cam-13, cam-14],
+     sink: hub, pins: {"*": hub}}
+  - {name: last, model: alexnet, source: cam-20, sink: hub, pins: {"*": hub}, share: false}
+"""  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Compiled]:
+    path = tmp_path_factory.mktemp("site") / "site.yaml"
+    path.write_text(SITE, encoding="utf-8")
+    return plan(path, objective="latency").plan, compiled_of(path)
+
+
+def test_kubernetes_loads_weights_once(planned: tuple[Plan, Compiled]) -> None:
+    files = kubernetes.write(*planned, image=IMAGE, container_memory=10e6)
+    documents: list[dict[str, Any]] = [d for text in files.values() for d in yaml.safe_load_all(text)]
+    for document in documents:
+        if document["kind"] != "Kustomization":
+            kubernetes_validate.validate(document, "1.31", strict=True)
+    deployments = {d["metadata"]["name"]: d for d in documents if d["kind"] == "Deployment"}
+    services = {d["metadata"]["name"]: d for d in documents if d["kind"] == "Service"}
+    configs = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
+    assert set(deployments) == {"alexnet-shared-1", "last-1", "part-cam-3-1", "part-cam-4-1"}
+    shared = deployments["alexnet-shared-1"]["spec"]["template"]
+    [container] = shared["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == f"{-(-(243_860_576 + 10_000_000) // 2**20)}Mi"
+    paths = container["env"][0]["value"].split(":")
+    assert [path.removeprefix("/etc/placer/") for path in paths] == list(configs["alexnet-shared-1"])
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert len(paths) == len(ports) == 14
+    for path in paths:
+        facts = json.loads(configs["alexnet-shared-1"][path.removeprefix("/etc/placer/")])
+        service = services[facts["fragment"]]["spec"]
+        assert service["selector"] == shared["metadata"]["labels"]
+        assert ports[service["ports"][0]["targetPort"]] == facts["listen"]["port"]
+    sent = json.loads(configs["part-cam-3-1"]["fragment.json"])["sends"]
+    assert [one["to"].get("address") for one in sent] == ["part-cam-3-2:8080"]
+    alone = deployments["last-1"]["spec"]["template"]["spec"]["containers"][0]
+    assert alone["env"] == [{"name": "PLACER_FRAGMENT", "value": "/etc/placer/fragment.json"}]
+
+
+def test_compose_loads_weights_once(planned: tuple[Plan, Compiled]) -> None:
+    files = {path: yaml.safe_load(text) for path, text in compose.write(*planned, image=IMAGE).items()}
+    hub = files["compose/hub.yaml"]
+    assert set(hub["services"]) == {"alexnet-shared-1", "last-1"}
+    shared = hub["services"]["alexnet-shared-1"]
+    names = shared["networks"]["default"]["aliases"]
+    assert len(names) == len(shared["ports"]) == len(shared["configs"]) == 14
+    outside = [way.split(":")[0] for service in hub["services"].values() for way in service["ports"]]
+    assert len(set(outside)) == 15
+    for name, way, config in zip(names, shared["ports"], shared["configs"], strict=True):
+        facts = json.loads(hub["configs"][config["source"]]["content"])
+        assert (facts["fragment"], str(facts["listen"]["port"])) == (name, way.split(":")[1])
+    camera = json.loads(files["compose/cam-3.yaml"]["configs"]["part-cam-3-1"]["content"])
+    published = dict(zip(names, shared["ports"], strict=True))["part-cam-3-2"].split(":")[0]
+    assert camera["sends"][0]["to"]["address"] == f"hub:{published}"
+
+
+def test_containers_that_do_not_fit(tmp_path: Path) -> None:
+    """Two copies of 244 MB fit into 495 MB, and do not with what containers take beside."""
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE.replace("name: hub, type", "name: hub, memory: 810 MB, type"), encoding="utf-8")
+    found, compiled = plan(path, objective="latency").plan, compiled_of(path)
+    assert kubernetes.write(found, compiled, image=IMAGE)
+    with pytest.raises(InputError, match="device 'hub' ask for"):
+        kubernetes.write(found, compiled, image=IMAGE, container_memory=10e6)
