@@ -38,6 +38,7 @@ class ServiceMetrics:
         accuracy: expected accuracy per completed job; NaN when unknown.
         rate: offered requests per second; NaN without arrivals.
         devices: how many devices run layers of it.
+        missing: figures without which its energy or its accuracy is unknown, in words.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ServiceMetrics:
     accuracy: float
     rate: float
     devices: int
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,29 @@ def service_metrics(compiled: Compiled, variant: Variant, stations: tuple[int, .
         accuracy=variant.accuracy,
         rate=float(compiled.rate[variant.service]),
         devices=len({int(compiled.station_device[station]) for station in stations}),
+        missing=tuple(_missing(compiled, variant, stations, book)) if np.isnan(energy + variant.accuracy) else (),
     )
+
+
+def _missing(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> dict[str, None]:
+    """The figures without which energy or accuracy is unknown, each once, in order."""
+    instance, found = compiled.instance, dict[str, None]()
+    for station in dict.fromkeys(stations):
+        if np.isnan(compiled.power[station]):
+            device = instance.devices[int(compiled.station_device[station])]
+            found[f"power of device type {instance.device_type(device).name}"] = None
+    for is_result, tensor, tail, head, _ in moves(compiled, variant, stations):
+        for arc in book.arcs(variant, is_result, tensor, tail, head):
+            if np.isnan(arc.energy):
+                over = compiled.topology.carrier(arc.carrier).name if arc.technology == "link" else ""
+                found[f"transmit_energy of {over or f'radio {arc.technology}'}"] = None
+    model = instance.model(instance.services[variant.service]).name
+    if np.isnan(variant.final_accuracy):
+        found[f"accuracy of model {model}"] = None
+    for layer, _, accuracy in variant.exits:
+        if np.isnan(accuracy):
+            found[f"accuracy of the exit after {variant.layers[layer]} of model {model}"] = None
+    return found
 
 
 def moves(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[bool, int, int, int, float]]:

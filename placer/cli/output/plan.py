@@ -131,6 +131,9 @@ def print_metrics(evaluation: Evaluation, out: Console) -> None:
         for service in evaluation.services
     ]
     out.print(table(f"Services ({evaluation.evaluator} evaluator)", ("service", *figures), services, right=figures))
+    missing = dict.fromkeys(figure for service in evaluation.services for figure in service.missing)
+    if missing:
+        out.print(f"unknown for want of: {', '.join(missing)}", markup=False)
     print_times(evaluation, out)
     devices = []
     for device in evaluation.devices:

@@ -20,6 +20,7 @@ from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.planning.tidying import tidied
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
@@ -55,7 +56,10 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
     objectives = request.objectives or tuple(compiled.instance.file.objective)
     countdown = request.limits.start()
     stage = _lexicographic(compiled, request, objectives, listener, countdown)
-    alone = _alone(compiled, stage[-1].placement)
+    placement = stage[-1].placement
+    if request.keep is None:  # what is deployed stays where it is
+        placement = tidied(compiled, placement, objectives, countdown)
+    alone = _alone(compiled, placement)
     if not alone.feasible:
         raise UnansweredError(
             "internal error: the solver's placement fails the evaluator: " + alone.violations[0].message
@@ -76,7 +80,7 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         Claim(name, one.bound, _ways(compiled, name, limited=one.method != "shortest-path"))
         for name, one in zip(objectives, stage, strict=True)
     ]
-    return stated(compiled, stage[-1].placement, certificate, claims, request)
+    return stated(compiled, placement, certificate, claims, request)
 
 
 def _ways(compiled: Compiled, name: str, limited: bool = True) -> str | None:

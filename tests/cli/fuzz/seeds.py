@@ -31,7 +31,7 @@ services:
 objective: loss
 """
 TRACED = LOSS.replace("{rate: 1 /s, process: poisson}", "{process: trace, times: [0 s, 1 s, 1.5 s, 3 s]}")
-"""Evaluating this takes longer than all the rest: it is read by few targets."""
+"""Evaluating this takes longer than all the rest: it is only read."""
 
 SCENARIOS = """\
 format: placer/scenarios/1
