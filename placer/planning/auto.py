@@ -26,7 +26,7 @@ def auto(compiled: Compiled, request: Request, listener: Listener | None = None)
     share = request.limits.within(countdown.part(0.5))
     first = plan_ilp(compiled, replace(request, limits=share), listener)
     interrupted = first.plan.certificate.termination == "interrupted"
-    if first.evaluation.feasible or interrupted or len(objectives) > 1:
+    if not first.evaluation.violations or interrupted or len(objectives) > 1:
         return first
     left = replace(request.limits.within(countdown), nodes=None)
     from placer.planning.loss.planner import plan_loss  # the ILP's answer is often enough: its imports are dear
