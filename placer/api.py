@@ -131,7 +131,7 @@ def plan(
     admission: bool = False,
     confirm: bool | None = None,
     write_model: Output | str | Path | None = None,
-    by: By = "analytic",
+    by: By = "verdict",
     path: str | None = None,
     listener: Listener | None = None,
     found: Callable[[Outcome], None] | None = None,
@@ -198,7 +198,7 @@ def plan(
     return answer(compiled, request, listener, found)
 
 
-def evaluate(planned: Planned, instance: Source | None = None, by: By = "analytic") -> Evaluation:
+def evaluate(planned: Planned, instance: Source | None = None, by: By = "verdict") -> Evaluation:
     """Evaluate a plan: metrics and every limit, judged; the same object that the commands print.
 
     Args:
@@ -262,7 +262,7 @@ def export(
     image: str | None = None,
     force: bool = False,
     stale_ok: bool = False,
-    by: By = "analytic",
+    by: By = "verdict",
 ) -> list[Path]:
     """Write what the nodes run, and return the files written.
 

@@ -36,6 +36,9 @@ TYPES = (
 DAGS = ("resnet-50", "densenet-121", "inception-v1", "squeezenet", "vgg-19")
 CHAINS = ("mobilenet-v2-measured", "resnet-50-measured", "vgg-16-measured")
 METHODS = ("decomposition", "ilp")
+COUPLINGS = ("work", "air", "layers")
+GOODPUT = 2.5e6
+"""About what wifi-n carries, bytes/s."""
 SPACING, RANGE = 15.0, 30.0
 """Metres: side of the square over the root of the number of devices, and range of the shipped radio."""
 
@@ -50,6 +53,7 @@ class Spec:
         gap: relative gap at which a plan is good enough.
         objective: what is planned for.
         seed: of everything that is drawn.
+        coupling: what puts services in each other's way, see :func:`couple`; None for nothing.
     """
 
     devices: int
@@ -57,13 +61,15 @@ class Spec:
     gap: float = 1e-3
     objective: str = "latency"
     seed: int = 0
+    coupling: str | None = None
 
     @property
     def name(self) -> str:
         """Name of the instance: devices x services, the models' name where they are one, and the seed."""
         kinds = sorted(set(self.models))
         of = kinds[0] if len(kinds) == 1 else "mixed"
-        return f"{self.devices}x{len(self.models)}-{of}-{self.objective}-{self.seed}"
+        coupled = "" if self.coupling is None else f"-{self.coupling}"
+        return f"{self.devices}x{len(self.models)}-{of}-{self.objective}-{self.seed}{coupled}"
 
 
 GRID: tuple[Spec, ...] = (
@@ -74,6 +80,10 @@ GRID: tuple[Spec, ...] = (
     Spec(50, DAGS * 2, objective="latency-worst"),
     Spec(100, DAGS * 2),
     Spec(200, DAGS * 4, gap=1e-2),
+    *(Spec(50, DAGS * 2, gap=2e-2, coupling=kind) for kind in COUPLINGS),
+    *(Spec(50, CHAINS * 3, gap=1e-3, coupling=kind) for kind in COUPLINGS),
+    *(Spec(50, DAGS * 2, gap=2e-2, objective=goal, coupling="work") for goal in ("latency-worst", "throughput")),
+    *(Spec(200, DAGS * 4, gap=5e-2, coupling=kind) for kind in COUPLINGS),
 )
 
 
@@ -87,23 +97,46 @@ def generate(spec: Spec) -> Compiled:
             break
     kinds = rng.choice(TYPES, spec.devices)
     sources = rng.integers(spec.devices, size=len(spec.models))
-    file = InstanceFile.model_validate(
-        {
-            "format": "placer/instance/1",
-            "name": spec.name,
-            "devices": tuple(
-                {"name": f"d{index}", "type": str(kind), "position": (float(x), float(y))}
-                for index, (kind, (x, y)) in enumerate(zip(kinds, points, strict=True))
-            ),
-            "network": {"radios": ({"technology": "wifi-n"},)},
-            "services": tuple(
-                {"name": f"s{index}", "model": model, "source": f"d{source}"}
-                for index, (model, source) in enumerate(zip(spec.models, sources, strict=True))
-            ),
-            "objective": spec.objective,
-        }
-    )
-    return compile_instance(resolve(file, Library(None)))
+    data: dict[str, Any] = {
+        "format": "placer/instance/1",
+        "name": spec.name,
+        "devices": tuple(
+            {"name": f"d{index}", "type": str(kind), "position": (float(x), float(y))}
+            for index, (kind, (x, y)) in enumerate(zip(kinds, points, strict=True))
+        ),
+        "network": {"radios": ({"technology": "wifi-n"},)},
+        "services": tuple(
+            {"name": f"s{index}", "model": model, "source": f"d{source}"}
+            for index, (model, source) in enumerate(zip(spec.models, sources, strict=True))
+        ),
+        "objective": spec.objective,
+    }
+    if spec.coupling is not None:
+        couple(data, spec.coupling)
+    return _compiled(data)
+
+
+def couple(data: dict[str, Any], by: str) -> None:
+    """Put services in each other's way.
+
+    ``work``: a fastest device may do the work of the heaviest service and half of it; ``air``: their images fill the
+    channel wherever they are sent more than once; ``layers``: a device holds as many layers as the deepest model has.
+    """
+    variants, busy = _compiled(data).variants, []
+    if by == "layers":
+        data["limits"] = {"layers": max(map(len, variants))}
+        return
+    for service, variant in zip(data["services"], variants, strict=True):
+        rate = GOODPUT / variant.input / (len(variants) if by == "air" else 2.0)
+        service["arrivals"] = {"rate": rate}
+        busy.append(rate * float(variant.time.sum(axis=0).min()))
+    if by == "work":
+        data["network"]["radios"][0]["contention"] = False
+        data["limits"] = {"utilisation": min(1.5 * max(busy), 1.0)}
+
+
+def _compiled(data: dict[str, Any]) -> Compiled:
+    return compile_instance(resolve(InstanceFile.model_validate(data), Library(None)))
 
 
 def _connected(near: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:

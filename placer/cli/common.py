@@ -30,7 +30,7 @@ instance_option = click.option(
 by_option = click.option(
     "--by",
     type=click.Choice(["verdict", "analytic", "simulation"]),
-    default="analytic",
+    default="verdict",
     show_default=True,
     help="Who judges loss and response times: always the one named; verdict: the analytic evaluator where its error "
     "leaves no doubt, else as much simulation as it takes.",

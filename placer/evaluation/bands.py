@@ -70,8 +70,8 @@ def decade_of(loss: float) -> int:
 def regime_of(network: QueueNetwork, owner: int) -> str:
     """The regime of a class: how it and those that share stations with it arrive, are served and share.
 
-    ``special`` where there are outages, forks, joins, exits or rate limits at a source: such networks were not
-    measured.
+    ``special`` where there are outages, forks, joins, exits, several servers or rate limits at a source: such
+    networks were not measured.
     """
     classes = _sharing(network, owner)
     tasks = np.concatenate([np.arange(*network.class_tasks[c : c + 2]) for c in classes])
@@ -84,6 +84,7 @@ def regime_of(network: QueueNetwork, owner: int) -> str:
         or network.outcome_leaves[outcomes].any()
         or not _is_chain(network, classes)
         or (network.up[network.task_station[queued]] > 0).any()
+        or (network.at_once[network.task_station[queued]] > 1).any()
         or any(one.spacing > 0 or one.process == Process.TRACE for one in arrivals)
     ):
         return SPECIAL

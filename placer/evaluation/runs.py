@@ -43,7 +43,7 @@ class Effort:
         seed: of every run.
     """
 
-    events: int = 30_000_000
+    events: int = 100_000_000
     seconds: float | None = None
     error: float = 0.005
     seed: int = 0

@@ -53,17 +53,20 @@ def decided(compiled: Compiled, labelled: Labelled, judged: Evaluation, effort: 
     open_ = list(_open_limits(compiled, labelled, judged.times))
     if not open_:
         return judged
+    from placer.simulation.executors import open_executor
     from placer.simulation.sequential import decide
 
     limits = [_engine_limit(labelled, one) for one in open_]
-    ended = decide(
-        labelled.network,
-        limits,
-        error=effort.error,
-        events=effort.events,
-        seconds=effort.seconds,
-        seed=effort.seed,
-    )
+    with open_executor() as pool:
+        ended = decide(
+            labelled.network,
+            limits,
+            error=effort.error,
+            events=effort.events,
+            seconds=effort.seconds,
+            seed=effort.seed,
+            executor=pool,
+        )
     checks = [_check(labelled, one, found) for one, found in zip(open_, ended.limits, strict=True)]
     replaced = {(check.kind, check.subject) for check in checks}
     kept = [check for check in judged.checks if (check.kind, check.subject) not in replaced]

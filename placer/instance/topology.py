@@ -90,7 +90,11 @@ class Routes:
     def joules(self) -> Floats:
         """Energy of the senders along each route, shape (D, D); NaN where a hop's figure is unknown, inf when
         unreachable."""
-        return _along(self.previous, self.best_arc, np.array([arc.energy for arc in self.arcs]) * self.size)
+        return self.along(np.array([arc.energy for arc in self.arcs]) * self.size)
+
+    def along(self, weights: Floats) -> Floats:
+        """Sums of weights of the arcs, shape (arcs,), along each route: shape (D, D), inf when unreachable."""
+        return _along(self.previous, self.best_arc, weights)
 
 
 @dataclass(eq=False)

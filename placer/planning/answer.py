@@ -14,7 +14,7 @@ from placer.plan.plan import Plan
 from placer.planning.methods import DETERMINISTIC
 from placer.planning.outcome import Baseline, Outcome
 from placer.planning.registry import plan, planner, resolve
-from placer.planning.request import Request
+from placer.planning.request import SHARE_OF_VERDICT, Request
 from placer.planning.whole import whole_baselines
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits, Listener
@@ -63,7 +63,8 @@ class Answer:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{one.name} {one.value:.6g} {one.unit}" for one in self.plan.certificate.objectives)
-        kept = "feasible" if self.evaluation.feasible else f"{len(self.evaluation.violations)} limits violated"
+        broken, open_ = len(self.evaluation.violations), len(self.evaluation.undecided)
+        kept = f"{broken} limits violated" if broken else f"{open_} limits undecided" if open_ else "feasible"
         ended = f"{self.plan.certificate.method}, {self.plan.certificate.termination}"
         return f"<Answer for {self.compiled.instance.name}: {values}, {kept} ({ended}, {self.seconds:.2f} s)>"
 
@@ -93,7 +94,7 @@ def answer(
     beside: list[Baseline] = []
     if objective not in DETERMINISTIC:
         beside = blind_baselines(compiled, request, countdown)
-    planning = countdown.until(_reserve(request.limits.seconds, objective in DETERMINISTIC))
+    planning = countdown.until(_reserve(compiled, request))
     outcome = plan(compiled, replace(request, limits=request.limits.within(planning)), listener)
     if keep is not None:
         keep(outcome)
@@ -109,10 +110,19 @@ def answer(
     return Answer(compiled, request, outcome, tuple(beside), assumed, countdown.spent, seen)
 
 
-def _reserve(seconds: float, baselines_follow: bool) -> float:
-    """Seconds of the time limit that are not the planner's."""
+def _reserve(compiled: Compiled, request: Request) -> float:
+    """Seconds of the time limit that are not the planner's: for the evaluation, baselines that follow, the verdict."""
+    seconds = request.limits.seconds
     reserve = min(SHARE_OF_EVALUATION * seconds, LONGEST_EVALUATION)
-    return reserve + min(SHARE_OF_BASELINES * seconds, LONGEST_EVALUATION) * baselines_follow
+    if request.objectives[0] in DETERMINISTIC:
+        reserve += min(SHARE_OF_BASELINES * seconds, LONGEST_EVALUATION)
+    if request.by == "verdict" and any(
+        service.arrivals is not None
+        and (service.max_loss is not None or service.deadline is not None or service.deadline_p95 is not None)
+        for service in compiled.instance.services
+    ):
+        reserve += SHARE_OF_VERDICT * seconds
+    return reserve
 
 
 def blind_baselines(compiled: Compiled, request: Request, countdown: Countdown) -> list[Baseline]:

@@ -1,34 +1,68 @@
-"""The method ``auto``: the ILP, and the loss-aware search where the optimum without waiting breaks a limit."""
+"""The method ``auto``: what proves most by the size of the instance, and the loss-aware search where that is needed.
+
+Every service by itself where that keeps all limits; else column generation, which starts from what quick methods find,
+and on small instances the ILP for what that leaves open. The certificate's method says which it was. Where the optimum
+without waiting breaks a limit under random arrivals, the loss-aware search takes over.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from placer.instance.compiled import Compiled
+from placer.planning.columns.planner import SHARE, answer, found_by
+from placer.planning.decomposition.relaxation import CLOSED
 from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.solver.progress import Listener
 
+LARGEST_SMALL = 300_000
+"""Products of an edge's stations up to which the ILP is worth building for what column generation leaves open."""
+SHARE_OF_SMALL = 0.4
+"""Of the time limit, for column generation before it."""
+
 
 def auto(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
-    """The ILP, unless loss is the objective or its optimum breaks a limit on loss or on the mean response time.
+    """The optimum without waiting, and by the loss-aware search if that breaks a limit on loss or response time.
 
-    Where the ILP's optimum keeps the limits under the analytic evaluator it is optimal with them too: they only
+    Where that optimum keeps the limits under the analytic evaluator it is optimal with them too: they only
     exclude placements.
     """
     objectives = request.objectives or tuple(compiled.instance.file.objective)
     served = [service for service in compiled.instance.services if service.arrivals is not None]
     limited = any(service.max_loss is not None or service.deadline is not None for service in served)
     if not limited or request.max_moves is not None:
-        return plan_ilp(compiled, request, listener)
+        return without_waiting(compiled, request, listener)
     countdown = request.limits.start()
     share = request.limits.within(countdown.part(0.5))
-    first = plan_ilp(compiled, replace(request, limits=share), listener)
+    first = without_waiting(compiled, replace(request, limits=share), listener)
     interrupted = first.plan.certificate.termination == "interrupted"
-    if first.evaluation.feasible or interrupted or len(objectives) > 1:
+    if not first.evaluation.violations or interrupted or len(objectives) > 1:
         return first
     left = replace(request.limits.within(countdown), nodes=None)
     from placer.planning.loss.planner import plan_loss  # the ILP's answer is often enough: its imports are dear
 
     return plan_loss(compiled, replace(request, limits=left), listener, first)
+
+
+def without_waiting(compiled: Compiled, request: Request, listener: Listener | None) -> Outcome:
+    """The best placement for a request alone in the system, by what proves most in the time.
+
+    Raises:
+        InfeasibleError: when there is no placement (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+    """
+    objectives = request.objectives or tuple(compiled.instance.file.objective)
+    request = replace(request, objectives=objectives)
+    of_ilp = request.write_model is not None or not request.shortcut or request.limits.nodes is not None
+    if len(objectives) > 1 or of_ilp:
+        return plan_ilp(compiled, request, listener)
+    countdown = request.limits.start()
+    products = sum(len(variant.edges) * len(compiled.stations) ** 2 for variant in compiled.variants)
+    small = products <= LARGEST_SMALL
+    found = found_by(compiled, request, listener, countdown.part(SHARE_OF_SMALL if small else SHARE), on=not small)
+    if not small or found.gap <= max(request.limits.gap, CLOSED) or found.termination == "interrupted":
+        return answer(compiled, request, found, countdown)
+    left = replace(request, limits=request.limits.within(countdown))
+    return plan_ilp(compiled, left, listener, (found.placement, found.bound))

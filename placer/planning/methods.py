@@ -55,18 +55,18 @@ METHODS: dict[str, Method] = {
         Method(
             "auto",
             "placer.planning.auto:auto",
-            "the ILP, and the loss-aware search where limits under random arrivals are broken; by objective, loss or "
-            "joint-exits",
+            "services by themselves, column generation or the ILP by size, and the loss-aware search where limits "
+            "under random arrivals are broken; by objective, loss or joint-exits",
             DETERMINISTIC,
             _OF_ILP | {"confirm"},
             _MANY,
         ),
         Method(
             "decomposition",
-            "placer.planning.decomposition.planner:plan",
-            "every service by itself, stretch by stretch: proven where no limit couples services",
-            ("latency", "latency-worst", "energy"),
-            frozenset({"gap"}),
+            "placer.planning.columns.planner:plan",
+            "every service by itself, stretch by stretch, and column generation where limits couple them: proven",
+            DETERMINISTIC,
+            frozenset({"gap", "keep", "max_moves"}),
         ),
         Method("ilp", _ILP, "the placement ILP, proven", DETERMINISTIC, _OF_ILP, _MANY),
         Method(

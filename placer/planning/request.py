@@ -29,6 +29,10 @@ class Scenario:
     down: frozenset[int] = frozenset()
 
 
+SHARE_OF_VERDICT, LEAST_VERDICT = 0.15, 2.0
+"""Of the time limit, for the simulation of a verdict; seconds that it has where that is less."""
+
+
 @dataclass(frozen=True)
 class Request:
     """How to plan. :func:`placer.planning.registry.resolve` checks it and fills in what depends on the instance.
@@ -67,13 +71,13 @@ class Request:
     admission: bool = False
     confirm: bool | None = None
     shortcut: bool = True
-    by: By = "analytic"
+    by: By = "verdict"
     path: str | None = None
 
     @property
     def effort(self) -> Effort:
-        """How much simulation a verdict may take: a tenth of the time limit, and long enough to compile."""
-        return Effort(seconds=max(0.1 * self.limits.seconds, 5.0), seed=self.limits.seed)
+        """How much simulation a verdict may take: its share of the time limit, and long enough to load."""
+        return Effort(seconds=max(SHARE_OF_VERDICT * self.limits.seconds, LEAST_VERDICT), seed=self.limits.seed)
 
     @property
     def asked(self) -> frozenset[str]:

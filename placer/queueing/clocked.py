@@ -8,12 +8,12 @@ at its instants; what the background meets is an integral over the gaps (uniform
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from placer.queueing.clock_chain import ClockChain, clock_chain, constant_counts, transitions
+from placer.queueing.clock_chain import ClockChain, clock_chain
+from placer.queueing.clock_steps import PER_PRODUCT, Steps, steps_over
 from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals, stationary
 from placer.queueing.network import Floats, Ints
@@ -25,6 +25,13 @@ SOLVED = 400
 
 LAPS = 400
 """Periods iterated at most."""
+
+FEW_LAPS = 20
+"""Periods that an iteration takes, roughly."""
+
+
+class TooLargeError(OverflowError):
+    """A station that would take too long."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,13 @@ class Regime:
     background_survival: Floats
 
 
-def solve(pattern: Pattern, server: Server, service: PhaseType, background: MarkovArrivals | None = None) -> Regime:
+def solve(
+    pattern: Pattern,
+    server: Server,
+    service: PhaseType,
+    background: MarkovArrivals | None = None,
+    most_seconds: float = np.inf,
+) -> Regime:
     """The stationary regime of a station.
 
     Args:
@@ -53,6 +66,10 @@ def solve(pattern: Pattern, server: Server, service: PhaseType, background: Mark
         server: capacity and outages; its law is represented by ``service``.
         service: phases of the service time.
         background: other arrivals, Markovian.
+        most_seconds: that this may take, by a rough count of the work (not by the clock).
+
+    Raises:
+        TooLargeError: it would take longer.
     """
     chain = clock_chain(server, service, background)
     count = int(pattern.stream.max()) + 1
@@ -62,33 +79,50 @@ def solve(pattern: Pattern, server: Server, service: PhaseType, background: Mark
         # instants computed in different ways differ by rounding: one matrix for all of them
         known = np.round(np.maximum(gaps, 0.0), 12 - int(np.ceil(np.log10(max(pattern.period, 1e-300)))))
         values, which = np.unique(known, return_inverse=True)
-        steps = transitions(chain, values, server, service, background)
-        x = _regime(chain, steps, which, pattern.repeats)
-        rows.append(_read(chain, steps, which, values, owner, count, x, background))
+        laps = 1 if not pattern.repeats else FEW_LAPS
+        steps = steps_over(chain, values, laps * len(which), server, service, background)
+        solved = pattern.repeats and _by_system(chain, which)
+        if len(pattern.instants) * _seconds(steps, which, solved) > most_seconds:
+            raise TooLargeError
+        x = _regime(chain, steps, which, solved, pattern.repeats)
+        rows.append(_read(chain, steps, which, owner, count, x, background))
     return Regime(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _regime(chain: ClockChain, steps: Sequence[Floats], which: Ints, repeats: bool) -> Floats:
+def _by_system(chain: ClockChain, which: Ints) -> bool:
+    """Whether the regime is found by a linear system rather than by iteration."""
+    size = len(chain.generator)
+    return size <= SOLVED and len(which) * size**3 < 4e9
+
+
+def _seconds(steps: Steps, which: Ints, solved: bool) -> float:
+    """Rough seconds of a row."""
+    if solved:
+        return steps.matrix_seconds + PER_PRODUCT * len(which) * float(len(steps.chain.generator)) ** 3
+    return min(steps.series_seconds, steps.matrix_seconds)
+
+
+def _regime(chain: ClockChain, steps: Steps, which: Ints, solved: bool, repeats: bool) -> Floats:
     """State just before the first instant of a period, shape (N,)."""
     size = len(chain.generator)
     x = np.zeros((1, size))
     x[0, 0] = 1.0
     if not repeats:
         return np.asarray(x[0])
-    if size <= SOLVED and len(which) * size**3 < 4e9:
+    if solved:
         whole = np.eye(size)
         for k in which:
-            whole = chain.arrive(whole)[0] @ steps[k]
+            whole = chain.arrive(whole)[0] @ steps.matrix(k)
         system = np.eye(size) - whole.T
         system[-1] = 1.0
         goal = np.zeros(size)
         goal[-1] = 1.0
-        solved = np.maximum(np.linalg.solve(system, goal), 0.0)
-        return np.asarray(solved / solved.sum())
+        share = np.maximum(np.linalg.solve(system, goal), 0.0)
+        return np.asarray(share / share.sum())
     for _ in range(LAPS):
         before = x
         for k in which:
-            x = chain.arrive(x)[0] @ steps[k]
+            x = steps.lead(chain.arrive(x)[0][0], k)[None]
         if np.abs(x - before).sum() < 1e-13:
             break
     return np.asarray(x[0])
@@ -96,9 +130,8 @@ def _regime(chain: ClockChain, steps: Sequence[Floats], which: Ints, repeats: bo
 
 def _read(
     chain: ClockChain,
-    steps: Sequence[Floats],
+    steps: Steps,
     which: Ints,
-    gaps: Floats,
     owner: Ints,
     streams: int,
     x: Floats,
@@ -117,9 +150,12 @@ def _read(
         spared[who] += row[0, room] @ chain.spared[room]
         row, full = chain.arrive(row)
         lost[who] += full[0]
-        if background is not None:
-            time_in += _time(chain.generator, row[0], float(gaps[k]))
-        row = row @ steps[k]
+        if background is None:
+            row = steps.lead(row[0], k)[None]
+        else:
+            after, time = steps.lead_and_count(row[0], k)
+            time_in += time
+            row = after[None]
     taken = seen - lost
     loss = np.divide(lost, seen, out=np.zeros(streams), where=seen > 0)
     waiting = np.divide(waited, taken, out=np.full(streams, np.nan), where=taken > 0)
@@ -127,20 +163,6 @@ def _read(
     if background is None:
         return loss, waiting, survival, np.zeros((0, 1)), np.zeros((0, 1)), np.zeros((0, 1))
     return loss, waiting, survival, *_background(chain, time_in / time_in.sum(), background)
-
-
-def _time(generator: Floats, x: Floats, gap: float) -> Floats:
-    """Integral of the state over a gap: seconds spent in each state."""
-    if gap <= 0.0:
-        return np.zeros(len(x))
-    rate = float(-np.diag(generator).min())
-    mass = constant_counts(rate, gap)
-    beyond = np.append(np.cumsum(mass[::-1])[::-1][1:], 0.0)
-    total, now = np.zeros(len(x)), x
-    for weight in beyond:
-        total += weight * now
-        now = now + now @ generator / rate
-    return total / rate
 
 
 def _background(chain: ClockChain, share: Floats, background: MarkovArrivals) -> tuple[Floats, Floats, Floats]:

@@ -8,8 +8,8 @@ Where an answer is not exact: where kinds of jobs differ in their services and t
 (:mod:`placer.queueing.ordered_g1k`), in a station too large for that or under a clock, one mixture is taken for all; a
 law that is not of phase type is replaced under a clock
 (:mod:`placer.queueing.phase_type`), constants under a clock with random company by Erlang laws of two sizes,
-extrapolated; unstated phases are a finite set; of many MMPPs the least bursty count as Poisson
-(``MOST_PHASES``); long buffers are extrapolated geometrically (``LONGEST``).
+extrapolated; unstated phases are a finite set; of many modulated streams the least bursty count as
+Poisson (:func:`placer.queueing.visits.most_phases`); long buffers are extrapolated geometrically (``LONGEST``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,17 @@ from placer.queueing.orbit import follow
 from placer.queueing.patterns import Clock, Pattern, clock_of, pattern_of
 from placer.queueing.phase_type import phase_type
 from placer.queueing.regimes import MOST_STATES, regime_of
-from placer.queueing.visits import Company, Visit, background, by_clock, groups_of, key_of, law_key, mixture
+from placer.queueing.visits import (
+    Company,
+    Visit,
+    background,
+    by_clock,
+    groups_of,
+    key_of,
+    law_key,
+    mixture,
+    most_phases,
+)
 
 LONGEST = 256
 """Places (times phases) up to which a buffer is taken as it is."""
@@ -43,6 +53,9 @@ ORBITS = 1024
 
 REGIMES = 16
 """Sets of unstated phases where services are random."""
+
+ONCE, AGAIN = 3.0, 0.1
+"""Rough seconds that a station may take where it is solved once, and where every sweep solves it again."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +78,17 @@ class Outcome:
     leaving: tuple[MarkovArrivals | None, ...]
 
 
-def meet(capacity: int, up: float, down: float, visits: Sequence[Visit]) -> Outcome | None:
-    """What the visits of a station meet in the long run; None when no method here can tell.
+def meet(capacity: int, up: float, down: float, visits: Sequence[Visit], most_seconds: float = ONCE) -> Outcome | None:
+    """What the visits of a station meet in the long run; None when no method here can tell within reason.
 
     Args:
         capacity: K, or ``UNLIMITED``.
         up, down: of outages, s; ``up`` 0 for none.
         visits: with positive rates.
+        most_seconds: that a chain under a clock may take, by a rough count of the work.
     """
-    key = (capacity, up, down, *(key_of(visit) for visit in visits))
-    return _remembered(_Question(key, capacity, up, down, tuple(visits)))
+    key = (capacity, up, down, most_seconds, *(key_of(visit) for visit in visits))
+    return _remembered(_Question(key, capacity, up, down, tuple(visits), most_seconds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +100,7 @@ class _Question:
     up: float
     down: float
     visits: tuple[Visit, ...]
+    most_seconds: float
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -151,9 +166,15 @@ def _by_orbit(question: _Question) -> bool:
     return constant and question.up <= 0.0 and all(by_clock(visit) for visit in question.visits)
 
 
+def _background(question: _Question) -> tuple[MarkovArrivals, list[Company]]:
+    """The Markovian arrivals, with as many phases as the time allows."""
+    places = question.capacity if 0 < question.capacity <= LONGEST else LONGEST
+    return background(groups_of(question.visits), most_phases(question.visits, places, question.most_seconds))
+
+
 def _longest(question: _Question) -> int:
     """Largest capacity that is taken as it is."""
-    phases = background(groups_of(question.visits))[0].phases
+    phases = _background(question)[0].phases
     if not any(by_clock(visit) for visit in question.visits):
         return max(LONGEST // phases, 32)
     stages = len(phase_type(mixture(question.visits)).start)
@@ -163,7 +184,7 @@ def _longest(question: _Question) -> int:
 def _solved(question: _Question) -> Outcome | None:
     groups = groups_of(question.visits)
     timed = [group for group in groups if by_clock(group.first)]
-    others, company = background(groups)
+    others, company = _background(question)
     server = Server(question.capacity, mixture(question.visits), question.up, question.down)
     table = np.full((5, len(question.visits)), np.nan)
     leaving: tuple[MarkovArrivals | None, ...] = (None,) * len(question.visits)
@@ -196,7 +217,7 @@ def _solved(question: _Question) -> Outcome | None:
         pattern = pattern_of(streams, REGIMES)
         if len(pattern.instants) > 1 and pattern.instants.size > 4 * REGIMES * len(streams):
             pattern = pattern_of(streams, REGIMES // 4)
-        regime = regime_of(_in_batches(pattern, streams), server, others if company else None)
+        regime = regime_of(_in_batches(pattern, streams), server, others if company else None, question.most_seconds)
         _fill(table, order, regime.loss, regime.waiting, regime.survival)
         for e, group in enumerate(company):
             size = len(group.visits)

@@ -37,6 +37,9 @@ SOLVED = 300
 LAPS = 300
 """Periods iterated at most."""
 
+FEW_LAPS, PER_STEP = 20, 3e-5
+"""Periods that an iteration takes, and seconds of a cell of one, roughly."""
+
 
 @dataclass(frozen=True)
 class _Grid:
@@ -110,7 +113,9 @@ class _Fit:
         return _Fit(self.cells * factor, self.service * factor, self.late)
 
 
-def solve(pattern: Pattern, capacity: int, service: float, background: MarkovArrivals) -> Regime | None:
+def solve(
+    pattern: Pattern, capacity: int, service: float, background: MarkovArrivals, most_seconds: float = np.inf
+) -> Regime | None:
     """The regime of a station with constant services; None when its grid would be too large.
 
     Args:
@@ -118,6 +123,7 @@ def solve(pattern: Pattern, capacity: int, service: float, background: MarkovArr
         capacity: K >= 1.
         service: s.
         background: other arrivals, Markovian, one job at an event.
+        most_seconds: that this may take, by a rough count of the work.
     """
     if not pattern.repeats or (background.batch != 1).any():
         return None
@@ -125,6 +131,8 @@ def solve(pattern: Pattern, capacity: int, service: float, background: MarkovArr
     if fit is None:
         return None
     weights = {1: 1.0 / 3.0, 2: -2.0, 4: 8.0 / 3.0} if fit.service < 3 * CELLS else {1: -1.0, 2: 2.0}
+    if len(pattern.instants) * sum(fit.cells * k for k in weights) * FEW_LAPS * PER_STEP > most_seconds:
+        return None
     grids = [(weight, _on(pattern, capacity, fit.finer(k), background)) for k, weight in weights.items()]
     values = {}
     for field in fields(Regime):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placer.queueing.counting import TimeLaw
-from placer.queueing.exact_stations import meet
+from placer.queueing.exact_stations import AGAIN, ONCE, meet
 from placer.queueing.flattened import Batch
 from placer.queueing.markov_streams import MarkovArrivals, modulated, scaled
 from placer.queueing.network import Arrivals, Floats, Ints, Process
@@ -38,6 +38,7 @@ class SpecialStation:
         arrivals: of each task the process that enters here, or modulates its stream; None for any other stream from
             another station.
         entry: of each task whether its stream enters here.
+        foremost: whether all jobs come from outside, so that no sweep changes what comes.
         after: of each task the positions of those that follow it, and of those beyond stations that only delay.
         laws: service times.
         together: of each task the label of those that start at the same instant, -1 for none.
@@ -48,6 +49,7 @@ class SpecialStation:
     at: Ints
     arrivals: tuple[Arrivals | None, ...]
     entry: Bools
+    foremost: bool
     after: tuple[tuple[int, ...], ...]
     laws: tuple[TimeLaw, ...]
     together: Ints
@@ -99,6 +101,7 @@ def special_stations(batch: Batch, layout: Layout) -> tuple[SpecialStation, ...]
                 at,
                 tuple(streams),
                 entry[at],
+                bool(batch.first[layout.task[at]].all()),
                 tuple(after),
                 tuple(laws),
                 batch.together[layout.task[at]],
@@ -154,7 +157,7 @@ def apply(special: tuple[SpecialStation, ...], dirty: Bools, rate: Floats, state
         if len(at) == 0:
             continue
         visits = [_visit(one, v, float(rate[one.at[v]]), state) for v in flowing.tolist()]
-        met = meet(one.capacity, one.up, one.down, visits)
+        met = meet(one.capacity, one.up, one.down, visits, ONCE if one.foremost else AGAIN)
         if met is None:
             continue
         flow = rate[at]

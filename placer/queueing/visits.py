@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,12 @@ from placer.queueing.markov_streams import MarkovArrivals, modulated, poisson, s
 from placer.queueing.network import Arrivals, Process
 
 MOST_PHASES = 40
-"""Phases of all MMPPs of a station together."""
+"""Phases of all modulated streams of a station together."""
+
+FEWER_PHASES = (32, 20, 16, 8, 4)
+
+PER_STEP, PER_FLOP = 3e-5, 2e-10
+"""Seconds, roughly: a step of uniformisation, and a floating-point operation in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +99,16 @@ def mixture(visits: Sequence[Visit]) -> TimeLaw:
     return TimeLaw(weights / weights.sum(), np.array([m for m, _ in parts]), np.array([c for _, c in parts]))
 
 
-def background(groups: Sequence[Group]) -> tuple[MarkovArrivals, list[Company]]:
-    """The Markovian arrivals of a station together, and who they are, in the order of the events."""
+def background(groups: Sequence[Group], most: int = MOST_PHASES) -> tuple[MarkovArrivals, list[Company]]:
+    """The Markovian arrivals of a station together, and who they are, in the order of the events.
+
+    Args:
+        groups: what comes; those by the clock are left out.
+        most: phases of the whole at most; beyond, streams are coarser, and the least bursty ones Poisson.
+    """
     mine = [group for group in groups if not by_clock(group.first)]
     processes = [_markovian(group) for group in mine]
-    while np.prod([process.phases for process in processes]) > MOST_PHASES:
+    while np.prod([process.phases for process in processes]) > most:
         coarser = [process.coarser for process in processes]
         if all(one is None for one in coarser):
             break
@@ -105,11 +116,42 @@ def background(groups: Sequence[Group]) -> tuple[MarkovArrivals, list[Company]]:
     parts = [poisson(group.first.rate, len(group.visits)) for group in mine]
     phases = 1
     for g in sorted(range(len(mine)), key=lambda one: -_excess(processes[one])):
-        if phases * processes[g].phases <= MOST_PHASES:
+        if phases * processes[g].phases <= most:
             phases *= processes[g].phases
             parts[g] = processes[g]
     company = [Company(group.visits, part) for group, part in zip(mine, parts, strict=True)]
     return (superpose(parts) if parts else poisson(0.0)), company
+
+
+def most_phases(visits: Sequence[Visit], places: int, seconds: float) -> int:
+    """Phases of the Markovian arrivals of a station that a time allows, by a rough count of the work.
+
+    A step of uniformisation multiplies a matrix of K m rows with one of m; the steps are about as many as events in
+    a long service (:func:`placer.queueing.counting.poisson_counts`).
+
+    Args:
+        visits: what comes.
+        places: K.
+        seconds: for one solution.
+    """
+    streams = [visit.arrivals for visit in visits if visit.arrivals is not None and not by_clock(visit)]
+    if len(streams) < 2:
+        return MOST_PHASES
+    law = mixture(visits)
+    y = sum(_fastest(stream) for stream in streams) * float(law.mean.max())
+    t = y * float(law.scv.max())
+    steps = max(y + 12.0 * math.sqrt(y + y * t) + 42.0 * (1.0 + t), 100.0)
+    for phases in (MOST_PHASES, *FEWER_PHASES):
+        if steps * (PER_STEP + PER_FLOP * 4.0 * phases**3 * places) <= seconds:
+            return phases
+    return 2
+
+
+def _fastest(stream: Arrivals | MarkovArrivals) -> float:
+    """Events per second in the fastest phase."""
+    if isinstance(stream, MarkovArrivals):
+        return float(-np.diag(stream.hidden).min())
+    return float((stream.rates - np.diag(stream.generator)).max()) if len(stream.rates) else stream.rate
 
 
 def _markovian(group: Group) -> MarkovArrivals:

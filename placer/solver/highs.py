@@ -213,6 +213,10 @@ class LinearProgram:
         """Change the limits of a column."""
         self.highs.changeColBounds(column, least, most)
 
+    def set_cost(self, column: int, cost: float) -> None:
+        """Change the cost of a column."""
+        self.highs.changeColCost(column, cost)
+
     def solve(self) -> tuple[Status, float, Any]:
         """Return the status, the objective (NaN unless optimal) and the values of the columns (empty unless so)."""
         if self.highs.run() == highspy.HighsStatus.kError:
@@ -224,6 +228,38 @@ class LinearProgram:
         if status != "optimal":
             return status, math.nan, np.zeros(0)
         return status, float(self.highs.getObjectiveValue()), np.array(self.highs.getSolution().col_value)
+
+    def add_row(self, low: float, high: float, entries: Mapping[int, float]) -> int:
+        """Append a row over the columns there are; returns its number."""
+        columns = np.fromiter(entries, dtype=np.int32, count=len(entries))
+        values = np.fromiter(entries.values(), dtype=float, count=len(entries))
+        self.highs.addRow(low, high, len(columns), columns, values)
+        return int(self.highs.getNumRow()) - 1
+
+    def add_column(self, cost: float, most: float, entries: Mapping[int, float]) -> int:
+        """Append a column between 0 and ``most`` with its entries by row; returns its number."""
+        rows = np.fromiter(entries, dtype=np.int32, count=len(entries))
+        values = np.fromiter(entries.values(), dtype=float, count=len(entries))
+        self.highs.addCol(cost, 0.0, most, len(rows), rows, values)
+        return int(self.highs.getNumCol()) - 1
+
+    def duals(self) -> Any:
+        """What the last solution's objective changes by with each row's limits, per unit; shape (rows,)."""
+        return np.array(self.highs.getSolution().row_dual)
+
+    def solve_integer(self, columns: Any, limits: Limits) -> tuple[float, Any]:
+        """Make ``columns`` integer and search: the bound, and the values of the best solution (empty for none)."""
+        kinds = np.full(len(columns), highspy.HighsVarType.kInteger)
+        self.highs.changeColsIntegrality(len(columns), np.asarray(columns, dtype=np.int32), kinds)
+        options = {"time_limit": max(limits.seconds, 0.01), "mip_rel_gap": limits.gap, "mip_abs_gap": 1e-10}
+        for name, value in {**options, "mip_feasibility_tolerance": 1e-9}.items():
+            _expect_ok(self.highs.setOptionValue(name, value), f"HiGHS refused the option {name}")
+        status, info = self.highs.run(), self.highs.getInfo()
+        if self.highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+            return math.inf, np.zeros(0)
+        known = status != highspy.HighsStatus.kError and info.primal_solution_status == 2
+        values = np.array(self.highs.getSolution().col_value) if known else np.zeros(0)
+        return float(info.mip_dual_bound), values
 
 
 def _holding(form: StandardForm) -> Any:

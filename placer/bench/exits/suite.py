@@ -3,7 +3,8 @@
 Parts, each a ``--method``: ``takeaways`` (see ``takeaways.py``); ``queueing``: 200 random profiles through
 the certified program, with its times; ``multi-exit``: thresholds on held-out MNIST images by ascent and by TPE
 (see ``multi.py``); ``adaee``: regret on a stationary stream and recovery after a drift;
-``joint``: exits inside the placement against the sequential baseline and enumeration (see ``joint.py``).
+``joint``: exits inside the placement against the sequential baseline and enumeration (see ``joint.py``);
+``used``: how much of its limit on loss a plan really uses, by a long simulation (see ``used.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from placer import optional
-from placer.bench.exits import joint, multi, takeaways
+from placer.bench.exits import joint, multi, takeaways, used
 from placer.errors import InfeasibleError, InputError
 from placer.exits import adaee, queueing_lp
 from placer.exits.profile import Profile, read_profile
@@ -23,7 +24,7 @@ from placer.exits.station import Station, evaluate_mixture
 from placer.instance.reading import unknown
 
 SUITE = "exits"
-PARTS = ("takeaways", "queueing", "multi-exit", "adaee", "joint")
+PARTS = ("takeaways", "queueing", "multi-exit", "adaee", "joint", "used")
 LIMITS = (0.001, 0.01, 0.05, 0.2)
 
 
@@ -51,6 +52,7 @@ def run(
         "multi-exit": _multi_exit,
         "adaee": _adaee,
         "joint": joint.rows,
+        "used": used.rows,
     }
     summary: dict[str, Any] = {}
     for name in chosen:

@@ -61,7 +61,7 @@ def command(
     runs, effort = Runs(jobs or Runs.jobs, replications or Runs.replications, seed), Effort(seed=seed)
     judgements = []
     alone = {plan_file for plan_file in plan_files if is_instance(plan_file)}
-    if len(alone) == len(set(plan_files)) and (instance or simulated or by != "analytic" or stale_ok or seed):
+    if len(alone) == len(set(plan_files)) and (instance or simulated or by != "verdict" or stale_ok or seed):
         raise click.UsageError(
             "an instance is only validated: --instance, --by, --simulate, --seed and --stale-ok judge plans"
         )

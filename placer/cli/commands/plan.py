@@ -82,7 +82,7 @@ def command(instance: str, output: Path | None, force: bool, as_json: bool, **re
         from placer.cli.output.plan import print_answer
 
         print_answer(answer, output)
-    return 0 if answer.evaluation.feasible else 1
+    return answer.evaluation.exit_code
 
 
 def _data(answer: Answer) -> dict[str, Any]:

@@ -216,7 +216,9 @@ def print_answer(answer: Answer, output: Path | None) -> None:
     print_assumptions(answer.assumed, out)
     if output is not None:
         out.print(f"written to {output}", markup=False)
-    if not answer.evaluation.feasible:
+    if not answer.evaluation.feasible and not answer.evaluation.violations:
+        out.print("Whether this plan keeps all limits is undecided: placer check simulates it without a time limit.")
+    elif not answer.evaluation.feasible:
         method, judge = answer.request.method, answer.evaluation.evaluator
         line = f"This plan breaks limits, by the {judge} evaluator."
         if method in ("auto", "loss", "joint-exits"):

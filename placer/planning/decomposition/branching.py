@@ -13,61 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer import jit
+from placer.planning.decomposition.graphs import Found, Graph, Pairs
 from placer.planning.decomposition.stretches import Floats, Ints
 
 Truths = NDArray[np.bool_]
-
-
-class Graph(NamedTuple):
-    """A stretch for the loops: n inner layers, nodes 0..n+1, N stations, E edges; see ``stretches.Stretch``.
-
-    The nodes that node v reads are ``sources[first_source[v]:first_source[v + 1]]``; those that read it are
-    ``readers[first_reader[v]:first_reader[v + 1]]``, over the edges ``edges`` of the same places.
-    ``send`` has shape (n + 1, N, N) and ``cost`` (n + 2, N), with one row or column of them in use where the stretch
-    starts at the input or ends at the decision (``end_moves`` tells whether the end has a station). Stations with
-    the same number in ``alike`` can be swapped without a difference.
-    """
-
-    first_source: Ints
-    sources: Ints
-    first_reader: Ints
-    readers: Ints
-    edges: Ints
-    send: Floats
-    cost: Floats
-    device: Ints
-    alike: Ints
-    start_is_station: bool
-    end_is_station: bool
-    serial: bool
-
-
-class Pairs(NamedTuple):
-    """P pairs of stations, and bounds for them.
-
-    ``start`` and ``end`` are stations (0 where there is one only), ``row`` and ``column`` where they are in ``head``,
-    shape (n + 1, rows, N), and ``rest``, shape (E, N, columns). Only costs below ``cutoff`` are looked for.
-    """
-
-    start: Ints
-    end: Ints
-    row: Ints
-    column: Ints
-    cutoff: Floats
-    head: Floats
-    rest: Floats
-
-
-class Found(NamedTuple):
-    """What is known afterwards, per pair.
-
-    ``lower``: no cost is less, as far as costs below the cutoff are concerned; ``value``: the least cost found, inf for
-    none; ``stations``, shape (P, n + 1): the stations of nodes 1..n at that cost.
-    """
-
-    lower: Floats
-    value: Floats
-    stations: Ints
 
 
 class _Path(NamedTuple):
@@ -138,7 +87,7 @@ def _solve(graph: Graph, pairs: Pairs, pair: int, found: Found, path: _Path, nod
             level += 1
             _expand(graph, pairs, pair, path, level, best)
             continue
-        total = _makespan(graph, path) if graph.serial else _joules(graph, path)
+        total = _makespan(graph, path) + _priced(graph, path, inner + 1) if graph.serial else _joules(graph, path)
         if total < best:
             best = value = total
             found.stations[pair, 1:] = path.at[1 : inner + 1]
@@ -172,7 +121,7 @@ def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best
         path.used[path.at[node]] = True
     if graph.end_is_station:
         path.used[path.at[len(graph.send)]] = True
-    before = _before(graph, pairs, path, level, column)
+    before, priced = _before(graph, pairs, path, level, column), _priced(graph, path, level)
     count = 0
     for station in range(stations):
         if not path.allowed[level, station]:
@@ -182,7 +131,8 @@ def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best
                 continue
             path.tried[graph.alike[station]] = True
         if graph.serial:
-            bound = max(before, _end_of(graph, path, level, station) + _after(graph, pairs, level, station, column))
+            ahead = _end_of(graph, path, level, station) + _after(graph, pairs, level, station, column)
+            bound = max(before, ahead) + priced + graph.price[level, station]
         else:
             bound = before + _added(graph, path, level, station) + _after(graph, pairs, level, station, column)
         if bound < best:
@@ -210,6 +160,15 @@ def _before(graph: Graph, pairs: Pairs, path: _Path, level: int, column: int) ->
                 elif graph.readers[place] > level:
                     total += rest
     return float(total)
+
+
+@jit.helper
+def _priced(graph: Graph, path: _Path, level: int) -> float:
+    """Prices of the layers placed before a level."""
+    total = 0.0
+    for node in range(1, level):
+        total += graph.price[node, path.at[node]]
+    return total
 
 
 @jit.helper

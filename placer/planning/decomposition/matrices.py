@@ -65,7 +65,12 @@ def rests(stretch: Stretch, columns: Ints | None = None) -> list[Floats]:
                 way = send if columns is None else send[:, columns]
                 found[maker, reader] = split * way + share * final[None, :]
             else:
-                after = stretch.cost[reader - 1][:, None] + rest_of(stretch, found, reader)
+                own = (
+                    stretch.cost[reader - 1]
+                    if stretch.price is None
+                    else stretch.cost[reader - 1] + stretch.price[reader - 1]
+                )
+                after = own[:, None] + rest_of(stretch, found, reader)
                 found[maker, reader] = min_plus(split * send, share * after)
     return [found[edge] for edge in stretch.edges]
 
@@ -78,9 +83,40 @@ def rest_of(stretch: Stretch, rest: dict[tuple[int, int], Floats], node: int) ->
 
 
 def least(stretch: Stretch) -> Floats:
-    """A lower bound of what the stretch costs from each station of its start to each of its end."""
+    """A lower bound of what the stretch costs from each station of its start to each of its end.
+
+    Along any path its seconds and its prices are a bound; with prices, so are all prices and a mean of the paths'
+    seconds.
+    """
     rest = dict(zip(stretch.edges, rests(stretch), strict=True))
-    return rest_of(stretch, rest, 0)
+    longest = rest_of(stretch, rest, 0)
+    if stretch.price is None or all(len(one) == 1 for one in stretch.readers):
+        return longest
+    return np.maximum(longest, _mean(stretch))
+
+
+def _mean(stretch: Stretch) -> Floats:
+    """All prices and a mean of the seconds of all paths: what reaches a node is split evenly among its readers."""
+    end = stretch.inner + 1
+    flow = np.zeros(end + 1)
+    flow[0] = 1.0
+    for maker in range(end):
+        for reader in stretch.readers[maker]:
+            flow[reader] += flow[maker] / len(stretch.readers[maker])
+    after: list[Floats] = [np.zeros((1, 1))] * end
+    for maker in reversed(range(end)):
+        total: Floats | None = None
+        for reader in stretch.readers[maker]:
+            way = flow[maker] / len(stretch.readers[maker]) * stretch.send[maker]
+            share = 1.0 / len(stretch.predecessors[reader - 1])
+            if reader == end:
+                part = way + share * stretch.cost[-1][None, :]
+            else:
+                own = flow[reader] * stretch.cost[reader - 1] + (stretch.price or ())[reader - 1]
+                part = min_plus(way, share * (own[:, None] + after[reader]))
+            total = part if total is None else total + part
+        after[maker] = after[maker] if total is None else total
+    return after[0]
 
 
 def heads(stretch: Stretch, rows: Ints) -> Floats:
@@ -99,25 +135,39 @@ def together(stretch: Stretch) -> Floats:
     """What the stretch costs with all its inner layers on one station, the best for each start and end."""
     if stretch.inner == 0:
         return least(stretch)
-    return min_plus(stretch.send[0], _after_input(stretch)) if not _direct(stretch) else _with_direct(stretch)
+    price, direct = _price(stretch), 0 in stretch.predecessors[-1]
+    if not direct:
+        return min_plus(stretch.send[0], _after_input(stretch) + price[:, None])
+    if not stretch.serial:
+        return min_plus(stretch.send[0], _after_input(stretch)) + stretch.send[0]
+    if stretch.price is None:
+        return np.maximum(min_plus(stretch.send[0], _after_input(stretch)), _waiting(stretch))
+    after, waiting = _after_input(stretch), _waiting(stretch)
+    out = np.full(waiting.shape, np.inf)
+    for station in np.flatnonzero(np.isfinite(after).any(axis=1)):
+        seconds = np.maximum(stretch.send[0][:, station, None] + after[station], waiting)
+        np.minimum(out, seconds + price[station], out=out)
+    return out
 
 
 def station_together(stretch: Stretch, start: int, end: int) -> int:
     """The station on which :func:`together` puts the inner layers."""
     value = stretch.send[0][start] + _after_input(stretch)[:, end]
+    if stretch.price is not None:
+        if 0 in stretch.predecessors[-1]:
+            value = np.maximum(value, _waiting(stretch)[start, end])
+        value = value + _price(stretch)
     return int(np.argmin(value))
 
 
-def _direct(stretch: Stretch) -> bool:
-    return 0 in stretch.predecessors[-1]
+def _price(stretch: Stretch) -> Floats:
+    """Prices of all inner layers on one station, shape (N,)."""
+    return np.zeros(len(stretch.device)) if stretch.price is None else np.add.reduce(stretch.price)
 
 
-def _with_direct(stretch: Stretch) -> Floats:
-    """As the end reads the start's tensor too: it waits for it, or pays for it (at most: devices are not looked at)."""
-    inside = min_plus(stretch.send[0], _after_input(stretch))
-    if stretch.serial:
-        return np.maximum(inside, stretch.send[0] + stretch.cost[-1][None, :])
-    return inside + stretch.send[0]
+def _waiting(stretch: Stretch) -> Floats:
+    """As the end reads the start's tensor too, it waits for it (or pays: at most, as devices are not looked at)."""
+    return np.asarray(stretch.send[0] + stretch.cost[-1][None, :])
 
 
 def _after_input(stretch: Stretch) -> Floats:

@@ -41,6 +41,19 @@ class Stage:
         return total
 
 
+def stages_of(costs: Costs, tables: Tables) -> list[Stage]:
+    """The stretches of a variant; those known of before are taken from ``tables``, and the others noted there."""
+    variant, stages = costs.domain.variant, []
+    for before, layers in stretches(variant):
+        key = costs.key(before, layers)
+        if key not in tables:
+            tables[key] = Table(costs.stretch(before, layers))
+        table = tables[key]
+        extra = np.zeros(1) if table.stretch.ends_at_decision else costs.extra(layers)
+        stages.append(Stage(table, float(variant.run[layers[0]]), extra))
+    return stages
+
+
 class Programme:
     """The least expected cost of a variant without limits that couple its layers, bounded from both sides.
 
@@ -49,16 +62,8 @@ class Programme:
         value: what ``stations()`` cost; inf when no placement is known.
     """
 
-    def __init__(self, costs: Costs, tables: Tables) -> None:
-        self.stages: list[Stage] = []
-        variant = costs.domain.variant
-        for before, layers in stretches(variant):
-            key = costs.key(before, layers)
-            if key not in tables:
-                tables[key] = Table(costs.stretch(before, layers))
-            table = tables[key]
-            extra = np.zeros(1) if table.stretch.ends_at_decision else costs.extra(layers)
-            self.stages.append(Stage(table, float(variant.run[layers[0]]), extra))
+    def __init__(self, stages: list[Stage]) -> None:
+        self.stages = stages
         self.bound, self.value = -np.inf, np.inf
         self._ends: tuple[int, ...] = ()
         self._update()
@@ -96,9 +101,9 @@ class Programme:
     def _update(self) -> None:
         """Bound and value from the tables."""
         lower = [stage.costs(stage.table.lower) for stage in self.stages]
-        self.bound = max(self.bound, float(_forward(lower)[-1].min()))
+        self.bound = max(self.bound, float(forward(lower)[-1].min()))
         upper = [stage.costs(stage.table.upper) for stage in self.stages]
-        value = float(_forward(upper)[-1].min())
+        value = float(forward(upper)[-1].min())
         if value < self.value:
             self.value, self._ends = value, _cheapest(upper)
 
@@ -123,8 +128,8 @@ class Programme:
             if stage.run == 0 or not table.stretch.inner:
                 continue
             lower = [each.costs(each.table.lower) for each in self.stages]
-            before = _forward(lower)[index - 1] if index else np.zeros(1)
-            rest = _backward(lower)[index]
+            before = forward(lower)[index - 1] if index else np.zeros(1)
+            rest = backward(lower)[index]
             outside = before[:, None] + (rest + stage.extra)[None, :]
             goal = self._goal(gap, cutoff)
             open_pairs = (table.lower < table.upper) & (outside + stage.run * table.lower < goal)
@@ -135,7 +140,7 @@ class Programme:
                 self._update()
 
 
-def _forward(costs: list[Floats]) -> list[Floats]:
+def forward(costs: list[Floats]) -> list[Floats]:
     """Least cost up to the end of each stretch, by its station."""
     result, reached = [], np.zeros(1)
     for matrix in costs:
@@ -144,7 +149,7 @@ def _forward(costs: list[Floats]) -> list[Floats]:
     return result
 
 
-def _backward(costs: list[Floats]) -> list[Floats]:
+def backward(costs: list[Floats]) -> list[Floats]:
     """Least cost from the end of each stretch to the end of all, by its station."""
     result = [np.zeros(costs[-1].shape[1])]
     for matrix in reversed(costs[1:]):
@@ -154,7 +159,7 @@ def _backward(costs: list[Floats]) -> list[Floats]:
 
 def _cheapest(costs: list[Floats]) -> tuple[int, ...]:
     """Ends of the stretches on the cheapest way."""
-    rest, start, ends = _backward(costs), 0, []
+    rest, start, ends = backward(costs), 0, []
     for matrix, after in zip(costs, rest, strict=True):
         start = int(np.argmin(matrix[start] + after))
         ends.append(start)

@@ -11,7 +11,8 @@ import numpy as np
 from placer.errors import InfeasibleError, PlacerError, UnansweredError
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.planning.decomposition.programme import Programme, Tables
+from placer.plan.plan import Termination
+from placer.planning.decomposition.programme import Programme, Tables, stages_of
 from placer.planning.decomposition.stretches import Costs
 from placer.planning.domains import choices_of
 from placer.solver.countdown import Countdown
@@ -19,6 +20,10 @@ from placer.solver.progress import Limits, Listener, Progress, relative_gap
 
 OBJECTIVES = ("latency", "latency-worst", "energy")
 """What adds up over stretches, and over services or is the largest of theirs."""
+
+
+CLOSED = 1e-8
+"""Relative gap that is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,7 @@ def relax(
         for index in choices.groups[service]:
             if countdown is not None:
                 countdown.check("the stretches before every service had a placement")
-            programme = Programme(Costs(compiled, choices.domains[index], objective == "energy"), tables)
+            programme = Programme(stages_of(Costs(compiled, choices.domains[index], objective == "energy"), tables))
             _tighten(programme, limits.gap, found.value, clock)
             found.bound = min(found.bound, programme.bound)
             if programme.value < found.value:
@@ -138,3 +143,15 @@ def _tell(compiled: Compiled, objective: str, services: list[_Service], listener
         value = _joint(compiled, objective, [found.value for found in services])
         bound = _joint(compiled, objective, [found.bound for found in services])
         listener(Progress(time.monotonic() - clock.begin, value, bound, "stretches"))
+
+
+def method_of(compiled: Compiled) -> str:
+    """What the programme is called: on chains alone it is a shortest path."""
+    return "shortest-path" if all(variant.is_chain for variant in compiled.variants) else "decomposition"
+
+
+def termination_of(found: Relaxation) -> Termination:
+    """Why no more is known."""
+    if found.gap == 0:
+        return "optimal"
+    return "gap-reached" if found.ended == "done" else found.ended

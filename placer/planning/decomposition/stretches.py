@@ -47,6 +47,8 @@ class Stretch:
         serial: whether costs are seconds (branches run side by side, a station does one thing at a time) or joules,
             which add up, a tensor being sent once to each device.
         starts_at_input, ends_at_decision: whether the start, the end are those and no gates.
+        price: per node 1..n what is added for it on each station whatever runs beside it, in the units of costs, at
+            least 0: shape (N,); None for nothing. Only where costs are seconds: others add up anyway.
     """
 
     predecessors: tuple[tuple[int, ...], ...]
@@ -56,6 +58,7 @@ class Stretch:
     serial: bool
     starts_at_input: bool
     ends_at_decision: bool
+    price: tuple[Floats, ...] | None = None
 
     @property
     def inner(self) -> int:

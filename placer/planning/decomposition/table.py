@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from placer import jit
-from placer.planning.decomposition.branching import Found, Graph, Pairs, search
+from placer.planning.decomposition.branching import search
+from placer.planning.decomposition.graphs import Found, Graph, Pairs, graph_of
 from placer.planning.decomposition.matrices import heads, least, rests, station_together, together
 from placer.planning.decomposition.stretches import Floats, Ints, Stretch
 
@@ -109,63 +110,3 @@ class Table:
 @cache
 def _search(compiled: bool | None) -> Any:
     return jit.version(search, compiled)
-
-
-def graph_of(stretch: Stretch) -> Graph:
-    """The arrays of a stretch for the loops."""
-    inner, stations = stretch.inner, len(stretch.device)
-    sources = [u for one in stretch.predecessors for u in one]
-    readers = [w for one in stretch.readers for w in one]
-    number = {edge: index for index, edge in enumerate(stretch.edges)}
-    edges = [number[u, w] for u, one in enumerate(stretch.readers) for w in one]
-    send, cost = np.zeros((inner + 1, stations, stations)), np.full((inner + 2, stations), np.inf)
-    for node, matrix in enumerate(stretch.send):
-        send[node, : matrix.shape[0], : matrix.shape[1]] = matrix
-    for node, column in enumerate(stretch.cost):
-        cost[node + 1, : len(column)] = column
-    return Graph(
-        np.cumsum([0, 0, *map(len, stretch.predecessors)]),
-        np.array(sources, dtype=np.int64),
-        np.cumsum([0, *map(len, stretch.readers)]),
-        np.array(readers, dtype=np.int64),
-        np.array(edges, dtype=np.int64),
-        send,
-        cost,
-        stretch.device,
-        alike(stretch),
-        not stretch.starts_at_input,
-        not stretch.ends_at_decision,
-        stretch.serial,
-    )
-
-
-def alike(stretch: Stretch) -> Ints:
-    """Number the stations so that two of the same number can be swapped: shape (N,)."""
-    stations = len(stretch.device)
-    square = [matrix for matrix in stretch.send if matrix.shape == (stations, stations)]
-    narrow = [matrix.ravel() for matrix in stretch.send if matrix.shape != (stations, stations)]
-    single = np.array([column for column in (*stretch.cost, *narrow) if len(column) == stations])
-    result = np.arange(stations)
-    first_of: dict[bytes, list[int]] = {}
-    ordered = [np.sort(matrix, axis=axis) for matrix in square for axis in (0, 1)]
-    for station in range(stations):
-        lines = [matrix[:, station] if axis == 0 else matrix[station] for matrix, axis in _twice(ordered)]
-        key = single[:, station].tobytes() + b"".join(line.tobytes() for line in lines)
-        for other in first_of.setdefault(key, []):
-            if all(_swappable(matrix, station, other) for matrix in square):
-                result[station] = other
-                break
-        else:
-            first_of[key].append(station)
-    return result
-
-
-def _twice(ordered: list[Floats]) -> list[tuple[Floats, int]]:
-    return [(matrix, index % 2) for index, matrix in enumerate(ordered)]
-
-
-def _swappable(matrix: Floats, a: int, b: int) -> bool:
-    rest = np.ones(len(matrix), dtype=bool)
-    rest[[a, b]] = False
-    same = np.array_equal(matrix[a, rest], matrix[b, rest]) and np.array_equal(matrix[rest, a], matrix[rest, b])
-    return bool(same and matrix[a, b] == matrix[b, a] and matrix[a, a] == matrix[b, b])

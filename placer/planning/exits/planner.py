@@ -10,20 +10,21 @@ at these shares, at shares that are more accurate than the limits allow so far, 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from placer.errors import InputError, UnansweredError
-from placer.instance.compiled import Compiled, Floats
+from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Confirmation, with_chosen
+from placer.planning.exits.correction import Corrected, observed
 from placer.planning.exits.shares import Judge, Point, Shares
 from placer.planning.loss.enumeration import placements
 from placer.planning.loss.search.neighbours import as_assigned, as_placement, random_move
 from placer.planning.loss.search.search import Budget, Search
-from placer.planning.loss.selection import LEVEL, Selection, select
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
@@ -38,7 +39,12 @@ ASPIRATIONS = (0.0, 0.1, 0.3, 0.6, 1.0)
 STALE = 6
 """Joint rounds without a better answer before it stops."""
 
-TIGHTER, ATTEMPTS = 0.97, 5
+CORRECTIONS = 4
+"""Corrections of the limits on loss by a simulation, at most."""
+
+SHARE_OF_FIRST, SHARE_OF_NEXT, SHARE_OF_SIMULATION = 0.5, 0.08, 0.3
+"""Of the time limit, for the first search and for each after a correction; of what is left, for a simulation."""
+
 PASSES = 40
 
 
@@ -163,32 +169,38 @@ def enumerate_joint(judge: Judge) -> Point | None:
 def _planned(compiled: Compiled, request: Request, listener: Listener | None, method: str) -> Outcome:
     _check(compiled)
     listener = in_values(compiled, "accuracy", listener)
-    begin = time.monotonic()
-    end = begin + 0.8 * request.limits.seconds
+    countdown = request.limits.start()
     most = np.inf if request.evaluations is None else float(request.evaluations)
-    judge, factor = Judge(compiled), 1.0
-    seen: Selection | None = None
+    best: Corrected | None = None
     point: Point | None = None
-    for attempt in range(ATTEMPTS):
-        until = end if attempt == 0 else time.monotonic() + 0.2 * request.limits.seconds / ATTEMPTS
-        judge = Judge(compiled, factor)
+    factors: dict[int, float] = {}
+    for attempt in range(1 + CORRECTIONS):
+        share = SHARE_OF_FIRST if attempt == 0 else SHARE_OF_NEXT
+        end = time.monotonic() + (share * request.limits.seconds if request.confirm is not False else countdown.left)
+        judge = Judge(compiled, factors, end)
         found = (
-            joint(judge, request.limits.seed, until, most, listener)
+            joint(judge, request.limits.seed, end, most, listener)
             if method == "joint-exits"
-            else sequential(judge, request.limits.seed, until, most)
+            else sequential(judge, request.limits.seed, end, most)
         )
-        if attempt and point is not None:  # the placement at hand, with shares for the tighter limit
+        if point is not None:  # the placement at hand, with shares for the other limit
+            judge.end = math.inf
             again = judge.best_at(point.placement, [point.shares])
             found = again if found is None or again.key < found.key else found
         if found is None:
             raise UnansweredError("no placement was found that keeps memory, order and range")
         point = found
-        seen = _simulated(judge, point, request) if request.confirm is not False else None
-        if seen is None or not (seen.loss - seen.loss_half_width > _limits(compiled, judge)).any():
+        if request.confirm is False:
             break
-        factor *= TIGHTER * float(np.min(_limits(compiled, judge) / np.maximum(seen.loss, 1e-300), initial=1.0))
+        seen = observed(judge, point, request.limits.seed, countdown.part(SHARE_OF_SIMULATION))
+        if seen is None:
+            break
+        best = seen if best is None or seen.key < best.key else best
+        factors = seen.factors(tighten_only=request.by == "analytic")
+        if seen.settled(factors) or countdown.left < SHARE_OF_NEXT * request.limits.seconds:
+            break
     assert point is not None
-    return _outcome(compiled, point, request, method, seen, factor, begin)
+    return _outcome(compiled, best or point, request, method, countdown.spent)
 
 
 def _check(compiled: Compiled) -> None:
@@ -196,47 +208,30 @@ def _check(compiled: Compiled) -> None:
         raise InputError("no service lets its exits be chosen", tip="give a service 'choose_exits: true'")
 
 
-def _limits(compiled: Compiled, judge: Judge) -> Floats:
-    services = compiled.instance.services
-    served = judge.problem(judge.default).served
-    return np.array([np.inf if (limit := services[s].max_loss) is None else limit for s in served])
-
-
-def _simulated(judge: Judge, point: Point, request: Request) -> Selection:
-    return select(judge.problem(point.shares), [point.placement], None, request.limits.seed)
-
-
-def _outcome(
-    compiled: Compiled,
-    point: Point,
-    request: Request,
-    method: str,
-    seen: Selection | None,
-    factor: float,
-    begin: float,
-) -> Outcome:
-    chosen = with_chosen(compiled, point.shares)
+def _outcome(compiled: Compiled, found: Corrected | Point, request: Request, method: str, seconds: float) -> Outcome:
     confirmed = None
-    if seen is not None:
+    factors: dict[str, float] = {}
+    point = found
+    if isinstance(found, Corrected):
+        point, total = found.point, found.total
+        services = compiled.instance.services
+        factors = {f"loss_limit_factor {services[s].name}": value for s, value in found.judge.factors.items()}
         confirmed = Confirmation(
-            value=seen.value,
-            half_width=float(np.nan_to_num(seen.half_width)),
-            level=LEVEL,
-            replications=seen.replications,
+            value=float(total.mean),
+            half_width=float(np.nan_to_num(total.half_width)),
+            level=total.level,
+            replications=found.replications,
             candidates=1,
             selected=True,
         )
+    assert isinstance(point, Point)
     certificate = Certificate(
         method=method,
         termination="heuristic",
         objectives=(),
-        seconds=time.monotonic() - begin,
+        seconds=seconds,
         seed=request.limits.seed,
-        options={"time_limit": request.limits.seconds, "loss_limit_factor": factor},
+        options={"time_limit": request.limits.seconds, **factors},
         confirmed=confirmed,
     )
-    found = stated(chosen, point.placement, certificate, [Claim("accuracy")], request)
-    if not found.evaluation.feasible and point.excess <= 0.0 and factor == 1.0:
-        broken = found.evaluation.violations[0].message
-        raise UnansweredError(f"internal error: the plan fails the evaluator: {broken}")
-    return found
+    return stated(with_chosen(compiled, point.shares), point.placement, certificate, [Claim("accuracy")], request)

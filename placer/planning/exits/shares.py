@@ -8,7 +8,9 @@ exits without being looked at, so the accuracy of an exit does not depend on its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,6 +46,7 @@ class Point:
         excess: how badly limits are broken, see :func:`placer.evaluation.checks.excess_of`.
         value: 1 - weighted accuracy.
         loss: weighted loss ratio.
+        losses: shape (C,), of the services with arrivals.
         limits: what every limit is exceeded by, relative to it; negative when kept.
     """
 
@@ -52,6 +55,7 @@ class Point:
     excess: float
     value: float
     loss: float
+    losses: Floats
     limits: Floats
 
     @property
@@ -66,14 +70,15 @@ class Judge:
     Attributes:
         compiled: the instance.
         free: variants whose shares may be chosen.
-        factor: what limits on loss are multiplied with: below 1 after a simulation saw one broken.
+        factors: what limits on loss are multiplied with, by service index; 1 where none is given.
+        end: time.monotonic() after which a local search takes no further step.
         evaluations: networks solved so far.
         default: the shares of the instance.
         base: the question at these shares.
     """
 
-    def __init__(self, compiled: Compiled, factor: float = 1.0) -> None:
-        self.compiled, self.factor, self.evaluations = compiled, factor, 0
+    def __init__(self, compiled: Compiled, factors: Mapping[int, float] | None = None, end: float = math.inf) -> None:
+        self.compiled, self.factors, self.evaluations, self.end = compiled, dict(factors or {}), 0, end
         services = compiled.instance.services
         self.free = [i for i, v in enumerate(compiled.variants) if services[v.service].choose_exits and v.exits]
         self.default: Shares = {i: tuple(share for _, share, _ in compiled.variants[i].exits) for i in self.free}
@@ -96,8 +101,8 @@ class Judge:
         compiled = with_chosen(self.compiled, shares)
         file = compiled.instance.file
         services = []
-        for service in file.services:
-            loss = None if service.max_loss is None else service.max_loss * self.factor
+        for index, service in enumerate(file.services):
+            loss = None if service.max_loss is None else min(service.max_loss * self.factors.get(index, 1.0), 1.0)
             accuracy = None if service.choose_exits else service.min_accuracy
             services.append(service.model_copy(update={"max_loss": loss, "min_accuracy": accuracy}))
         changed = replace(compiled.instance, file=file.model_copy(update={"services": tuple(services)}))
@@ -142,7 +147,7 @@ class Judge:
         total = weighted_loss(base.weights, base.rates, loss)
         value = inaccuracy(world, np.array(accuracy))
         excess = float(excess_of(actual, limit).sum())
-        return Point(placement, shares, excess, value, total, beyond(actual, limit))
+        return Point(placement, shares, excess, value, total, loss, beyond(actual, limit))
 
     def improve(self, point: Point, steps: int = 12, radius: float = RADIUS) -> Point:
         """The best shares at the placement of ``point`` that a local search from its shares finds."""
@@ -151,6 +156,8 @@ class Judge:
             return point
         slopes: tuple[Floats, Floats] | None = None
         for _ in range(steps):
+            if time.monotonic() > self.end:
+                break
             slopes = slopes or self._slopes(point, active)
             step = _step(point, active, radius, slopes)
             if step is None or np.abs(step).max(initial=0.0) < 1e-9:

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 from placer.errors import InfeasibleError, TimeIsUpError, UnansweredError
 from placer.evaluation.evaluate import evaluate_placement
 from placer.evaluation.evaluation import Evaluation
-from placer.evaluation.traffic import can_bind
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
-from placer.planning.decomposition.planner import method_of, termination_of
-from placer.planning.decomposition.relaxation import OBJECTIVES, Relaxation, relax
+from placer.planning.decomposition.relaxation import OBJECTIVES, Relaxation, method_of, relax, termination_of
 from placer.planning.ilp.warmstart import warm_start
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
 from placer.planning.tidying import tidied
+from placer.planning.ways import ways_of
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress, relative_gap
 from placer.solver.result import Result
@@ -45,17 +44,28 @@ class _Stage:
     method: str
 
 
-def plan(compiled: Compiled, request: Request | None = None, listener: Listener | None = None) -> Outcome:
+def plan(
+    compiled: Compiled,
+    request: Request | None = None,
+    listener: Listener | None = None,
+    known: tuple[Placement | None, float] | None = None,
+) -> Outcome:
     """Return the best placement found within the limits; under the method ``warm-start`` what starts the ILP, alone.
+
+    ``known``: a start (None for none) and a bound of the one objective, found by column generation.
 
     Raises:
         InfeasibleError: when no placement satisfies the instance (proven).
         UnansweredError: when the limits ended the search before any placement was found.
     """
     request = request or Request()
-    objectives = request.objectives or tuple(compiled.instance.file.objective)
-    countdown = request.limits.start()
-    stage = _lexicographic(compiled, request, objectives, listener, countdown)
+    objectives, limits = request.objectives or tuple(compiled.instance.file.objective), request.limits
+    countdown = limits.start()
+    if known is None:
+        stage = _lexicographic(compiled, request, objectives, listener, countdown)
+    else:
+        listener = in_values(compiled, objectives[0], listener)
+        stage = [_solve_from(compiled, request, objectives, [], *known, listener, countdown, "column-generation")]
     placement = stage[-1].placement
     if request.keep is None:  # what is deployed stays where it is
         placement = tidied(compiled, placement, objectives, countdown)
@@ -69,51 +79,28 @@ def plan(compiled: Compiled, request: Request | None = None, listener: Listener 
         termination=_overall([s.termination for s in stage]),
         objectives=(),
         seconds=countdown.spent,
-        seed=request.limits.seed,
-        options={
-            "time_limit": request.limits.seconds,
-            "gap": request.limits.gap,
-            "threads": request.limits.threads,
-        },
+        seed=limits.seed,
+        options={"time_limit": limits.seconds, "gap": limits.gap, "threads": limits.threads},
     )
     claims = [
-        Claim(name, one.bound, _ways(compiled, name, limited=one.method != "shortest-path"))
+        Claim(name, one.bound, ways_of(compiled, name, limited=one.method != "shortest-path"))
         for name, one in zip(objectives, stage, strict=True)
     ]
     return stated(compiled, placement, certificate, claims, request)
 
 
-def _ways(compiled: Compiled, name: str, limited: bool = True) -> str | None:
-    """What a bound holds for, as the ILP chooses no ways: None where no choice of ways can better the objective.
-
-    ``limited`` says whether limits were in the model: other ways may keep limits on links and airtime where these do
-    not, and, where these are not the fastest, deadlines.
-    """
-    topology = compiled.topology
-    own = {"energy": "energy", "throughput": "none"}.get(name, "time")
-    deadlines = topology.least != "time" and any(s.deadline is not None for s in compiled.instance.services)
-    if not topology.has_choice or (own == topology.least and not (limited and (deadlines or can_bind(compiled)))):
-        return None
-    return f"plans whose tensors take the ways of least {topology.least}"
-
-
 def _alone(compiled: Compiled, placement: Placement) -> Evaluation:
-    """What the ILP sees of a placement: no waiting, no loss."""
+    """No waiting, no loss."""
     return evaluate_placement(compiled, placement, "deterministic")
 
 
-_ORDER: tuple[Termination, ...] = (
-    "interrupted",
-    "time-limit",
-    "iteration-limit",
-    "heuristic",
-    "gap-reached",
-    "optimal",
+_WORST_FIRST: tuple[Termination, ...] = (
+    *("interrupted", "time-limit", "iteration-limit", "heuristic", "gap-reached", "optimal"),
 )
 
 
 def _overall(terminations: list[Termination]) -> Termination:
-    return min(terminations, key=_ORDER.index)
+    return min(terminations, key=_WORST_FIRST.index)
 
 
 def _lexicographic(
@@ -156,19 +143,34 @@ def _solve_stage(
             countdown.check("the heuristic before it found a placement")
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
+    return _solve_from(compiled, request, objectives, earlier, start, floor, listener, countdown)
+
+
+def _solve_from(
+    compiled: Compiled,
+    request: Request,
+    objectives: Sequence[str],
+    earlier: list[_Stage],
+    start: Placement | None,
+    floor: float,
+    listener: Listener | None,
+    countdown: Countdown,
+    by: str = "warm-start",
+) -> _Stage:
+    """The ILP from a start; where it is stopped while its model is made, the start is the answer."""
     try:
         if listener is not None and start is not None:
-            value = _alone(compiled, start).costs[name]
+            value = _alone(compiled, start).costs[objectives[-1]]
             listener(Progress(0.0, value, floor, "warm start"))
         return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener, countdown)
     except TimeIsUpError:
         if start is None or request.write_model is not None:
             raise
-        return _Stage(start, floor, "time-limit", "warm-start")
+        return _Stage(start, floor, "time-limit", by)
     except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
         if start is None:
             raise
-        return _Stage(start, floor, "interrupted", "warm-start")
+        return _Stage(start, floor, "interrupted", by)
 
 
 def _relaxed(
@@ -256,7 +258,7 @@ def _solve_ilp(
         limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
     result = solver.solve(limits, listener, 1.0 / formulation.scale)
     if result.status == "infeasible" and start is None:
-        ways = " for tensors that take the ways of least time" if _ways(compiled, "latency") else ""
+        ways = " for tensors that take the ways of least time" if ways_of(compiled, "latency") else ""
         message = f"no placement satisfies the instance (proven{ways})"
         raise InfeasibleError(message, tip="placer explain says what clashes")
     placement = formulation.placement(result.values) if result.has_incumbent else start

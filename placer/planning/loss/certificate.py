@@ -9,7 +9,7 @@ import numpy as np
 from placer.plan.plan import Bound, Certificate, Confirmation, Termination
 from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.problem import LOSS, Problem
-from placer.planning.loss.relaxations import TRUE_SYSTEM
+from placer.planning.loss.relaxations import bounded
 from placer.planning.loss.search.search import Candidate, SearchResult
 from placer.planning.loss.selection import LEVEL, Selection
 from placer.planning.outcome import Outcome
@@ -80,7 +80,7 @@ def answer(
     claim = Claim(
         name=problem.objective,
         floor=evidence.floor,
-        bound_of=_bounded(evidence.method) if problem.objective == LOSS else None,
+        bound_of=_bounded(problem, evidence.method) if problem.objective == LOSS else None,
         cost=best.score.objective if several else None,
         value_of=_worlds(problem) if several else None,
     )
@@ -92,8 +92,8 @@ def _worlds(problem: Problem) -> str:
     return f"{which} of {len(problem.scenarios)} scenarios"
 
 
-def _bounded(method: str) -> str:
-    return ENUMERATED if method == "enumeration" else TRUE_SYSTEM
+def _bounded(problem: Problem, method: str) -> str:
+    return ENUMERATED if method == "enumeration" else bounded(problem.compiled)
 
 
 def _confirmation(selection: Selection | None) -> Confirmation | None:

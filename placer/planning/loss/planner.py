@@ -16,7 +16,7 @@ from placer.planning.loss.bounds.fluid import LossBound
 from placer.planning.loss.certificate import ENUMERATED, Evidence, answer, ending
 from placer.planning.loss.enumeration import enumerate_within
 from placer.planning.loss.problem import LOSS, Problem
-from placer.planning.loss.relaxations import TRUE_SYSTEM, bounds, floor, fluid, guide
+from placer.planning.loss.relaxations import bounded, bounds, floor, fluid, guide
 from placer.planning.loss.scoring import Scorer
 from placer.planning.loss.search.search import Budget, Candidate, Search
 from placer.planning.loss.selection import Selection, select
@@ -32,6 +32,9 @@ SHARE_OF_BOUNDS, SHARE_OF_CONFIRMATION, SHARE_OF_ADMISSION = 0.06, 0.12, 0.03
 LONGEST_BOUND, LONGEST_CONFIRMATION = 20.0, 20.0
 LEAST_CONFIRMATION = 1.5
 """Seconds for the simulation, where that is not more than a third of the time: it has to be loaded first."""
+
+GRACE = 2.0
+"""Seconds to build a placement at all where the time is over before there is one."""
 
 NEAR = 0.02
 """Candidates whose analytic loss is within this share (or .001) of the best are left to the simulation."""
@@ -76,6 +79,8 @@ def _plan_loss(
     rounds = 0 if interrupted.is_set() else request.rounds  # one placement is still built where there is none
     stale = None if request.rounds else Budget.stale
     found = search.run(Budget(left, rounds, stale, request.limits.gap), starts)
+    if not found.elite:  # imports and bounds took the time on a busy machine: one placement is still built
+        found = search.run(Budget(search.countdown.spent + GRACE, 0), starts)
     if not found.elite:
         search.countdown.check("the search before it found a placement")
         raise UnansweredError("no placement was found that keeps memory, order and range")
@@ -99,7 +104,7 @@ def _plan_loss(
         method="loss",
         termination=ending(problem, found, relaxed, elite[chosen]),
         floor=least,
-        bounds=bounds(relaxed, guided),
+        bounds=bounds(problem, relaxed, guided),
         countdown=countdown,
         selection=selection,
         gain=gain,
@@ -124,7 +129,9 @@ def plan_enumeration(compiled: Compiled, request: Request, listener: Listener | 
     if best is None:
         raise UnansweredError("the time limit ended the enumeration before it met a placement that fits")
     relaxed = fluid(problem, replace(request.limits, seconds=min(countdown.left, LONGEST_BOUND)))
-    both: tuple[Bound, ...] = (Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),)
+    both: tuple[Bound, ...] = (
+        Bound(name="fluid", value=relaxed.value, holds_for=bounded(problem.compiled), proven=True),
+    )
     if every:
         both += (Bound(name="enumeration", value=best.score.total, holds_for=ENUMERATED, proven=True),)
         evidence = Evidence("enumeration", "optimal", best.score.objective, both, countdown)

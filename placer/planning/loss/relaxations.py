@@ -9,6 +9,7 @@ import numpy as np
 
 from placer.errors import InfeasibleError
 from placer.evaluation.objectives import OBJECTIVES
+from placer.instance.compiled import Compiled
 from placer.plan.plan import Bound
 from placer.planning.loss.bounds.acceptance import acceptance_guide
 from placer.planning.loss.bounds.fluid import LossBound, fluid_bound
@@ -17,6 +18,7 @@ from placer.planning.outcome import Outcome
 from placer.solver.progress import Limits
 
 TRUE_SYSTEM = "every placement of the true system"
+STABLE = "every placement whose queues do not grow without end"
 THINNED = "placements within the Poisson-thinned model only: a guide, no bound of the true system"
 
 
@@ -43,14 +45,26 @@ def fluid(problem: Problem, limits: Limits) -> LossBound:
     if keep:
         limited = fluid_bound(problem.compiled, each, max_loss=True, first_station=problem.all_poisson)
         if limited.status == "infeasible":
+            endless = has_endless(problem.compiled)
+            stable = " with queues that do not grow without end" if endless else ""
             raise InfeasibleError(
-                "no placement can keep the limits on loss (proven by the fluid relaxation): "
+                f"no placement can keep the limits on loss{stable} (proven by the fluid relaxation): "
                 + "; ".join(_wanted(problem)),
-                tip="relax max_loss, lower the rates, or add faster devices",
+                tip=f"{'' if endless else 'relax max_loss, '}lower the rates, or add faster devices",
             )
     if first.status == "infeasible":
         raise InfeasibleError("no placement satisfies the instance (proven)", tip="placer explain says what clashes")
     return replace(first, value=max(values) if problem.worst else mean)
+
+
+def has_endless(compiled: Compiled) -> bool:
+    """Whether some device has no buffer limit: what it cannot do in time waits for ever and is not lost."""
+    return any(device.buffer is None for device in compiled.instance.devices)
+
+
+def bounded(compiled: Compiled) -> str:
+    """What the fluid bound holds for: without a buffer limit work that is never done counts as lost in it."""
+    return STABLE if has_endless(compiled) else TRUE_SYSTEM
 
 
 def _wanted(problem: Problem) -> list[str]:
@@ -78,9 +92,9 @@ def floor(problem: Problem, relaxed: LossBound, first: Outcome | None) -> float:
     return -math.inf
 
 
-def bounds(relaxed: LossBound, guided: LossBound) -> tuple[Bound, ...]:
+def bounds(problem: Problem, relaxed: LossBound, guided: LossBound) -> tuple[Bound, ...]:
     """What both relaxations say, as a certificate lists it."""
     return (
-        Bound(name="fluid", value=relaxed.value, holds_for=TRUE_SYSTEM, proven=True),
+        Bound(name="fluid", value=relaxed.value, holds_for=bounded(problem.compiled), proven=True),
         Bound(name="acceptance", value=guided.value, holds_for=THINNED, proven=False),
     )

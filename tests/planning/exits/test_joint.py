@@ -109,7 +109,7 @@ def test_a_plan_with_chosen_shares_goes_through_everything() -> None:
     outcome = plan(compiled, Request(method="auto", limits=Limits(seconds=3.0)))
     made = Plan.model_validate_json(dump_plan(outcome.plan))
     assert made.certificate.method == "joint-exits"
-    judged = evaluate(made, compiled)
+    judged = evaluate(made, compiled, "verdict")
     assert judged.feasible
     assert judged.objectives["accuracy"] == pytest.approx(outcome.plan.certificate.objectives[0].value)
     (entry,) = made.services

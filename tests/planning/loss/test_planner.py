@@ -175,11 +175,11 @@ def test_selection_takes_the_better_and_ends_early_on_twins() -> None:
 
 def test_auto_keeps_the_optimum_where_it_can_and_plans_for_loss_where_it_must() -> None:
     parking = compile_instance(read_instance("smart-parking"))
-    assert auto(parking, Request(limits=Limits(seconds=10))).plan.certificate.method == "shortest-path"
+    assert auto(parking, Request(limits=Limits(seconds=10), by="analytic")).plan.certificate.method == "shortest-path"
     boards = compile_instance(read_instance("five-board"))
-    blind = plan(boards, Request(method="ilp", limits=Limits(seconds=10)))
+    blind = plan(boards, Request(method="ilp", limits=Limits(seconds=10), by="analytic"))
     assert not blind.evaluation.feasible
-    found = auto(boards, Request(limits=Limits(seconds=10)))
+    found = auto(boards, Request(limits=Limits(seconds=10), by="analytic"))
     assert found.evaluation.feasible
     objective = found.plan.certificate.objectives[0]
     assert objective.bound is not None

@@ -1,0 +1,192 @@
+"""The method ``decomposition``: every service by itself, and by column generation where limits couple them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from placer.errors import InfeasibleError, UnansweredError
+from placer.evaluation.evaluate import evaluate_placement
+from placer.instance.compiled import Compiled
+from placer.plan.placement import Placement
+from placer.plan.plan import Certificate, Termination
+from placer.planning.decomposition.relaxation import CLOSED, OBJECTIVES, method_of, relax, termination_of
+from placer.planning.outcome import Outcome
+from placer.planning.request import Request
+from placer.planning.stating import Claim, in_values, stated
+from placer.planning.tidying import tidied
+from placer.planning.ways import ways_of
+from placer.solver.countdown import Countdown
+from placer.solver.progress import Limits, Listener, relative_gap
+
+if TYPE_CHECKING:
+    from placer.planning.columns.rounds import Rounds
+
+SHARE = 0.9
+"""Of the time limit, for planning; the rest is for the evaluation."""
+RELAXED = 0.4
+"""Of the time left, for every service by itself."""
+TIDYING = 0.3
+"""Of the time left, for fewer fragments: a second at most."""
+LARGE = 5_000
+"""Pairs of a layer and a station from which on quick methods come first; before, only where something is left open."""
+NAME = "column-generation"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What column generation knows in the end.
+
+    Attributes:
+        method: what found it.
+        placement: the best; None while there is none.
+        value, bound: its cost, and what no placement costs less than.
+        termination: why it ended.
+        limited: whether limits that couple services were weighed.
+    """
+
+    method: str
+    placement: Placement | None
+    value: float
+    bound: float
+    termination: Termination
+    limited: bool
+
+    @property
+    def gap(self) -> float:
+        """Relative gap."""
+        return relative_gap(self.value, self.bound)
+
+
+def plan(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
+    """Return the best placement found within the limits, with a bound on all.
+
+    Raises:
+        InfeasibleError: when there is no placement (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+    """
+    countdown = request.limits.start()
+    return answer(compiled, request, found_by(compiled, request, listener, countdown.part(SHARE)), countdown)
+
+
+def answer(compiled: Compiled, request: Request, found: Found, countdown: Countdown) -> Outcome:
+    """State what was found.
+
+    Raises:
+        UnansweredError: when nothing was.
+    """
+    (objective,) = request.objectives
+    if found.placement is None:
+        raise UnansweredError(
+            f"no placement was found within the limits ({found.termination})",
+            tip=f"no plan costs less than {found.bound:.6g} in {objective}; placer explain says what clashes",
+        )
+    placement = found.placement
+    if request.keep is None:  # what is deployed stays where it is
+        placement = tidied(compiled, placement, request.objectives, countdown.part(TIDYING, 1.0))
+    judged = evaluate_placement(compiled, placement, "deterministic")
+    if not judged.feasible:
+        raise UnansweredError(
+            "internal error: the placement of column generation fails the evaluator: " + judged.violations[0].message
+        )
+    certificate = Certificate(
+        method=found.method,
+        termination=found.termination,
+        objectives=(),
+        seconds=countdown.spent,
+        seed=request.limits.seed,
+        options={"time_limit": request.limits.seconds, "gap": request.limits.gap},
+    )
+    claim = Claim(objective, found.bound, ways_of(compiled, objective, limited=found.limited))
+    return stated(compiled, placement, certificate, [claim], request)
+
+
+def found_by(
+    compiled: Compiled, request: Request, listener: Listener | None, countdown: Countdown, on: bool = True
+) -> Found:
+    """Plan: every service by itself, then quick methods and column generation; ``on`` searches until the time is over.
+
+    Raises:
+        InfeasibleError: when there is no placement (proven).
+    """
+    (objective,) = request.objectives
+    listener, floor, alone = in_values(compiled, objective, listener), 0.0, None
+    moves = request.keep is not None and request.max_moves is not None
+    if objective in OBJECTIVES:
+        share = Limits(seconds=RELAXED * countdown.left, gap=request.limits.gap)
+        alone = relax(compiled, objective, share, listener, countdown)
+        floor = alone.bound
+        if not moves and evaluate_placement(compiled, alone.placement, "deterministic").feasible:
+            method, termination = method_of(compiled), termination_of(alone)
+            return Found(method, alone.placement, alone.value, alone.bound, termination, method != "shortest-path")
+    return _coupled(compiled, request, listener, countdown, floor, on)
+
+
+def _coupled(
+    compiled: Compiled,
+    request: Request,
+    listener: Listener | None,
+    countdown: Countdown,
+    floor: float,
+    on: bool,
+) -> Found:
+    """Quick methods and column generation."""
+    # here, as the solver is not loaded where every service by itself is the answer
+    from placer.planning.columns.coupling import Coupling
+    from placer.planning.columns.rounds import Rounds
+    from placer.planning.columns.sites import Sites
+
+    (objective,) = request.objectives
+    coupling = Coupling(compiled, objective, request.keep, request.max_moves)
+    limits = _limits(request)
+    rounds = Rounds(coupling, Sites.of(coupling), floor, limits, countdown, listener)
+    if request.keep is not None:
+        rounds.offer(request.keep)
+    large = sum(variant.time.size for variant in compiled.variants) > LARGE
+    if large:
+        _quick(compiled, request, rounds)
+    rounds.run()
+    if not rounds.good:
+        if not large:
+            _quick(compiled, request, rounds)
+        if on:
+            rounds.go_on()
+    if rounds.state.infeasible:
+        raise infeasible(compiled)
+    return _result(rounds)
+
+
+def _limits(request: Request) -> Limits:
+    """Within a gap g of the requests per second is within g / (1 + g) of the load."""
+    gap = request.limits.gap
+    return Limits(gap=gap / (1 + gap) if request.objectives == ("throughput",) else gap, seed=request.limits.seed)
+
+
+def _quick(compiled: Compiled, request: Request, rounds: Rounds) -> None:
+    """Start from what quick methods find: no answer is worse than theirs."""
+    from placer.planning.portfolio import quick_placements
+
+    for placement in quick_placements(compiled, request, rounds.countdown):
+        rounds.offer(placement)
+
+
+def infeasible(compiled: Compiled) -> InfeasibleError:
+    """What is said where no placement keeps every limit."""
+    ways = " for tensors that take the ways of least time" if ways_of(compiled, "latency") else ""
+    return InfeasibleError(
+        f"no placement satisfies the instance (proven{ways})", tip="placer explain says what clashes"
+    )
+
+
+def _result(rounds: Rounds) -> Found:
+    search, bound = rounds.search, rounds.state.bound
+    placement = None
+    if search.best:
+        placement = Placement(tuple(c.choice for c in search.best), tuple(c.stations for c in search.best))
+    if rounds.gap <= CLOSED:
+        return Found(NAME, placement, search.value, bound, "optimal", True)
+    if rounds.ended == "done":
+        ended: Termination = "gap-reached" if rounds.gap <= rounds.limits.gap else "heuristic"
+    else:
+        ended = rounds.ended
+    return Found(NAME, placement, search.value, bound, ended, True)
