@@ -44,7 +44,7 @@ def whole_baselines(
     """What stands beside a plan for an objective without waiting: no service split.
 
     Limits on layers per device and deadlines are left out in the choice, so that the comparison says what splitting
-    costs; what is broken shows in the evaluation.
+    costs; what is broken shows in the evaluation. An interruption ends these, not the plan that is there already.
 
     Args:
         compiled: the instance.
@@ -56,12 +56,17 @@ def whole_baselines(
         ("single_node", "each service whole on one node"): _best_whole,
         ("cloud", "everything in the cloud"): _in_the_cloud,
     }
-    found = []
+    found, stopped = [], False
     for (key, title), maker in makers.items():
         try:
-            found.append(maker(compiled, objective, request or Request(), countdown))
+            if not stopped:
+                found.append(maker(compiled, objective, request or Request(), countdown))
         except TimeIsUpError as error:
             found.append(Baseline(key, title, None, error.message))
+        except KeyboardInterrupt:  # the plan itself is there, and stays the answer
+            stopped = True
+        if stopped:
+            found.append(Baseline(key, title, None, "interrupted"))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from placer.queueing.clock_chain import ClockChain
-from placer.queueing.counting import TimeLaw, count_matrices, poisson_counts
+from placer.queueing.counting import TimeLaw, counts_within, poisson_counts
 from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import Floats
@@ -123,14 +123,9 @@ class _Completions(Steps):
     def _blocks(self) -> Floats:
         """Shape (G, phases, K+1, phases): what the completions of a gap do to the phase of the service."""
         service, gaps = self._service, self.gaps
-        rate = float(-np.diag(service.moves).min())
-        laws = [constant_counts(rate, float(gap)) for gap in gaps]
-        weights = np.zeros((len(gaps), max(len(law) for law in laws)))
-        for row, law in zip(weights, laws, strict=True):
-            row[: len(law)] = law
         renewals = np.outer(service.ends, service.start)[None]
         one = np.ones(1, dtype=np.int64)
-        blocks = count_matrices(service.moves, renewals, one, rate, self._server.capacity, weights)
+        blocks = counts_within(service.moves, renewals, one, gaps, self._server.capacity)
         blocks[:, :, self._server.capacity, :] = 0.0
         return blocks
 

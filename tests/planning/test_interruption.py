@@ -26,7 +26,7 @@ from placer.planning.loss.search.search import Search
 from placer.planning.registry import plan
 from placer.planning.request import Request
 from placer.solver.progress import Limits, Listener, Progress
-from tests.cli.run import HEARING
+from tests.cli.run import HEARING, placer
 
 REPO = Path(__file__).parent.parent.parent
 LONG = Limits(seconds=600.0)
@@ -86,6 +86,21 @@ def test_the_loss_planner_while_a_bound_is_solved(monkeypatch: pytest.MonkeyPatc
     outcome = plan(shipped("five-board"), Request(method="loss", objectives=("loss",), limits=LONG))
     assert outcome.plan.certificate.termination in ("interrupted", "optimal")
     assert outcome.plan.certificate.confirmed is None
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_while_baselines_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: int) -> None:
+    """The plan is written and is the answer; what stands beside it says why it is not there."""
+    maker = ("_best_whole", "_in_the_cloud")[made]
+    monkeypatch.setattr(f"placer.planning.whole.{maker}", lambda *_: interrupt())
+    out = tmp_path / "plan.json"
+    done = placer("plan", "smart-parking", "--json", "-o", str(out))
+    assert done.returncode == 0
+    printed = json.loads(done.stdout)
+    assert printed["plan"] == json.loads(out.read_text())
+    reasons = [one.get("reason") for one in printed["baselines"].values()]
+    assert reasons[made:] == ["interrupted"] * (2 - made)
+    assert reasons[:made] != ["interrupted"]
 
 
 def test_annealing() -> None:

@@ -96,7 +96,10 @@ def test_services_that_clash_are_moved() -> None:
     fast = board | {"memory": 4e6, "units": ({"name": "cpu", "speed": 1e11},)}
     problem = compiled_from(
         [{"name": "a", "type": "board"}, {"name": "b", "type": "board"}, {"name": "box", "type": "fast"}],
-        [{"name": "s", "model": "net", "source": "a"}, {"name": "t", "model": "net", "source": "b"}],
+        [
+            {"name": "s", "model": "net", "source": "a", "share": False},
+            {"name": "t", "model": "net", "source": "b", "share": False},
+        ],
         models={"net": model},
         types={"board": board, "fast": fast},
         network={"links": tuple({"between": (end, "box"), "rate": 1e8} for end in ("a", "b"))},
