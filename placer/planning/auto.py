@@ -19,8 +19,8 @@ from placer.solver.progress import Listener
 
 LARGEST_SMALL = 300_000
 """Products of an edge's stations up to which the ILP is worth building for what column generation leaves open."""
-SHARE_OF_SMALL = 0.4
-"""Of the time limit, for column generation before it."""
+SHARE_OF_SMALL = 0.4, 3.0
+"""Of the time limit, for column generation before it, and seconds at most."""
 
 
 def auto(compiled: Compiled, request: Request, listener: Listener | None = None) -> Outcome:
@@ -61,7 +61,9 @@ def without_waiting(compiled: Compiled, request: Request, listener: Listener | N
     countdown = request.limits.start()
     products = sum(len(variant.edges) * len(compiled.stations) ** 2 for variant in compiled.variants)
     small = products <= LARGEST_SMALL
-    found = found_by(compiled, request, listener, countdown.part(SHARE_OF_SMALL if small else SHARE), on=not small)
+    found = found_by(
+        compiled, request, listener, countdown.part(*SHARE_OF_SMALL) if small else countdown.part(SHARE), on=not small
+    )
     if not small or found.gap <= max(request.limits.gap, CLOSED) or found.termination == "interrupted":
         return answer(compiled, request, found, countdown)
     left = replace(request, limits=request.limits.within(countdown))
