@@ -1,8 +1,9 @@
-"""Suite ``scale``: sites of 10 to 200 devices with 1 to 20 services that do not hinder each other, by decomposition.
+"""Suite ``scale``: sites of 10 to 200 devices with 1 to 20 services, by themselves and in each other's way.
 
 Sites are random: Raspberry Pis, Jetsons and PCs of the shipped types in a square in which each has some tens of others
 in Wi-Fi range (wifi-n, 30 m), all connected over several hops; services arise at random devices, without arrivals, so
-that no limit couples them. Each row is planned in a process of its own: its peak of memory is that of this row.
+that no limit couples them, or coupled (:func:`couple`). Each row is planned in a process of its own: its peak of memory
+is that of this row.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,8 @@ DAGS = ("resnet-50", "densenet-121", "inception-v1", "squeezenet", "vgg-19")
 CHAINS = ("mobilenet-v2-measured", "resnet-50-measured", "vgg-16-measured")
 METHODS = ("decomposition", "ilp")
 COUPLINGS = ("work", "air", "layers")
-GOODPUT = 2.5e6
-"""About what wifi-n carries, bytes/s."""
+GOODPUT = 5.4e6
+"""What wifi-n carries, bytes/s."""
 SPACING, RANGE = 15.0, 30.0
 """Metres: side of the square over the root of the number of devices, and range of the shipped radio."""
 
@@ -119,20 +120,21 @@ def generate(spec: Spec) -> Compiled:
 def couple(data: dict[str, Any], by: str) -> None:
     """Put services in each other's way.
 
-    ``work``: a fastest device may do the work of the heaviest service and half of it; ``air``: their images fill the
-    channel wherever they are sent more than once; ``layers``: a device holds as many layers as the deepest model has.
+    ``work``: a fastest device may do the work of the heaviest service and little more; ``air``: their images, were they
+    sent once and heard everywhere, would fill the channel twice; ``layers``: a device holds as many layers as the
+    deepest model has.
     """
     variants, busy = _compiled(data).variants, []
     if by == "layers":
         data["limits"] = {"layers": max(map(len, variants))}
         return
     for service, variant in zip(data["services"], variants, strict=True):
-        rate = GOODPUT / variant.input / (len(variants) if by == "air" else 2.0)
+        rate = GOODPUT / variant.input * (2.0 / len(variants) if by == "air" else 0.25)
         service["arrivals"] = {"rate": rate}
         busy.append(rate * float(variant.time.sum(axis=0).min()))
     if by == "work":
         data["network"]["radios"][0]["contention"] = False
-        data["limits"] = {"utilisation": min(1.5 * max(busy), 1.0)}
+        data["limits"] = {"utilisation": min(1.05 * max(busy), 1.0)}
 
 
 def _compiled(data: dict[str, Any]) -> Compiled:
@@ -172,7 +174,27 @@ def run(
             yield row
             figures = ("gap", "seconds", "cpu_seconds", "megabytes")
             summary.setdefault(spec.name, {})[method] = {key: row[key] for key in figures}
+    for method in asked:
+        summary[f"exponent-{method}"] = exponent(GRID[:limit], [summary[s.name][method] for s in GRID[:limit]])
     yield {"summary": summary}
+
+
+def exponent(specs: Sequence[Spec], rows: Sequence[dict[str, Any]]) -> float | None:
+    """The power of the number of devices by which processor seconds grow, where services do not hinder each other.
+
+    Least squares on logarithms, one level for each list of models; None where none was planned at two sizes.
+    """
+    x, y = [], []
+    groups: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    for spec, row in zip(specs, rows, strict=True):
+        if spec.coupling is None and spec.seed == 0 and row["cpu_seconds"] > 0:
+            point = float(np.log(spec.devices)), float(np.log(row["cpu_seconds"]))
+            groups.setdefault((spec.objective, *spec.models), []).append(point)
+    for points in groups.values():
+        centre = np.mean(points, axis=0)
+        x += [one - centre[0] for one, _ in points]
+        y += [other - centre[1] for _, other in points]
+    return float(np.dot(x, y) / np.dot(x, x)) if np.any(x) else None
 
 
 def row_of(spec: Spec, method: str, seconds: float) -> dict[str, Any]:

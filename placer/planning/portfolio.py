@@ -16,13 +16,13 @@ from placer.solver.countdown import Countdown
 METHODS = (neurosurgeon, dads, greedy_memory, random_placement, round_robin)
 SHARE = 0.05
 """Of the time left, for each method at most."""
-LEAST, EACH = 0.1, 2e-5
-"""Seconds for each method at most on the smallest instance, and for each pair of a layer and a station more."""
+LEAST, EACH, MOST = 0.1, 2e-5, 1.5
+"""Seconds for each method at most on the smallest instance, for each pair of a layer and a station more, and ever."""
 
 
 def quick_placements(compiled: Compiled, request: Request, countdown: Countdown) -> Iterator[Placement]:
     """Yield what each method finds within its share of the time; it may break limits that the method does not see."""
-    longest = LEAST + EACH * sum(variant.time.size for variant in compiled.variants)
+    longest = min(LEAST + EACH * sum(variant.time.size for variant in compiled.variants), MOST)
     for method in METHODS:
         if countdown.over:
             return

@@ -144,6 +144,7 @@ def _coupled(
         rounds.offer(request.keep)
     large = sum(variant.time.size for variant in compiled.variants) > LARGE
     if large:
+        rounds.first()
         _quick(compiled, request, rounds)
     rounds.run()
     if not rounds.good:

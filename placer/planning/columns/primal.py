@@ -35,6 +35,10 @@ class Primal:
         self.countdown = countdown
         self.free, self.near = Prices(), dict[tuple[int, tuple[int, ...]], Column]()
 
+    def first(self) -> bool:
+        """Put services in one after the other at no prices; whether all found room."""
+        return self.search.construct(self.free, self.countdown.part(0.2))
+
     def better(self, prices: Prices, at: Prices | None, gap: float) -> None:
         """Better placements: constructed, in part anew, and chosen from what is known."""
         if not self.search.best or self.search.rng.random() < 0.3:

@@ -109,6 +109,10 @@ class Rounds:
         """Until the gap is small enough, prices say no more or the time is over."""
         self._ending(self._run)
 
+    def first(self) -> None:
+        """A placement at no prices, if services find room one after the other."""
+        self._ending(lambda: self._tell("first placement") if self.primal.first() else None)
+
     def go_on(self) -> None:
         """Search on at the best bound's prices until the gap is small enough or the time is over."""
         self._ending(self._search_on)
@@ -131,7 +135,9 @@ class Rounds:
         return self.gap <= self.limits.gap or self.state.closed or self.state.infeasible
 
     def _run(self) -> None:
-        self._first()
+        if not self.search.best:
+            self._primal(self.state.prices)
+        self._tell("first placement")
         number, smooth, raised = 0, SMOOTH, 0
         while not self.good and not self.countdown.over:
             mixture = self.master.solve()
@@ -163,11 +169,6 @@ class Rounds:
             if self.search.value < before:
                 self._close()
             self._tell("search")
-
-    def _first(self) -> None:
-        """A placement at no prices, and the columns that it is made of."""
-        self._primal(self.state.prices)
-        self._tell("first placement")
 
     def _round(self, prices: Prices) -> tuple[bool, bool]:
         """Price every service: whether there was a new column, and whether the bound rose."""
