@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export": ("-m", "placer", "export", "plan.json", "-o", "out", "--force", "--image", "node:1"),
     "plan": ("-m", "placer", "plan", INSTANCE),
     "ilp": ("-m", "placer", "plan", INSTANCE, "--method", "ilp", "--write-model", "model.mps", "--force"),
-    "simulate": ("-m", "placer", "simulate", "plan.json", "--jobs", "100", "--executor", "serial"),
+    "simulate": ("-m", "placer", "simulate", "plan.json", "--jobs", "1000", "--executor", "serial"),
 }
 """Arguments of the interpreter by the name of the row; ``ilp`` writes its model, so that one is built and solved."""
 

@@ -126,7 +126,11 @@ def _check(kind: Any, name: str, what: str, figure: Estimate, limit: float, unit
     mean = float(figure.mean)
     text = f"service {name}: {what}: {show(mean)} ± {show(_known(float(figure.half_width)))}, limit {show(limit)}"
     if verdict.kept is None:
-        more = "" if verdict.missing is None else f", {verdict.missing} more replications would decide it"
+        more = (
+            ""
+            if verdict.missing is None
+            else f", {verdict.missing} more replication{'s' * (verdict.missing != 1)} would decide it"
+        )
         return Check(kind, name, "undecided", f"{text}: undecided{more}", mean, limit, unit, "simulation")
     status: Any = "ok" if verdict.kept else "violated"
     excess = "" if verdict.kept else f", {show(mean - limit)} too much"

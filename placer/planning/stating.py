@@ -10,6 +10,7 @@ from placer.evaluation.evaluate import evaluate
 from placer.evaluation.evaluation import Evaluation
 from placer.evaluation.objectives import LARGEST_RATE, OBJECTIVES, result_of
 from placer.evaluation.plan_checks import promises
+from placer.evaluation.runs import Effort
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, ObjectiveResult, make_plan
@@ -66,6 +67,7 @@ def stated(
     claims: Iterable[Claim],
     request: Request | None = None,
     spacing: Mapping[int, float] | None = None,
+    effort: Effort | None = None,
 ) -> Outcome:
     """Make the plan of a placement and evaluate it: whole, and once.
 
@@ -76,10 +78,11 @@ def stated(
         claims: what is said of the objectives, in order.
         request: who judges, and how the plan names the instance file.
         spacing: rate limits at the sources, seconds by service index.
+        effort: how much simulation a verdict may take; that of the request when None.
     """
     request = request or Request()
     made = make_plan(compiled, placement, certificate, request.path, spacing)
-    judged = evaluate(made, compiled, request.by, effort=request.effort)
+    judged = evaluate(made, compiled, request.by, effort=effort or request.effort)
     results = tuple(result for claim in claims if (result := claim.result(compiled, judged)) is not None)
     made = made.model_copy(update={"certificate": certificate.model_copy(update={"objectives": results})})
     return Outcome(made, placement, replace(judged, checks=(*judged.checks, *promises(made, judged))))

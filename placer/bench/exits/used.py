@@ -20,7 +20,7 @@ from placer.solver.progress import Limits
 SHIPPED = "choose-exits"
 SEEDS = (0, 1, 4, 6, 7)
 """Of small random instances whose limits bind."""
-SECONDS = 30.0
+SECONDS = 60.0
 RUNS = Runs(jobs=400_000, replications=20)
 
 

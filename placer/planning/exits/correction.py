@@ -16,6 +16,7 @@ import numpy as np
 from placer.instance.compiled import Floats
 from placer.planning.exits.shares import Judge, Point
 from placer.planning.loss.selection import Run
+from placer.simulation.executors import open_executor, usable_cores
 from placer.simulation.statistics import Estimate, estimate
 from placer.solver.countdown import Countdown
 
@@ -29,13 +30,13 @@ SAME = 0.01
 NEAR = 0.92
 """Share of a limit from which on a simulated loss is near enough."""
 
-SEEN = 20_000
+SEEN = 60_000
 """Losses that a simulation is to see at a limit: its interval is then a few percent wide."""
 
 REPLICATIONS, LEAST_REPLICATIONS = 24, 4
 """As many as are run, and below which nothing is said."""
 
-LEAST_JOBS, MOST_JOBS = 20_000, 160_000
+LEAST_JOBS, MOST_JOBS = 20_000, 500_000
 """Of a replication."""
 
 LEVEL = 0.95
@@ -112,11 +113,16 @@ def observed(judge: Judge, point: Point, seed: int, countdown: Countdown) -> Cor
     services = judge.compiled.instance.services
     limits = np.array([np.inf if (limit := services[s].max_loss) is None else limit for s in judge.base.served])
     wanted = SEEN / max(float(np.min(limits, initial=1.0)), 1e-9) / REPLICATIONS
+    jobs = int(np.clip(wanted, LEAST_JOBS, MOST_JOBS))
     run = Run(judge.problem(point.shares), point.placement)
-    for number in range(REPLICATIONS):
-        if countdown.over:
-            break
-        run.replicate(seed, number, int(np.clip(wanted, LEAST_JOBS, MOST_JOBS)))
+    abreast = usable_cores()
+    with open_executor() as pool:
+        for first in range(0, REPLICATIONS, abreast):
+            if countdown.over:
+                break
+            numbers = range(first, min(first + abreast, REPLICATIONS))
+            for done in [pool.submit(run.measure, seed, number, jobs) for number in numbers]:
+                run.add(*done.result())
     if len(run.totals) < LEAST_REPLICATIONS:
         return None
     total, loss = estimate(np.array(run.totals), LEVEL), estimate(np.array(run.losses), LEVEL)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from placer.planning.loss.search.search import Budget, Search
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener, Progress
 
 ROUNDS = 4
@@ -39,10 +41,13 @@ ASPIRATIONS = (0.0, 0.1, 0.3, 0.6, 1.0)
 STALE = 6
 """Joint rounds without a better answer before it stops."""
 
+MOST_EVENTS = 400_000_000
+"""Of the verdict on a plan."""
+
 CORRECTIONS = 4
 """Corrections of the limits on loss by a simulation, at most."""
 
-SHARE_OF_FIRST, SHARE_OF_NEXT, SHARE_OF_SIMULATION = 0.5, 0.08, 0.3
+SHARE_OF_FIRST, SHARE_OF_NEXT, SHARE_OF_SIMULATION = 0.4, 0.08, 0.3
 """Of the time limit, for the first search and for each after a correction; of what is left, for a simulation."""
 
 PASSES = 40
@@ -200,7 +205,7 @@ def _planned(compiled: Compiled, request: Request, listener: Listener | None, me
         if seen.settled(factors) or countdown.left < SHARE_OF_NEXT * request.limits.seconds:
             break
     assert point is not None
-    return _outcome(compiled, best or point, request, method, countdown.spent)
+    return _outcome(compiled, best or point, request, method, countdown)
 
 
 def _check(compiled: Compiled) -> None:
@@ -208,7 +213,9 @@ def _check(compiled: Compiled) -> None:
         raise InputError("no service lets its exits be chosen", tip="give a service 'choose_exits: true'")
 
 
-def _outcome(compiled: Compiled, found: Corrected | Point, request: Request, method: str, seconds: float) -> Outcome:
+def _outcome(
+    compiled: Compiled, found: Corrected | Point, request: Request, method: str, countdown: Countdown
+) -> Outcome:
     confirmed = None
     factors: dict[str, float] = {}
     point = found
@@ -229,9 +236,12 @@ def _outcome(compiled: Compiled, found: Corrected | Point, request: Request, met
         method=method,
         termination="heuristic",
         objectives=(),
-        seconds=seconds,
+        seconds=countdown.spent,
         seed=request.limits.seed,
         options={"time_limit": request.limits.seconds, **factors},
         confirmed=confirmed,
     )
-    return stated(with_chosen(compiled, point.shares), point.placement, certificate, [Claim("accuracy")], request)
+    usual = request.effort  # a loss just below its limit takes long to tell from it: what is left is for that
+    effort = replace(usual, seconds=(usual.seconds or 0.0) + countdown.left, events=MOST_EVENTS)
+    chosen = with_chosen(compiled, point.shares)
+    return stated(chosen, point.placement, certificate, [Claim("accuracy")], request, effort=effort)

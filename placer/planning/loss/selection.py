@@ -201,7 +201,10 @@ class Run:
 
     def replicate(self, seed: int, number: int, jobs: int) -> None:
         """One more replication of every scenario."""
-        totals, losses = self.measure(seed, number, jobs)
+        self.add(*self.measure(seed, number, jobs))
+
+    def add(self, totals: list[float], losses: list[Floats]) -> None:
+        """Count what :meth:`measure` gave as one more replication."""
         if self.problem.worst:
             at = int(np.argmax(totals))
             self.totals.append(totals[at])
