@@ -10,7 +10,6 @@ at these shares, at shares that are more accurate than the limits allow so far, 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -183,15 +182,12 @@ def _planned(compiled: Compiled, request: Request, listener: Listener | None, me
         share = SHARE_OF_FIRST if attempt == 0 else SHARE_OF_NEXT
         end = time.monotonic() + (share * request.limits.seconds if request.confirm is not False else countdown.left)
         judge = Judge(compiled, factors, end)
-        found = (
-            joint(judge, request.limits.seed, end, most, listener)
-            if method == "joint-exits"
-            else sequential(judge, request.limits.seed, end, most)
-        )
         if point is not None:  # the placement at hand, with shares for the other limit
-            judge.end = math.inf
-            again = judge.best_at(point.placement, [point.shares])
-            found = again if found is None or again.key < found.key else found
+            found: Point | None = judge.best_at(point.placement, [point.shares])
+        elif method == "joint-exits":
+            found = joint(judge, request.limits.seed, end, most, listener)
+        else:
+            found = sequential(judge, request.limits.seed, end, most)
         if found is None:
             raise UnansweredError("no placement was found that keeps memory, order and range")
         point = found
