@@ -281,9 +281,11 @@ def export(
         InputError: for what a format refuses, or a folder that may not be replaced.
     """
     from placer.evaluation.evaluate import evaluate as evaluate_plan
-    from placer.export.folder import FORMATS, probe
+    from placer.export.folder import FORMATS, check_formats, probe
     from placer.export.folder import export as write
 
+    names = tuple(formats) or tuple(FORMATS)
+    check_formats(names)
     opened = open_plan(planned, instance)
     probe(Path(folder), force)
     if not opened.fresh and not stale_ok:
@@ -293,5 +295,4 @@ def export(
         raise InfeasibleError("the plan violates a limit: " + judged.violations[0].message, tip="placer check says all")
     if judged.undecided:
         raise UnansweredError(judged.undecided[0].message, tip="--by analytic or --by simulation forces one evaluator")
-    names = tuple(formats) or tuple(FORMATS)
     return write(opened.plan, opened.compiled, Path(folder), names, image=image, force=force)

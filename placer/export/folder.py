@@ -78,6 +78,19 @@ FORMATS: Mapping[str, Writer] = {
 }
 
 
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse what is no name of a format, before any work.
+
+    Raises:
+        InputError: an unknown format, or none.
+    """
+    problems = [Problem(unknown("format", name, list(FORMATS))) for name in formats if name not in FORMATS]
+    if problems:
+        raise InputError("\n".join(problem.message for problem in problems))
+    if not formats:
+        raise InputError(f"no format is named (allowed: {', '.join(sorted(FORMATS))})")
+
+
 def export(
     plan: Plan,
     compiled: Compiled,
@@ -108,11 +121,7 @@ def export(
     Raises:
         InputError: for an unknown format, a folder that may not be replaced, or what a format refuses.
     """
-    problems = [Problem(unknown("format", name, list(FORMATS))) for name in formats if name not in FORMATS]
-    if problems:
-        raise InputError("\n".join(problem.message for problem in problems))
-    if not formats:
-        raise InputError(f"no format is named (allowed: {', '.join(sorted(FORMATS))})")
+    check_formats(formats)
     if not 1 <= port <= 65535 - len(compiled.instance.services) * 64:
         raise InputError(f"port {port} leaves no ports for the fragments; allowed: 1 to 1500 below 65536")
     check_folder(folder, force)

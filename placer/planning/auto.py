@@ -13,6 +13,7 @@ from placer.instance.compiled import Compiled
 from placer.planning.columns.planner import SHARE, answer, found_by
 from placer.planning.decomposition.relaxation import CLOSED
 from placer.planning.ilp.planner import plan as plan_ilp
+from placer.planning.ilp.planner import products_of
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.solver.progress import Listener
@@ -59,8 +60,7 @@ def without_waiting(compiled: Compiled, request: Request, listener: Listener | N
     if len(objectives) > 1 or of_ilp:
         return plan_ilp(compiled, request, listener)
     countdown = request.limits.start()
-    products = sum(len(variant.edges) * len(compiled.stations) ** 2 for variant in compiled.variants)
-    small = products <= LARGEST_SMALL
+    small = products_of(compiled) <= LARGEST_SMALL
     found = found_by(
         compiled, request, listener, countdown.part(*SHARE_OF_SMALL) if small else countdown.part(SHARE), on=not small
     )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from placer.queueing.clock_chain import ClockChain
-from placer.queueing.counting import TimeLaw, counts_within, poisson_counts
+from placer.queueing.counting import constant_counts, counts_within
 from placer.queueing.map_g1k import Server
 from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import Floats
@@ -163,10 +163,3 @@ class _Exponentials(Steps):
         for _ in range(squarings):
             result = result @ result
         return np.asarray(result / result.sum(axis=1, keepdims=True))
-
-
-def constant_counts(rate: float, time: float) -> Floats:
-    """Law of the number of Poisson events in a constant time."""
-    if rate * time <= 0.0:
-        return np.ones(1)
-    return poisson_counts(rate, TimeLaw(np.ones(1), np.array([time]), np.zeros(1)))[0]

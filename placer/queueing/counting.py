@@ -89,6 +89,13 @@ def poisson_counts(rate: float, law: TimeLaw) -> tuple[Floats, Floats]:
     return mass, np.append(tail[1:], 0.0)[:keep]
 
 
+def constant_counts(rate: float, time: float) -> Floats:
+    """Law of the number of Poisson events in a constant time."""
+    if rate * time <= 0.0:
+        return np.ones(1)
+    return poisson_counts(rate, TimeLaw(np.ones(1), np.array([time]), np.zeros(1)))[0]
+
+
 def count_matrices(hidden: Floats, events: Floats, batch: Ints, rate: float, most: int, weights: Floats) -> Floats:
     """Sums of the counting matrices of the uniformised chain.
 
@@ -169,10 +176,7 @@ def counts_within(hidden: Floats, events: Floats, batch: Ints, times: Floats, mo
 
 def _poisson_rows(rate: float, times: Floats) -> Floats:
     """Laws of the number of Poisson events in constant times, shape (J, steps)."""
-    laws = [
-        poisson_counts(rate, TimeLaw(np.ones(1), np.array([time]), np.zeros(1)))[0] if rate * time > 0.0 else np.ones(1)
-        for time in times
-    ]
+    laws = [constant_counts(rate, time) for time in times.tolist()]
     rows = np.zeros((len(times), max(len(law) for law in laws)))
     for row, law in zip(rows, laws, strict=True):
         row[: len(law)] = law

@@ -16,7 +16,7 @@ from math import lcm
 
 import numpy as np
 
-from placer.queueing.clocked import Regime
+from placer.queueing.clocked import FEW_LAPS, Regime
 from placer.queueing.counting import TimeLaw, count_matrices, poisson_counts
 from placer.queueing.markov_streams import MarkovArrivals
 from placer.queueing.network import Floats, Ints
@@ -37,8 +37,8 @@ SOLVED = 300
 LAPS = 300
 """Periods iterated at most."""
 
-FEW_LAPS, PER_STEP = 20, 3e-5
-"""Periods that an iteration takes, and seconds of a cell of one, roughly."""
+PER_STEP = 3e-5
+"""Seconds of a cell of a period, roughly."""
 
 
 @dataclass(frozen=True)

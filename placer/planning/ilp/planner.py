@@ -65,7 +65,8 @@ def plan(
         stage = _lexicographic(compiled, request, objectives, listener, countdown)
     else:
         listener = in_values(compiled, objectives[0], listener)
-        stage = [_solve_from(compiled, request, objectives, [], *known, listener, countdown, "column-generation")]
+        task = _Task(compiled, request, objectives, [], *known)
+        stage = [_solve_from(task, listener, countdown, "column-generation")]
     placement = stage[-1].placement
     if request.keep is None:  # what is deployed stays where it is
         placement = tidied(compiled, placement, objectives, countdown)
@@ -143,28 +144,31 @@ def _solve_stage(
             countdown.check("the heuristic before it found a placement")
             raise UnansweredError("the heuristic found no feasible placement; --method ilp decides whether one exists")
         return _Stage(start, floor, "heuristic", "warm-start")
-    return _solve_from(compiled, request, objectives, earlier, start, floor, listener, countdown)
+    return _solve_from(_Task(compiled, request, objectives, earlier, start, floor), listener, countdown)
 
 
-def _solve_from(
-    compiled: Compiled,
-    request: Request,
-    objectives: Sequence[str],
-    earlier: list[_Stage],
-    start: Placement | None,
-    floor: float,
-    listener: Listener | None,
-    countdown: Countdown,
-    by: str = "warm-start",
-) -> _Stage:
+@dataclass(frozen=True)
+class _Task:
+    """One stage of the ILP: the earlier objectives, then its own; a placement to start from, a proven bound."""
+
+    compiled: Compiled
+    request: Request
+    objectives: Sequence[str]
+    earlier: Sequence[_Stage]
+    start: Placement | None
+    floor: float
+
+
+def _solve_from(task: _Task, listener: Listener | None, countdown: Countdown, by: str = "warm-start") -> _Stage:
     """The ILP from a start; where it is stopped while its model is made, the start is the answer."""
+    start, floor = task.start, task.floor
     try:
         if listener is not None and start is not None:
-            value = _alone(compiled, start).costs[objectives[-1]]
+            value = _alone(task.compiled, start).costs[task.objectives[-1]]
             listener(Progress(0.0, value, floor, "warm start"))
-        return _solve_ilp(compiled, request, objectives, earlier, start, floor, listener, countdown)
+        return _solve_ilp(task, listener, countdown)
     except TimeIsUpError:
-        if start is None or request.write_model is not None:
+        if start is None or task.request.write_model is not None:
             raise
         return _Stage(start, floor, "time-limit", by)
     except KeyboardInterrupt:  # while the model was built: the solver itself holds it back
@@ -190,8 +194,12 @@ def _settles(compiled: Compiled, request: Request, relaxed: Relaxation) -> bool:
     """Whether a relaxation that keeps all limits is the answer: good enough, stopped, or larger than any model."""
     if relaxed.gap <= request.limits.gap or relaxed.ended == "interrupted":
         return True
-    products = sum(len(variant.edges) * len(compiled.stations) ** 2 for variant in compiled.variants)
-    return products > LARGEST_MODEL
+    return products_of(compiled) > LARGEST_MODEL
+
+
+def products_of(compiled: Compiled) -> int:
+    """Products of an edge's stations that the model of an instance would have: its size."""
+    return sum(len(variant.edges) * len(compiled.stations) ** 2 for variant in compiled.variants)
 
 
 def _start(compiled: Compiled, request: Request, name: str, countdown: Countdown) -> Placement | None:
@@ -233,19 +241,11 @@ def formulate(
     return formulation
 
 
-def _solve_ilp(
-    compiled: Compiled,
-    request: Request,
-    objectives: Sequence[str],
-    earlier: list[_Stage],
-    start: Placement | None,
-    floor: float,
-    listener: Listener | None,
-    countdown: Countdown,
-) -> _Stage:
+def _solve_ilp(task: _Task, listener: Listener | None, countdown: Countdown) -> _Stage:
     from placer.solver.highs import Solver
 
-    settled = [_alone(compiled, earlier[-1].placement).costs[name] for name in objectives[:-1]]
+    compiled, request, objectives, start, floor = task.compiled, task.request, task.objectives, task.start, task.floor
+    settled = [_alone(compiled, task.earlier[-1].placement).costs[name] for name in objectives[:-1]]
     formulation = formulate(compiled, request, objectives, settled, countdown)
     solver = Solver.of(formulation.model, countdown)
     if request.write_model is not None:
