@@ -24,12 +24,12 @@ def counted(compiled: Compiled, placement: Placement) -> dict[int, float]:
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
         service = compiled.instance.services[variant.service]
-        owner = (service.model, variant.name) if service.share else service.name
+        owner = (service.model, variant.name, service.runtime) if service.share else service.name
         for layer, station in zip(range(len(variant)), stations, strict=True):
             memory = int(compiled.stores.weights[station])
             loaded[owner, variant.layers[layer], station] = (memory, float(variant.weights[layer]))
             device = int(compiled.station_device[station])
-            loaded[owner, "the runtime", "on", device] = (device, variant.runtime_memory)
+            loaded[owner, "the runtime", "on", device] = (device, float(variant.runtime_memory[station]))
     total: dict[int, float] = {}
     for memory, size in loaded.values():
         total[memory] = total.get(memory, 0.0) + size
