@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType, Reserve, Unit
 from placer.instance.instance import Instance
+from placer.instance.model import Alternative
+from placer.instance.runtime import process_memory
 from placer.instance.service import Service
 from placer.instance.sharing import Sharing, sharing_of
 from placer.instance.stores import Stores, stores_of
 from placer.instance.timing import active_power, figures_of
 from placer.instance.topology import Topology, Zone, build_topology
-from placer.instance.variant import Variant, compile_variant
+from placer.instance.variant import Memory, Variant, compile_variant
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -239,11 +241,23 @@ def _variants(
         group = []
         for graph in instance.alternatives(service):
             figures = figures_of(graph, model, service, units)
+            memory = _memory(instance, service, graph, units)
             placement = [(place.device, instance.devices[place.device].name, place.unit) for place in stations]
             group.append(len(variants))
-            variants.append(compile_variant(position, service, graph, figures, placement, zone))
+            variants.append(compile_variant(position, service, graph, figures, placement, zone, memory))
         service_variants.append(group)
     return variants, service_variants
+
+
+def _memory(
+    instance: Instance, service: Service, graph: Alternative, units: list[tuple[Device, DeviceType, Unit]]
+) -> Memory:
+    runtimes = [instance.runtime(service, graph, device) for device, _, _ in units]
+    working = np.array([layer.activations for layer in graph.layers])
+    processes = [
+        process_memory(graph, device, kind, runtime) for (device, kind, _), runtime in zip(units, runtimes, strict=True)
+    ]
+    return Memory(np.broadcast_to(working[:, None], (len(working), len(units))), np.array(processes, dtype=float))
 
 
 def _free_memory(device: Device, kind: DeviceType) -> float:

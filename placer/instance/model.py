@@ -94,8 +94,11 @@ class Graph(Facts):
     """Accuracy on the jobs that run to the end."""
     accuracy_source: Text | None = None
     """Where the accuracy comes from."""
-    runtime_memory: Bytes = 0.0
-    """Bytes resident on each device that runs a part of it, whatever the part."""
+    runtime: Reference | None = None
+    """The inference runtime that serves it: a shipped one, or a file beside the instance. Without one that of the
+    device does; a service may name another."""
+    runtime_memory: Bytes | None = None
+    """Bytes resident on each device that runs a part of it, whatever the part, where no ``runtime`` says so."""
 
     @model_validator(mode="after")
     def _graph_is_sound(self) -> Graph:
@@ -107,6 +110,8 @@ class Graph(Facts):
             seen.add(name)
         predecessors = self.predecessors()
         check_exits(self, predecessors)
+        if self.runtime is not None and self.runtime_memory is not None:
+            raise ValueError("'runtime' and 'runtime_memory' say the same thing; give one of the two")
         return self
 
     def predecessors(self) -> list[list[int]]:

@@ -25,7 +25,7 @@ from placer.instance.units import show_bytes, show_fraction, show_joules, show_m
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
 
-_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "exit profile")
+_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "runtime", "exit profile")
 
 
 def identify(thing: str) -> tuple[str, Path]:
@@ -129,15 +129,17 @@ def _lost(loss: float) -> str:
 
 
 def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:
-    """Show a model, a device type, a radio or an exit profile."""
+    """Show a model, a device type, a radio, a runtime or an exit profile."""
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
     from placer.instance.network import RadioType
+    from placer.instance.runtime import Runtime
 
     schemas: dict[str, type[Strict]] = {
         "model": Model,
         "device type": DeviceType,
         "radio": RadioType,
+        "runtime": Runtime,
         "exit profile": ExitProfile,
     }
     entry = validate(schemas[kind], read_document(path))

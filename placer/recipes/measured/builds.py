@@ -155,7 +155,9 @@ def _alternative(name: str, network: Network, rows: list[dict[str, Any]], room: 
     if spread:
         layer["scv"] = {place: float(figure(value, 3)) for place, value in spread.items()}
     layer["assumed"] = [field for field in network.assumed if field in layer]
-    found = {"name": name, "input": f"{network.input * size} B", "layers": [layer]}
+    runtime = next((one for one in ("tflite-micro", "tflite", "onnxruntime") if name.startswith(one)), None)
+    found: dict[str, Any] = {"name": name} | ({"runtime": runtime} if runtime else {})
+    found |= {"input": f"{network.input * size} B", "layers": [layer]}
     return found | _accuracy(network, rows)
 
 

@@ -169,6 +169,7 @@ def model(name: str, collection: Collection) -> dict[str, Any]:
             "weights, is assumed. A request is one token with a short context: neither the prompt nor the growing "
             "cache of keys and values counts. Work is left out, so that it runs where it was measured only."
         ),
+        "runtime": "llama.cpp",
         "input": "4 B",
         "layers": [
             {
