@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
+from placer.instance.library import Library
 from placer.recipes.measured.boards import BOARDS, board_of, place_of
 from placer.recipes.measured.networks import Network, networks
 from placer.recipes.measured.rows import Collection, figure
@@ -140,11 +141,11 @@ def _alternative(name: str, network: Network, rows: list[dict[str, Any]], room: 
     places = {place_of(str(board_of(row))): row for row in rows}
     layer: dict[str, Any] = {"name": "network", "kind": "block"}
     layer["weights"] = f"{figure(network.weights * size / 1e6)} MB"
+    runtime = next((one for one in ("tflite-micro", "tflite", "onnxruntime") if name.startswith(one)), None)
+    resident = Library(None).runtime(runtime).memory if runtime else 0.0
     if network.values is not None:
-        most = min(
-            room[str(board_of(row))] - (0 if BOARDS[str(board_of(row))].flash else network.weights * size)
-            for row in rows
-        )
+        boards = [str(board_of(row)) for row in rows]
+        most = min(room[one] - resident - (0 if BOARDS[one].flash else network.weights * size) for one in boards)
         layer["activations"] = f"{figure(min(network.values * size, most) / 1e3)} kB"
     layer["output"] = f"{network.output * (network.output_bytes or size)} B"
     layer["times"] = {place: f"{figure(row['latency_ms']['mean'])} ms" for place, row in places.items()}
@@ -155,7 +156,6 @@ def _alternative(name: str, network: Network, rows: list[dict[str, Any]], room: 
     if spread:
         layer["scv"] = {place: float(figure(value, 3)) for place, value in spread.items()}
     layer["assumed"] = [field for field in network.assumed if field in layer]
-    runtime = next((one for one in ("tflite-micro", "tflite", "onnxruntime") if name.startswith(one)), None)
     found: dict[str, Any] = {"name": name} | ({"runtime": runtime} if runtime else {})
     found |= {"input": f"{network.input * size} B", "layers": [layer]}
     return found | _accuracy(network, rows)
