@@ -23,6 +23,7 @@ from placer.instance.stores import Stores, stores_of
 from placer.instance.timing import active_power, figures_of
 from placer.instance.topology import Topology, Zone, build_topology
 from placer.instance.variant import Memory, Variant, compile_variant
+from placer.instance.working import working_memory
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -253,11 +254,10 @@ def _memory(
     instance: Instance, service: Service, graph: Alternative, units: list[tuple[Device, DeviceType, Unit]]
 ) -> Memory:
     runtimes = [instance.runtime(service, graph, device) for device, _, _ in units]
-    working = np.array([layer.activations for layer in graph.layers])
     processes = [
         process_memory(graph, device, kind, runtime) for (device, kind, _), runtime in zip(units, runtimes, strict=True)
     ]
-    return Memory(np.broadcast_to(working[:, None], (len(working), len(units))), np.array(processes, dtype=float))
+    return Memory(working_memory(graph, runtimes), np.array(processes, dtype=float))
 
 
 def _free_memory(device: Device, kind: DeviceType) -> float:
