@@ -208,7 +208,7 @@ def compile_instance(instance: Instance) -> Compiled:
         max_work=servers * _limit([device.utilisation for device, _, _ in units], limits.utilisation),
         switch_time=np.array([switch.time for switch in switches]),
         switch_pace=np.array([1.0 / switch.rate for switch in switches]),
-        power=np.array([active_power(device, kind) for device, kind, _ in units], dtype=float),
+        power=np.array([active_power(*unit) for unit in units], dtype=float),
         source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
         sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),
         rate=np.array([_rate(service) for service in instance.services]),
