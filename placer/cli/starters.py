@@ -74,6 +74,7 @@ name: {name}
 title: My network
 source: where the figures come from
 input: 150528 B # of the tensor that the first layer reads
+activations: lifetimes # working memory: the tensors alive while each layer runs; or activations of each layer
 layers:
   - {{name: conv1, kind: conv, compute: 90 MMAC, weights: 35 kB, output: 200 kB}}
   # times: measured seconds by device type (or type/unit); they win over work and speed
