@@ -17,7 +17,7 @@ import numpy as np
 from placer.errors import TimeIsUpError
 from placer.plan.placement import Placement
 from placer.planning.columns.beam import Walk
-from placer.planning.columns.coupling import Column, Coupling
+from placer.planning.columns.coupling import NOTHING, Column, Coupling
 from placer.planning.columns.master import Master, Mixture
 from placer.planning.columns.primal import Primal, alone
 from placer.planning.columns.search import Search
@@ -34,6 +34,8 @@ ROUNDING = 2e-10
 """Relative, taken off every bound."""
 PENALTY, RAISED = 3.0, 3
 """What exceeding a limit by all of it costs at first, in the objective's size, and how often that grows tenfold."""
+EXCEEDED = 1e-6
+"""By so much of their limits rows must be exceeded for a proof that no placement keeps them."""
 LISTED, MOST = 1_000_000, 20_000
 """Numbers in the table of a walk that lists all placements: places kept, times stations; and placements in all."""
 
@@ -85,6 +87,8 @@ class Rounds:
 
     def _scale(self) -> float:
         """What the objective is like: that of every service at its cheapest, whatever breaks."""
+        if self.coupling.objective == NOTHING:
+            return 1.0
         answers = [
             self.sites.answer(service, self.state.prices, self.countdown)
             for service in range(len(self.sites.choices.groups))
@@ -203,7 +207,8 @@ class Rounds:
         """The bound of Lagrange; whether it is the best so far."""
         paid = sum(price * self.coupling.right(row) for row, price in prices.row.items())
         total = sum(answer.bound for answer in answers) - paid
-        if total == np.inf:  # a service has nowhere to go, even by itself
+        if total == np.inf or (self.coupling.objective == NOTHING and total > EXCEEDED):
+            # a service has nowhere to go, even by itself; or rows are exceeded at any choice
             self.state.infeasible = True
             return False
         total -= ROUNDING * (abs(total) + paid)
