@@ -13,6 +13,7 @@ from placer.instance.device import DeviceType
 from placer.instance.library import Library
 from placer.instance.model import Model, gate_layers
 from placer.instance.resolving import resolve
+from placer.instance.runtime import Runtime
 from placer.instance.schema import InstanceFile
 from placer.plan.placement import Placement
 
@@ -37,10 +38,19 @@ def random_graph(rng: Rng, layers: int, dag: bool) -> dict[str, Any]:
             chosen = [*recent, *rng.choice(pool, size=min(many, len(pool)), replace=False)]
             item["inputs"] = tuple(dict.fromkeys(str(name) for name in chosen))
         items.append(item)
+    _measure(rng.spawn(1)[0], items)
     graph: dict[str, Any] = {"layers": tuple(items), "input": float(rng.integers(1, 400)) * 1e3}
     if rng.random() < 0.4:
         graph["runtime_memory"] = 5e6
     return graph
+
+
+def _measure(rng: Rng, items: list[dict[str, Any]]) -> None:
+    """Give some layers a measured energy; drawn apart, so that all else stays what it was without."""
+    if rng.random() < 0.4:
+        for item in items:
+            kinds = [kind for kind in ("kind-0", "kind-1", "kind-1/npu") if rng.random() < 0.5]
+            item["energy"] = {kind: float(rng.uniform(0.0, 0.4)) for kind in kinds}
 
 
 def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alternatives: int) -> Model:
@@ -164,6 +174,7 @@ def random_parts(
     if site:
         models = {f"m{index}": library.model(f"m{index}") for index in range(services)}
         _as_a_site(np.random.default_rng(seed + 10**6), data, models)
+        _served(np.random.default_rng(seed + 2 * 10**6), data, models, library)
     return data, library
 
 
@@ -200,6 +211,23 @@ def _as_a_site(rng: Rng, data: dict[str, Any], models: dict[str, Model]) -> None
             key = str(rng.choice(["l0..l1", "l*", "first 2", "last 1"]))
             service["pins"] = {key: tuple(str(n) for n in rng.choice(["d0", "d1", "d*"], size=2))}
     link["loss"], radio["loss"] = float(rng.choice([0.0, 0.3])), float(rng.choice([0.0, 0.1]))
+
+
+def _served(rng: Rng, data: dict[str, Any], models: dict[str, Model], library: Library) -> None:
+    """Inference runtimes of devices and services, and what containers take."""
+    for name, memory, container in (("heavy", 18e6, 4e6), ("light", 3e6, 0.0)):
+        runtime = {"format": "placer/runtime/1", "name": name, "source": "random", "memory": memory}
+        library.entries["runtime", name] = Runtime.model_validate({**runtime, "container": container})
+    for device in data["devices"]:
+        if rng.random() < 0.4:
+            device["runtime"] = str(rng.choice(["heavy", "light"]))
+        if rng.random() < 0.3:
+            device["container"] = float(rng.integers(0, 7)) * 1e6
+    named = rng.random() < 0.4
+    for service in data["services"]:
+        stated = any(graph.runtime_memory is not None for graph in models[service["model"]].alternatives)
+        if named and not stated:
+            service["runtime"] = "heavy" if rng.random() < 0.9 else "light"
 
 
 def every_placement(compiled: Compiled) -> Iterator[Placement]:

@@ -52,6 +52,7 @@ source: where the figures come from
 memory: 2 GB
 # flash: 8 MB # a separate store that holds the weights, of microcontrollers
 reserve: {{memory: 300 MB}} # what the system keeps
+# runtime: ncnn # what a process takes beside weights and tensors; placer list runtimes
 architecture: arm64 # or amd64, arm, mcu (no containers: kubelet: false)
 # power: {{idle: 2 W, load: 6 W}} # without it energy is unknown
 units:

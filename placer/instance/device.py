@@ -75,6 +75,11 @@ class Unit(Facts):
     """Measured multiply-accumulates per second by model family."""
     speedup: dict[Cores, Positive] = Field(default_factory=dict)
     """Measured speed on n cores relative to one core, by n; not linear in general."""
+    overhead: Seconds = 0.0
+    """Seconds that each layer takes beside its work (starting a kernel, say), where its time was not measured."""
+    bandwidth: DataRate | None = None
+    """Bytes of weights that it reads per second, as measured: a layer whose time was not measured takes the longer of
+    computing and reading its weights."""
     scv: Scv = 0.0
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None
@@ -117,6 +122,11 @@ class DeviceType(Facts):
     """Where it stands; ``cloud`` marks candidates for the all-in-the-cloud baseline."""
     reserve: Reserve = Reserve()
     """What the system keeps."""
+    runtime: Reference | None = None
+    """The inference runtime of services that name none, and whose models name none either."""
+    container: Bytes | None = None
+    """Bytes that each container takes here beside runtime, weights and working memory; its runtime's figure when left
+    out."""
     margin: Fraction = 0.0
     """Added to times that were not measured for the model on this type."""
     power: Power | None = None
@@ -133,7 +143,14 @@ class DeviceType(Facts):
         names = [unit.name for unit in self.units]
         if len(set(names)) < len(names):
             raise ValueError("two compute units have the same name")
+        if self.container is not None and not self.has_containers:
+            raise ValueError("a microcontroller (architecture: mcu) has no containers, so it takes no 'container'")
         return self
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether containers run on it, under Kubernetes or by Docker alone."""
+        return self.architecture != "mcu"
 
 
 def _buffer(value: Any) -> Any:
@@ -198,6 +215,10 @@ class Device(Facts):
     """Store for weights, when it differs from the type's."""
     reserve: Reserve | None = None
     """What the system keeps, when it differs from the type's."""
+    runtime: Reference | None = None
+    """The inference runtime here, when it differs from the type's."""
+    container: Bytes | None = None
+    """What each container takes here, when it differs from the type's (or its runtime's)."""
     margin: Fraction | None = None
     """Safety margin on times that were not measured, when it differs from the type's."""
     power: Power | None = None

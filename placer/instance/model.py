@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from placer.instance.fields import Facts, Label, LayerName, Reference, Scv, Text
 from placer.instance.reading import Strict
-from placer.instance.units import Bytes, Fraction, Macs, Seconds
+from placer.instance.units import Bytes, Fraction, Joules, Macs, Seconds
 
 MODEL_FORMAT = "placer/model/1"
 MODEL_INPUT = "input"
@@ -33,6 +33,16 @@ LayerKind = Literal[
 ]
 
 
+def _kind_of_scv(value: Any) -> str:
+    return "by_type" if isinstance(value, dict) else "everywhere"
+
+
+ScvByType = Annotated[
+    Annotated[Scv, Tag("everywhere")] | Annotated[dict[str, Scv], Tag("by_type")],
+    Discriminator(_kind_of_scv),
+]
+
+
 class Layer(Facts):
     """One layer: what it computes, what it needs, what it hands on."""
 
@@ -46,14 +56,18 @@ class Layer(Facts):
     """Multiply-accumulate operations of one inference."""
     times: dict[str, Seconds] = Field(default_factory=dict)
     """Measured seconds of one inference by device type, or by ``type/unit``."""
+    energy: dict[str, Joules] = Field(default_factory=dict)
+    """Measured joules of one inference above what the device draws idle, by device type, or by ``type/unit``; where
+    left out they follow from the time and the power of the device."""
     weights: Bytes = 0.0
     """Bytes of parameters."""
     activations: Bytes = 0.0
     """Bytes of working memory while the layer runs."""
     output: Bytes
     """Bytes of the tensor that it hands to each layer that reads it."""
-    scv: Scv = 0.0
-    """Squared coefficient of variation of its service time; 0 is constant."""
+    scv: ScvByType = 0.0
+    """Squared coefficient of variation of its service time, 0 for a constant one; by device type (or ``type/unit``)
+    where that differs, and then that of the compute unit on others."""
 
 
 class Exit(Facts):
@@ -80,8 +94,11 @@ class Graph(Facts):
     """Accuracy on the jobs that run to the end."""
     accuracy_source: Text | None = None
     """Where the accuracy comes from."""
-    runtime_memory: Bytes = 0.0
-    """Bytes resident on each device that runs a part of it, whatever the part."""
+    runtime: Reference | None = None
+    """The inference runtime that serves it: a shipped one, or a file beside the instance. Without one that of the
+    device does; a service may name another."""
+    runtime_memory: Bytes | None = None
+    """Bytes resident on each device that runs a part of it, whatever the part, where no ``runtime`` says so."""
 
     @model_validator(mode="after")
     def _graph_is_sound(self) -> Graph:
@@ -93,6 +110,8 @@ class Graph(Facts):
             seen.add(name)
         predecessors = self.predecessors()
         check_exits(self, predecessors)
+        if self.runtime is not None and self.runtime_memory is not None:
+            raise ValueError("'runtime' and 'runtime_memory' say the same thing; give one of the two")
         return self
 
     def predecessors(self) -> list[list[int]]:

@@ -9,13 +9,26 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.instance.device import Device, DeviceType, Unit
 from placer.instance.model import Alternative, gate_layers
 from placer.instance.service import Service, layers_named
+from placer.instance.timing import Figures
 from placer.instance.topology import Zone
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What one alternative takes beside its weights: M layers on N stations.
+
+    Attributes:
+        activations: shape (M, N), bytes of working memory while each layer runs.
+        processes: shape (N,), bytes on the device of each station, once, if a part of it runs there.
+    """
+
+    activations: Floats
+    processes: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +40,14 @@ class Variant:
         name: name of the alternative.
         layers: layer names, length M.
         predecessors: per layer the layers that it reads; -1 is the input.
-        macs, weights, activations, output: shape (M,), work and bytes.
+        macs, weights, output: shape (M,), work and bytes.
+        activations: shape (M, N), bytes of working memory while the layer runs.
         input: bytes of the input as it travels.
-        runtime_memory: bytes on each device that runs a part.
+        runtime_memory: shape (N,), bytes that its process takes on the device of each station, once, if a part of it
+            runs there: runtime and container.
         time: shape (M, N), seconds of one inference, decoding included; inf where the layer cannot run.
         assumed: shape (M, N), whether that time rests on an assumption.
+        joules: shape (M, N), energy of one inference above idle in J, decoding included; NaN when it is not known.
         scv: shape (M, N), squared coefficient of variation of that time.
         run: shape (M,), probability p_j that a job reaches the layer.
         leave: shape (M,), probability g_j that a job leaves after the layer (1 over all for gates and the
@@ -54,9 +70,10 @@ class Variant:
     activations: Floats
     output: Floats
     input: float
-    runtime_memory: float
+    runtime_memory: Floats
     time: Floats
     assumed: Truths
+    joules: Floats
     scv: Floats
     run: Floats
     leave: Floats
@@ -104,11 +121,10 @@ def compile_variant(
     position: int,
     service: Service,
     graph: Alternative,
-    times: Floats,
-    assumed: Truths,
+    figures: Figures,
     stations: list[tuple[int, str, str]],
     zone: Zone | None,
-    units: list[tuple[Device, DeviceType, Unit]],
+    memory: Memory,
 ) -> Variant:
     """Build the arrays of one alternative of the service at index ``position``.
 
@@ -116,11 +132,10 @@ def compile_variant(
         position: index of the service.
         service: the service.
         graph: the alternative.
-        times: seconds per layer and station.
-        assumed: which of them rest on assumptions.
+        figures: what its layers take on the stations.
         stations: (device index, device name, unit name) of each station.
         zone: device indices of the privacy zone.
-        units: device, type and unit of each station.
+        memory: what it takes beside its weights.
     """
     predecessors = tuple(tuple(sources) for sources in graph.predecessors())
     names = tuple(layer.name for layer in graph.layers)
@@ -137,15 +152,14 @@ def compile_variant(
         predecessors=predecessors,
         macs=np.array([layer.compute or 0.0 for layer in graph.layers]),
         weights=np.array([layer.weights for layer in graph.layers]),
-        activations=np.array([layer.activations for layer in graph.layers]),
+        activations=memory.activations,
         output=np.array([layer.output for layer in graph.layers]),
         input=graph.input if service.input is None else service.input,
-        runtime_memory=graph.runtime_memory,
-        time=times,
-        assumed=assumed,
-        scv=np.array([[max(layer.scv, unit.scv) for _, _, unit in units] for layer in graph.layers]).reshape(
-            times.shape
-        ),
+        runtime_memory=memory.processes,
+        time=figures.time,
+        assumed=figures.assumed,
+        joules=figures.joules,
+        scv=figures.scv,
         run=run,
         leave=leave,
         leaves=leaves,

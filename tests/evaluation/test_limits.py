@@ -48,7 +48,11 @@ def recomputed(compiled: Compiled, placement: Placement) -> dict[str, Any]:
             peak[device, unit] = max(peak[device, unit], layer.activations)
             found["work"][device, unit] += alive * seconds * (rate or 0.0)
             unit_work[device, unit] += alive * seconds * (1.0 if rate is None else rate)
-            if kind.power is not None:
+            given = [f"{kind.name}/{unit}", *([kind.name] if unit == kind.units[0].name else [])]
+            measured = [layer.energy[name] for name in given if name in layer.energy]
+            if measured:
+                joules += alive * measured[0]
+            elif kind.power is not None:
                 joules += alive * seconds * (kind.power.load - kind.power.idle)
             for source in graph.predecessors()[index]:
                 tail = service.source if source < 0 else place[graph.layers[source].name][0]
@@ -68,7 +72,17 @@ def recomputed(compiled: Compiled, placement: Placement) -> dict[str, Any]:
                 device = place[layer.name][0]
                 joules += carry(compiled, device, service.result_device, layer.output, None, alive, rate, hop_work)
         for device in {device for device, _ in place.values()}:
-            found["runtime"][device] += graph.runtime_memory
+            spec = next(d for d in instance.devices if d.name == device)
+            name = service.runtime or graph.runtime
+            if name is None and graph.runtime_memory is None:
+                name = spec.runtime or kinds[device].runtime
+            resident = graph.runtime_memory or 0.0
+            around = 0.0
+            if name is not None:
+                resident, around = instance.runtimes[name].memory, instance.runtimes[name].container
+            for given in (kinds[device].container, spec.container):
+                around = around if given is None else given
+            found["runtime"][device] += resident + (around if kinds[device].architecture != "mcu" else 0.0)
         energy.append(joules * service.weight)
     ram = {d.name: found["runtime"][d.name] for d in instance.devices}
     for (device, unit), value in peak.items():

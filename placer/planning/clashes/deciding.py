@@ -122,8 +122,10 @@ def _by_columns(compiled: Compiled, countdown: Countdown, deployed: Deployed | N
     rounds = Rounds(coupling, Sites.of(coupling), 0.0, Limits(gap=ANY), countdown, None)
     if deployed is not None:
         rounds.offer(deployed.placement)
-    rounds.first()
-    rounds.run()
+    rounds.mixed()
+    if not rounds.good:
+        rounds.first()
+        rounds.run()
     if rounds.state.infeasible and not rounds.search.best:
         raise InfeasibleError("no placement satisfies the instance (proven)")
     if not rounds.search.best:

@@ -113,6 +113,10 @@ class Rounds:
         """Until the gap is small enough, prices say no more or the time is over."""
         self._ending(self._run)
 
+    def mixed(self) -> None:
+        """Until a mixture keeps every row, or it is proven that none does: before placements are looked for at all."""
+        self._ending(self._mixed)
+
     def first(self) -> None:
         """A placement at no prices, if services find room one after the other."""
         self._ending(lambda: self._tell("first placement") if self.primal.first() else None)
@@ -165,6 +169,14 @@ class Rounds:
                 continue
             break
         self._close()
+
+    def _mixed(self) -> None:
+        mixture = self.master.solve()
+        while mixture.exceeded and not self.good and not self.countdown.over:
+            fresh, _ = self._round(sound(self.coupling, mixture.prices))
+            if not fresh and not self.state.infeasible and (self.sites.whole or not self._everywhere(mixture)):
+                break
+            mixture = self.master.solve()
 
     def _search_on(self) -> None:
         while not self.good and not self.countdown.over:

@@ -23,8 +23,9 @@ UNITS = {
     **dict.fromkeys(("range", "position"), "m"),
     **dict.fromkeys(("idle", "load"), "W"),
     "transmit_energy": "J/B",
+    "energy": "J",
+    "container": "B",
 }
-NO_UNIT = {"compute": bool}
 
 
 def _written(value: Any, unit: str | None, network: bool, key: str = "") -> Any:
@@ -56,6 +57,8 @@ def write_files(data: Mapping[str, Any], library: Library, folder: Path) -> Path
         _write(folder / f"{name}.yaml", _written(library.device_type(name), None, False))
     for name in models:
         _write(folder / f"{name}.yaml", _written(library.model(name), None, False))
+    for name in {o["runtime"] for o in (*data["devices"], *data["services"]) if "runtime" in o}:
+        _write(folder / f"{name}.yaml", _written(library.runtime(name), None, False))
     path = folder / "instance.yaml"
     _write(path, _written(data, None, False))
     return path
