@@ -16,7 +16,7 @@ from placer.planning.clashes.deciding import decide
 from placer.planning.clashes.deployed import Deployed
 from placer.planning.clashes.families import Group, families
 from placer.planning.clashes.oracle import Oracle
-from placer.planning.clashes.repairs import Repair, Workshop, in_words, repairs
+from placer.planning.clashes.repairs import Repair, Workshop, repairs
 from placer.planning.clashes.sentences import sentences_of, untimed
 from placer.planning.quickxplain import quick_explain
 from placer.solver.countdown import Countdown
@@ -92,8 +92,6 @@ def _explained(oracle: Oracle, every: Sequence[Group], countdown: Countdown) -> 
     for one in found:
         if one.change is not None:
             texts[one.change.text] = one.change.edits
-        elif one.decided and one.alone:
-            texts[in_words(one.group)] = ()
     sentences = sentences_of(compiled, every, clash, oracle.deployed)
     return Explanation(
         False, tuple(clash), tuple(sentences), tuple(texts), irreducible, unfinished, tuple(texts.values())

@@ -17,12 +17,12 @@ class Edit:
 
     Attributes:
         path: the field by names, as ``placer sweep`` takes it; ``types.DEVICE.`` is the type of one device, in a file
-            of its own, and ``--max-moves`` an option.
+            of its own, ``+`` one more entry of a list, and ``--max-moves`` an option.
         value: what to write there, a mapping for a field of several; None to leave the field out.
     """
 
     path: str
-    value: str | float | bool | dict[str, str] | None
+    value: str | float | bool | dict[str, str | list[str]] | None
 
 
 @dataclass(frozen=True)

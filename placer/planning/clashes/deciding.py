@@ -21,7 +21,7 @@ from placer.planning.columns.rounds import Rounds
 from placer.planning.columns.sites import Sites
 from placer.planning.decomposition.programme import Programme, Tables, stages_of
 from placer.planning.decomposition.stretches import Costs
-from placer.planning.domains import choices_of
+from placer.planning.domains import Domain, choices_of
 from placer.planning.ilp.formulation import build, limit_moves
 from placer.planning.ilp.goals import add_goal_limits
 from placer.planning.ilp.planner import products_of
@@ -80,7 +80,11 @@ def alone(compiled: Compiled, countdown: Countdown) -> Placement:
     tables: Tables = {}
     for service, group in enumerate(choices.groups):
         deadline = compiled.instance.services[service].deadline
-        limit = np.inf if deadline is None else deadline + RELATIVE_TOLERANCE * max(deadline, 1e-12)
+        if deadline is None:
+            choice.append(group[0])
+            stations.append(_somewhere(choices.domains[group[0]]))
+            continue
+        limit = deadline + RELATIVE_TOLERANCE * max(deadline, 1e-12)
         best: tuple[float, int, tuple[int, ...]] = (np.inf, -1, ())
         for index in group:
             programme = Programme(stages_of(Costs(compiled, choices.domains[index], False), tables))
@@ -95,19 +99,20 @@ def alone(compiled: Compiled, countdown: Countdown) -> Placement:
     return Placement(tuple(choice), tuple(stations))
 
 
+def _somewhere(domain: Domain) -> tuple[int, ...]:
+    """All layers on one station that may run most of them, the others where they may run."""
+    most = np.argsort(-domain.usable.sum(axis=0), kind="stable")
+    return tuple(most[np.argmax(domain.usable[:, most], axis=1)].tolist())
+
+
 def _until(programme: Programme, limit: float, countdown: Countdown) -> None:
     """Work on a programme until a placement is within the limit, or it is proven that none is.
 
     Raises:
         TimeIsUpError: neither in time.
     """
-    if programme.value <= limit and np.isfinite(programme.value):
-        return
-    cutoff = limit if np.isfinite(limit) else np.inf
-    programme.tighten(
-        0.0, cutoff, lambda: not countdown.over and not (programme.value <= limit and np.isfinite(programme.value))
-    )
-    if programme.value > limit and programme.bound <= limit * (1 - 1e-9) and np.isfinite(programme.bound):
+    programme.tighten(0.0, limit, lambda: not countdown.over and programme.value > limit)
+    if programme.value > limit and programme.bound < limit * (1 - 1e-9):
         countdown.check("the search for the least latency of a service")
 
 

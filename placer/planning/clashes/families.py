@@ -15,28 +15,6 @@ Group = tuple[str, str]
 MOVES: Group = ("max_moves", "the plan")
 STRETCHED = ("max_devices", "max_fragments", "contiguous")
 
-NAMES = {
-    "memory": "the memory",
-    "flash": "the flash",
-    "layers": "the number of layers",
-    "compute": "the work per inference",
-    "utilisation": "the utilisation",
-    "deadline": "the deadline",
-    "deadline_p95": "the deadline of the 95th percentile",
-    "max_loss": "the loss",
-    "stability": "the load",
-    "airtime": "the airtime",
-    "link": "the utilisation",
-    "allowed": "pins, forbidden pairs and privacy",
-    "range": "the range",
-    "min_accuracy": "the accuracy",
-    "max_devices": "the number of devices",
-    "max_fragments": "the number of fragments",
-    "contiguous": "one run of layers a device",
-    "max_moves": "the number of moves",
-}
-"""What each kind limits, in words."""
-
 
 def families(compiled: Compiled, deployed: Deployed | None = None) -> list[Group]:
     """Every family of limits that holds without waiting and that a user could relax, the likeliest culprits last.

@@ -19,7 +19,6 @@ from placer.planning.clashes.changes import (
     Change,
     Edit,
     as_printed,
-    rounded_down,
     with_device,
     with_limits,
     with_link,
@@ -255,26 +254,3 @@ def _moves(instance: Instance, deployed: Deployed) -> Knob:
         return Change(instance, words, (Edit("--max-moves", count),), count)
 
     return Knob(float(deployed.most), change, lambda placement: float(deployed.moved(placement)), whole=True)
-
-
-def fewer_requests(compiled: Compiled, service: str) -> Knob | None:
-    """The rate of a service's requests, as the time between two of them: more of it is less work."""
-    instance = compiled.instance
-    one = next(s for s in instance.services if s.name == service)
-    if one.arrivals is None or one.arrivals.rate is None:
-        return None
-    now, arrivals = one.arrivals.rate, one.arrivals
-
-    def change(value: float) -> Change:
-        rate, text = _rate_printed(1.0 / value)
-        made = with_service(instance, service, arrivals=arrivals.model_copy(update={"rate": rate}))
-        words = f"let {text} requests of service {service} come (now {_rate_printed(now)[1]})"
-        return Change(made, words, (Edit(f"services.{service}.arrivals", text),))
-
-    return Knob(1.0 / now, change, lambda placement: np.inf)
-
-
-def _rate_printed(rate: float) -> tuple[float, str]:
-    """A rate rounded down to four digits, so that it is little enough."""
-    value = rounded_down(rate)
-    return value, f"{value:.4g} /s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.planning.clashes.deciding import decide, keeps
@@ -14,6 +15,8 @@ from placer.solver.countdown import Countdown
 
 REMEMBERED = 12
 """Placements that are looked at before a new one is sought."""
+OF_WAYS = ("allowed", "range")
+"""Limits without which tensors take other ways."""
 
 
 class Oracle:
@@ -32,6 +35,7 @@ class Oracle:
         self._relaxing = Relaxing(compiled, every)
         self.known: list[Placement] = [] if deployed is None else [deployed.placement]
         self._answers: dict[frozenset[Group], Placement | None] = {}
+        self._broken: dict[Placement, frozenset[Group]] = {}
         self.impossible: list[frozenset[Group]] = []
 
     @property
@@ -65,11 +69,29 @@ class Oracle:
                 self.impossible.append(key)
         return self._answers[key]
 
+    def broken(self, placement: Placement) -> frozenset[Group]:
+        """Which limits a placement breaks where all of them hold, but for that on moves."""
+        if placement not in self._broken:
+            found = set()
+            for check in evaluate_placement(self.compiled, placement, "deterministic").violations:
+                if check.kind == "airtime":  # heard by a device, on some channel
+                    found |= {group for group in self.every if group[0] == "airtime"}
+                elif check.kind == "privacy":
+                    found.add(("allowed", check.subject))
+                else:
+                    found.add((check.kind, check.subject))
+            self._broken[placement] = frozenset(found)
+        return self._broken[placement]
+
     def _decided(self, held: frozenset[Group]) -> Placement | None:
-        compiled = self.relaxed(held)
         deployed = self.deployed if MOVES in held else None
-        for placement in self.known[:REMEMBERED]:
-            if keeps(compiled, placement, deployed):
+        usual = all(group in held for group in self.every if group[0] in OF_WAYS)
+        compiled = self.relaxed(held)
+        for placement in self.known[: None if usual else REMEMBERED]:
+            if usual and not self.broken(placement) & held:
+                if deployed is None or deployed.moved(placement) <= deployed.most:
+                    return placement
+            elif not usual and keeps(compiled, placement, deployed):
                 return placement
         self.countdown.check("the search for what clashes")
         found = decide(compiled, self.countdown, deployed)

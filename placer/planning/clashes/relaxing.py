@@ -114,21 +114,3 @@ def _anywhere(variant: Variant) -> Variant:
     """A variant that may run wherever it has a time."""
     nowhere_private = np.zeros_like(variant.private)
     return replace(variant, allowed=np.ones_like(variant.allowed), private=nowhere_private, zone=None)
-
-
-def only(compiled: Compiled, service: int) -> Compiled:
-    """The instance with one service alone."""
-    instance, group = compiled.instance, compiled.service_variants[service]
-    file = instance.file.model_copy(update={"services": (instance.services[service],)})
-    variants = tuple(replace(compiled.variants[index], service=0) for index in group)
-    one = slice(service, service + 1)
-    return replace(
-        compiled,
-        instance=replace(instance, file=file),
-        source=compiled.source[one],
-        sink=compiled.sink[one],
-        rate=compiled.rate[one],
-        weight=compiled.weight[one],
-        variants=variants,
-        service_variants=(tuple(range(len(variants))),),
-    )

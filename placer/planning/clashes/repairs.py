@@ -20,9 +20,10 @@ from placer.plan.placement import Placement
 from placer.planning.clashes.changes import Change, Edit, with_limits, with_service
 from placer.planning.clashes.deciding import keeps
 from placer.planning.clashes.deployed import Deployed
-from placer.planning.clashes.families import MOVES, NAMES, Group
-from placer.planning.clashes.knobs import Knob, fewer_requests, knobs_of
+from placer.planning.clashes.families import Group
+from placer.planning.clashes.knobs import Knob, knobs_of
 from placer.planning.clashes.oracle import REMEMBERED, Oracle
+from placer.planning.clashes.substitutes import fewer_requests, link_to, more_servers
 from placer.solver.countdown import Countdown
 
 TOLERANCE = 1e-3
@@ -114,7 +115,7 @@ def _repair(shop: Workshop, group: Group, placement: Placement, share: Countdown
             return change
     if len(knobs) > 1 and (found := _together(shop, group, placement, share)) is not None:
         return found
-    return _with_fewer(shop, group, share)
+    return _otherwise(shop, group, placement, share)
 
 
 def least(shop: Workshop, knob: Knob, placement: Placement | None, share: Countdown) -> Change | None:
@@ -188,12 +189,19 @@ def _together(shop: Workshop, group: Group, placement: Placement, share: Countdo
     return made if made is not None and shop.holds(made, share) is not None else None
 
 
-def _with_fewer(shop: Workshop, group: Group, share: Countdown) -> Change | None:
-    """Fewer requests of one service, where a limit on rates cannot be raised as far as needed."""
-    if group[0] not in ("utilisation", "airtime", "link"):
-        return None
-    for service in shop.compiled.instance.services:
-        knob = fewer_requests(shop.compiled, service.name)
+def _otherwise(shop: Workshop, group: Group, placement: Placement, share: Countdown) -> Change | None:
+    """What does instead where a limit cannot be raised as far as needed: servers, fewer requests, a link."""
+    kind, subject = group
+    names = [service.name for service in shop.compiled.instance.services]
+    knobs: list[Knob | None] = []
+    if kind == "utilisation":
+        knobs.append(more_servers(shop.compiled, subject))
+    if kind in ("utilisation", "airtime", "link"):
+        knobs += [fewer_requests(shop.compiled, [name]) for name in names]
+        knobs.append(fewer_requests(shop.compiled, names))
+    if kind == "range":
+        knobs.append(link_to(shop.compiled, subject, placement))
+    for knob in knobs:
         if knob is not None and (found := least(shop, knob, None, share)) is not None:
             return found
     return None
@@ -245,8 +253,3 @@ def _freer(instance: Instance, name: str) -> Iterator[Change]:
         made = with_service(instance, name, **{field: without[field] for field in fields})
         text = " and ".join([", ".join(words[one] for one in fields[:-1]), words[fields[-1]]][len(fields) == 1 :])
         yield Change(made, f"drop {text} of service {name}", tuple(Edit(f"services.{name}.{f}", None) for f in fields))
-
-
-def in_words(group: Group) -> str:
-    """What is said of a limit that stands in the way alone and that no field of a file lifts."""
-    return f"relax {NAMES[group[0]]} of {group[1]}" if group != MOVES else "let more layers move"

@@ -34,6 +34,8 @@ ROUNDING = 2e-10
 """Relative, taken off every bound."""
 PENALTY, RAISED = 3.0, 3
 """What exceeding a limit by all of it costs at first, in the objective's size, and how often that grows tenfold."""
+TRIED = 5
+"""Rounds after which prices are tried for a placement, while a mixture that keeps every row is sought."""
 EXCEEDED = 1e-6
 """By so much of their limits rows must be exceeded for a proof that no placement keeps them."""
 LISTED, MOST = 1_000_000, 20_000
@@ -171,9 +173,13 @@ class Rounds:
         self._close()
 
     def _mixed(self) -> None:
-        mixture = self.master.solve()
+        self.primal.straight(self.state.prices)
+        mixture, number = self.master.solve(), 0
         while mixture.exceeded and not self.good and not self.countdown.over:
-            fresh, _ = self._round(sound(self.coupling, mixture.prices))
+            prices, number = sound(self.coupling, mixture.prices), number + 1
+            fresh, _ = self._round(prices)
+            if number % TRIED == 0 and not self.state.infeasible:
+                self.primal.straight(prices)
             if not fresh and not self.state.infeasible and (self.sites.whole or not self._everywhere(mixture)):
                 break
             mixture = self.master.solve()

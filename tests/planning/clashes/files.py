@@ -80,6 +80,9 @@ def edited(path: Path, edits: Sequence[Edit], number: int) -> Path:
         if edit.path.startswith("types."):
             _edit_type(path, data, edit, number)
             continue
+        if edit.path == "network.links.+":
+            data["network"]["links"] = [*data["network"].get("links", ()), edit.value]
+            continue
         for where in find(data, edit.path):
             if edit.value is None:
                 value_at(data, where[:-1]).pop(where[-1])
