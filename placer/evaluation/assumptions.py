@@ -21,6 +21,7 @@ def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[Car
         model = instance.model(service)
         graph = next(a for a in model.alternatives if a.name == variant.name)
         lines += [f"model {model.name}: {name}" for name in (*model.assumed, *graph.assumed)]
+        lines += [f"model {model.name}, layers: {name}" for layer in graph.layers for name in layer.assumed]
         for device in dict.fromkeys(int(compiled.station_device[station]) for station in stations):
             runtime = instance.runtime(service, graph, instance.devices[device])
             if runtime is not None:
@@ -43,6 +44,7 @@ def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[Car
         kind = instance.device_type(spec)
         lines += [f"device type {kind.name}: {name}" for name in kind.assumed]
         lines += [f"device type {kind.name}, reserve: {name}" for name in kind.reserve.assumed]
+        lines += [f"device type {kind.name}, power: {name}" for name in (kind.power.assumed if kind.power else ())]
         lines += [f"device type {kind.name}, {unit.name}: {name}" for unit in kind.units for name in unit.assumed]
         lines += [f"device {spec.name}: {name}" for name in spec.assumed]
     if any(one.assumed for one in carriers):

@@ -13,7 +13,7 @@ from placer.instance.units import Bytes, DataRate, Duration, Fraction, Macs, Met
 
 DEVICE_FORMAT = "placer/device-type/1"
 
-Architecture = Literal["amd64", "arm64", "arm", "mcu"]
+Architecture = Literal["amd64", "arm64", "arm", "riscv64", "mcu"]
 Tier = Literal["device", "edge", "cloud"]
 
 
@@ -84,6 +84,8 @@ class Unit(Facts):
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None
     """Memory of its own; None shares the device's."""
+    power: Power | None = None
+    """Idle and load power of the device while this unit runs, when they differ from the device type's."""
 
 
 class Switch(Facts):
