@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from placer.instance.fields import Facts, Reference, Text
 from placer.instance.units import Bytes
@@ -33,6 +33,12 @@ class Runtime(Facts):
     container: Bytes = 0.0
     """Bytes that a container of it takes besides: the program around it. Devices without containers
     (microcontrollers) do without."""
+    arena: Literal["greedy-by-size"] | None = None
+    """How it lays the tensors of a fragment into one block of memory, largest first, so that those that are not alive
+    at the same time share room; what it needs is then computed from the outputs of the layers and who reads them, and
+    is more than what is alive. Left out: it frees and takes memory as it goes."""
+    alignment: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Bytes of which the size of each tensor is made a multiple in an arena."""
 
 
 def runtime_named(service: Service, graph: Graph, device: Device, kind: DeviceType) -> Reference | None:
