@@ -17,7 +17,7 @@ from placer.profiling.calibration.bases import Bases, Known, graph_of
 from placer.profiling.calibration.calibration import Calibration, Compared, Place, place_of
 from placer.profiling.calibration.fitting import Estimate, Fit
 from placer.profiling.calibration.measurements import Series
-from placer.profiling.onnx.render import render
+from placer.profiling.render import render
 
 _LONGEST_SOURCE = 3900
 
