@@ -47,7 +47,8 @@ def memory_of(graph: Graph) -> Memory:
     read = [[number for number in operator.inputs if number in there] for operator in graph.operators]
     kept = [number for number in graph.outputs if number in there]
     sizes = {number: tensors[number].size for number in there}
-    lifetimes = list(lifetimes_of(made, read, sizes, kept=kept, given=given).values())
+    found = lifetimes_of(made, read, sizes, kept=kept, given=given)
+    lifetimes = [found[number] for number in sorted(there)]  # the planner has them by number
     rounded = [Lifetime(one.first, one.last, -(-one.size // ALIGNMENT) * ALIGNMENT) for one in lifetimes]
     state = sum(tensor.size for tensor in tensors if tensor.variable) + _resources(graph)
     return Memory(

@@ -124,9 +124,7 @@ def _layers(graph: Graph, path: Path) -> list[_Layer]:
     return layers
 
 
-def _entries(
-    graph: Graph, layers: list[_Layer], memory: Memory
-) -> tuple[list[dict[str, Any]], list[Assumption], int]:
+def _entries(graph: Graph, layers: list[_Layer], memory: Memory) -> tuple[list[dict[str, Any]], list[Assumption], int]:
     names = layer_names(_names(graph, layers))
     maker = {number: name for name, layer in zip(names, layers, strict=True) for number in layer.operator.outputs}
     read = {number for layer in layers for number in layer.sources} | set(graph.outputs)

@@ -188,7 +188,7 @@ class _Reader:
         self._open_shapes(main, ends[0])
         return Graph(tensors, operators, ends[0], ends[1], int(model.Version()), self.content)
 
-    def broken(self, message: str, path: str | None = None) -> InputError:
+    def broken(self, message: str, path: str = "$") -> InputError:
         return InputError([Problem(message, path, str(self.path))])
 
     def _count(self, what: str, number: int) -> None:

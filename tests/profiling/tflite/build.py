@@ -120,9 +120,12 @@ def content(net: Net) -> bytes:
     for name in names:
         text, shape = builder.CreateString(name), numbers(net.shapes[name])
         signature = numbers(net.signatures[name]) if name in net.signatures else None
-        kind = net.types.get(name) or {"f": "FLOAT32", "i": "INT32", "u": "UINT8", "b": "BOOL"}[
-            np.asarray(net.stored.get(name, 0.0)).dtype.kind
-        ]
+        kind = (
+            net.types.get(name)
+            or {"f": "FLOAT32", "i": "INT32", "u": "UINT8", "b": "BOOL"}[
+                np.asarray(net.stored.get(name, 0.0)).dtype.kind
+            ]
+        )
         if name in net.stored and np.asarray(net.stored[name]).dtype == np.int8:
             kind = "INT8"
         tflite.TensorStart(builder)
@@ -159,7 +162,12 @@ def content(net: Net) -> bytes:
             tflite.OperatorAddBuiltinOptionsType(builder, getattr(tflite.BuiltinOptions, op.options[0]))
             tflite.OperatorAddBuiltinOptions(builder, options)
         ops.append(tflite.OperatorEnd(builder))
-    parts = [tables(tensors), numbers([place[name] for name in net.inputs]), numbers([place[n] for n in net.outputs]), tables(ops)]
+    parts = [
+        tables(tensors),
+        numbers([place[name] for name in net.inputs]),
+        numbers([place[n] for n in net.outputs]),
+        tables(ops),
+    ]
     tflite.SubGraphStart(builder)
     tflite.SubGraphAddTensors(builder, parts[0])
     tflite.SubGraphAddInputs(builder, parts[1])
