@@ -115,7 +115,8 @@ OPERATORS: dict[str, tuple[Net, int]] = {
         Net(
             {
                 "x": (1, 6, 5), **{f"i{gate}": (8, 5) for gate in range(4)},
-                **{f"r{gate}": (8, 8) for gate in range(4)}, **{f"b{gate}": (8,) for gate in range(4)}, "h": (1, 8), "c": (1, 8), "y": (1, 6, 8),
+                **{f"r{gate}": (8, 8) for gate in range(4)}, **{f"b{gate}": (8,) for gate in range(4)},
+                "h": (1, 8), "c": (1, 8), "y": (1, 6, 8),
             },
             [
                 Op(
