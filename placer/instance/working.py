@@ -112,7 +112,7 @@ def _highest_ends(lifetimes: dict[int, Lifetime], alignment: int) -> dict[int, f
     size = {tensor: _aligned(lifetime.size, alignment) for tensor, lifetime in lifetimes.items()}
     ends: dict[int, float] = {}
     offsets: dict[int, set[float] | None] = {}
-    for tensor in sorted(lifetimes, key=lambda one: (-size[one], one)):
+    for tensor in sorted(lifetimes, key=lambda one: (-size[one], -one)):
         here = lifetimes[tensor]
         beside = [one for one in ends if lifetimes[one].first <= here.last and lifetimes[one].last >= here.first]
         blocks = [(size[one], known) for one in beside if (known := offsets[one]) is not None]
