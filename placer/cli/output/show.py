@@ -157,6 +157,8 @@ def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> 
             _print_model(entry, out)
         else:
             out.print(table(data.get("title") or data["name"], ("field", "value"), _fields(data)))
+        if isinstance(entry, DeviceType) and entry.power is None and not all(unit.power for unit in entry.units):
+            out.print("energy here is unknown for want of: power (but for layers with a measured energy)", markup=False)
     return data
 
 
