@@ -111,7 +111,7 @@ def _highest_ends(lifetimes: dict[int, Lifetime], alignment: int) -> dict[int, f
     tensors = list(lifetimes)
     first, last = (np.array([getattr(lifetimes[one], end) for one in tensors]) for end in ("first", "last"))
     size = np.ceil(np.array([lifetimes[one].size for one in tensors]) / alignment) * alignment
-    order = sorted(range(len(tensors)), key=lambda one: (-size[one], tensors[one]))
+    order = sorted(range(len(tensors)), key=lambda one: (-size[one], -tensors[one]))
     ends, offsets = np.zeros(len(tensors)), dict[int, set[float]]()
     for position, tensor in enumerate(order):
         laid = np.array(order[:position], dtype=np.int64)
