@@ -149,6 +149,7 @@ def write_seeds(folder: Path) -> Path:
         "compression.yaml": COMPRESSION,
         "trace.csv": "# made up\ntime_s,rate_mbit_s\n0,20\n1,1.5\n2.5,6\n4,20\n",
         "radio.yaml": (root / "models/radios/wifi-n.yaml").read_text(encoding="utf-8"),
+        "engine.yaml": (root / "models/runtimes/tflite-micro.yaml").read_text(encoding="utf-8"),
         "measured.csv": MEASURED,
         "perf.csv": TRITON,
         "bench.json": json.dumps([LLAMA, PROMPT], indent=1),
