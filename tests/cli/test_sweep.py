@@ -81,8 +81,8 @@ def test_ctrl_c_writes_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_accuracy_that_is_unknown_names_whose_model_lacks_it(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(
         "format: placer/model/1\nname: net\nsource: made up\nalternatives:\n"
-        "  - {name: here, input: 1 MB, accuracy: 0.9, layers: [{name: l, output: 1 kB, times: {raspberry-pi-5: 1 s}}]}\n"
-        "  - {name: there, input: 1 MB, layers: [{name: l, output: 1 kB, times: {cloud-gpu: 10 ms}}]}\n"
+        "  - {name: here, input: 1 MB, accuracy: 1, layers: [{name: l, output: 1 B, times: {raspberry-pi-5: 1 s}}]}\n"
+        "  - {name: there, input: 1 MB, layers: [{name: l, output: 1 B, times: {cloud-gpu: 10 ms}}]}\n"
     )
     (tmp_path / "site.yaml").write_text(
         "format: placer/instance/1\ndevices: [{name: a, type: raspberry-pi-5}, {name: b, type: cloud-gpu}]\n"
