@@ -37,10 +37,19 @@ def random_graph(rng: Rng, layers: int, dag: bool) -> dict[str, Any]:
             chosen = [*recent, *rng.choice(pool, size=min(many, len(pool)), replace=False)]
             item["inputs"] = tuple(dict.fromkeys(str(name) for name in chosen))
         items.append(item)
+    _measure(rng.spawn(1)[0], items)
     graph: dict[str, Any] = {"layers": tuple(items), "input": float(rng.integers(1, 400)) * 1e3}
     if rng.random() < 0.4:
         graph["runtime_memory"] = 5e6
     return graph
+
+
+def _measure(rng: Rng, items: list[dict[str, Any]]) -> None:
+    """Give some layers a measured energy; drawn apart, so that all else stays what it was without."""
+    if rng.random() < 0.4:
+        for item in items:
+            kinds = [kind for kind in ("kind-0", "kind-1", "kind-1/npu") if rng.random() < 0.5]
+            item["energy"] = {kind: float(rng.uniform(0.0, 0.4)) for kind in kinds}
 
 
 def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alternatives: int) -> Model:

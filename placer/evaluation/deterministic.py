@@ -161,9 +161,8 @@ def service_metrics(compiled: Compiled, variant: Variant, stations: tuple[int, .
     times = variant.time[rows, list(stations)]
     with np.errstate(invalid="ignore"):
         busy = np.where(variant.run > 0, variant.run * times, 0.0)
-    power = compiled.power[list(stations)]
-    with np.errstate(invalid="ignore"):
-        energy = float(np.sum(np.where(busy > 0, busy * power, 0.0)))
+    joules = variant.joules[rows, list(stations)]
+    energy = float(np.sum(np.where(variant.run > 0, variant.run * joules, 0.0)))
     moving = 0.0
     for is_result, tensor, tail, head, probability in moves(compiled, variant, stations):
         if tail == head or probability == 0:
@@ -188,7 +187,8 @@ def service_metrics(compiled: Compiled, variant: Variant, stations: tuple[int, .
 def _missing(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> dict[str, None]:
     """The figures without which energy or accuracy is unknown, each once, in order."""
     instance, found = compiled.instance, dict[str, None]()
-    for station in dict.fromkeys(stations):
+    dark = np.isnan(variant.joules[np.arange(len(variant)), list(stations)]) & (variant.run > 0)
+    for station in dict.fromkeys(np.array(stations)[dark].tolist()):
         if np.isnan(compiled.power[station]):
             device = instance.devices[int(compiled.station_device[station])]
             found[f"power of device type {instance.device_type(device).name}"] = None

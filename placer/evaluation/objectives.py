@@ -174,9 +174,13 @@ def refusal(compiled: Compiled, name: str) -> str | None:
 
 
 def _without_power(compiled: Compiled) -> str | None:
-    """Energy needs the power of every device that may compute, and what every way spends on a byte."""
+    """Energy needs what every layer takes wherever it may run, and what every way spends on a byte."""
     names = compiled.device_names
-    dark = [f"device {names[s.device]}" for s, p in zip(compiled.stations, compiled.power, strict=True) if np.isnan(p)]
+    unlit = np.zeros(len(compiled.stations), dtype=bool)
+    for variant in compiled.variants:
+        may_run = variant.allowed & np.isfinite(variant.time) & (variant.run > 0)[:, None]
+        unlit |= (may_run & np.isnan(variant.joules)).any(axis=0)
+    dark = [f"device {names[station.device]}" for station, it in zip(compiled.stations, unlit, strict=True) if it]
     arcs = [arc for arc in compiled.topology.arcs if np.isnan(arc.energy)]
     radios = [f"radio {arc.technology}" for arc in arcs if arc.technology != "link"]
     ends = [sorted((names[arc.tail], names[arc.head])) for arc in arcs if arc.technology == "link"]
@@ -184,7 +188,7 @@ def _without_power(compiled: Compiled) -> str | None:
     missing = ", ".join(_listed(names) for names in (radios, dark, links) if names)
     if not missing:
         return None
-    fields = "'power' of devices, 'transmit_energy' of radios and links"
+    fields = "'power' of devices or 'energy' of layers, 'transmit_energy' of radios and links"
     return f"objective energy needs power figures ({fields}); missing for: {missing}"
 
 

@@ -18,7 +18,7 @@ from placer.instance.instance import Instance
 from placer.instance.service import Service
 from placer.instance.sharing import Sharing, sharing_of
 from placer.instance.stores import Stores, stores_of
-from placer.instance.timing import decode_time, layer_time
+from placer.instance.timing import active_power, figures_of
 from placer.instance.topology import Topology, Zone, build_topology
 from placer.instance.variant import Variant, compile_variant
 
@@ -205,7 +205,7 @@ def compile_instance(instance: Instance) -> Compiled:
         max_work=servers * _limit([device.utilisation for device, _, _ in units], limits.utilisation),
         switch_time=np.array([switch.time for switch in switches]),
         switch_pace=np.array([1.0 / switch.rate for switch in switches]),
-        power=np.array([_active_power(device, kind) for device, kind, _ in units], dtype=float),
+        power=np.array([active_power(device, kind) for device, kind, _ in units], dtype=float),
         source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
         sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),
         rate=np.array([_rate(service) for service in instance.services]),
@@ -238,16 +238,10 @@ def _variants(
             zone = frozenset(index[name] for name in instance.zone(service.privacy.zone))
         group = []
         for graph in instance.alternatives(service):
-            times = np.empty((len(graph.layers), len(units)))
-            assumed = np.zeros(times.shape, dtype=bool)
-            for row, layer in enumerate(graph.layers):
-                for column, (device, kind, unit) in enumerate(units):
-                    times[row, column], assumed[row, column] = layer_time(layer, model, device, kind, unit)
-            decode = np.array([decode_time(service, kind, unit) for _, kind, unit in units])
-            times[[row for row, sources in enumerate(graph.predecessors()) if -1 in sources]] += decode
+            figures = figures_of(graph, model, service, units)
             placement = [(place.device, instance.devices[place.device].name, place.unit) for place in stations]
             group.append(len(variants))
-            variants.append(compile_variant(position, service, graph, times, assumed, placement, zone, units))
+            variants.append(compile_variant(position, service, graph, figures, placement, zone))
         service_variants.append(group)
     return variants, service_variants
 
@@ -269,11 +263,6 @@ def _flash(device: Device, kind: DeviceType) -> float:
 def _limit(own: list[float | None] | list[int | None], common: float | None) -> Floats:
     fallback = np.inf if common is None else common
     return np.array([fallback if value is None else value for value in own], dtype=float)
-
-
-def _active_power(device: Device, kind: DeviceType) -> float:
-    power = device.power or kind.power
-    return np.nan if power is None else power.load - power.idle
 
 
 def _rate(service: Service) -> float:

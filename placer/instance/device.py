@@ -75,6 +75,11 @@ class Unit(Facts):
     """Measured multiply-accumulates per second by model family."""
     speedup: dict[Cores, Positive] = Field(default_factory=dict)
     """Measured speed on n cores relative to one core, by n; not linear in general."""
+    overhead: Seconds = 0.0
+    """Seconds that each layer takes beside its work (starting a kernel, say), where its time was not measured."""
+    bandwidth: DataRate | None = None
+    """Bytes of weights that it reads per second, as measured: a layer whose time was not measured takes the longer of
+    computing and reading its weights."""
     scv: Scv = 0.0
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None

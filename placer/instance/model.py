@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from placer.instance.fields import Facts, Label, LayerName, Reference, Scv, Text
 from placer.instance.reading import Strict
-from placer.instance.units import Bytes, Fraction, Macs, Seconds
+from placer.instance.units import Bytes, Fraction, Joules, Macs, Seconds
 
 MODEL_FORMAT = "placer/model/1"
 MODEL_INPUT = "input"
@@ -33,6 +33,16 @@ LayerKind = Literal[
 ]
 
 
+def _kind_of_scv(value: Any) -> str:
+    return "by_type" if isinstance(value, dict) else "everywhere"
+
+
+ScvByType = Annotated[
+    Annotated[Scv, Tag("everywhere")] | Annotated[dict[str, Scv], Tag("by_type")],
+    Discriminator(_kind_of_scv),
+]
+
+
 class Layer(Facts):
     """One layer: what it computes, what it needs, what it hands on."""
 
@@ -46,14 +56,18 @@ class Layer(Facts):
     """Multiply-accumulate operations of one inference."""
     times: dict[str, Seconds] = Field(default_factory=dict)
     """Measured seconds of one inference by device type, or by ``type/unit``."""
+    energy: dict[str, Joules] = Field(default_factory=dict)
+    """Measured joules of one inference above what the device draws idle, by device type, or by ``type/unit``; where
+    left out they follow from the time and the power of the device."""
     weights: Bytes = 0.0
     """Bytes of parameters."""
     activations: Bytes = 0.0
     """Bytes of working memory while the layer runs."""
     output: Bytes
     """Bytes of the tensor that it hands to each layer that reads it."""
-    scv: Scv = 0.0
-    """Squared coefficient of variation of its service time; 0 is constant."""
+    scv: ScvByType = 0.0
+    """Squared coefficient of variation of its service time, 0 for a constant one; by device type (or ``type/unit``)
+    where that differs, and then that of the compute unit on others."""
 
 
 class Exit(Facts):

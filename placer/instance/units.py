@@ -132,6 +132,13 @@ MACS = Dimension("an amount of work", _prefixed("MAC", _SI), 1e18, "105.73 MMAC"
 SPEED = Dimension("a speed", _prefixed("MAC/s", _SI), 1e18, "4.6 GMAC/s", positive=True)
 METRES = Dimension("a length", {"m": Decimal(1), "km": Decimal(1000), "cm": Decimal("0.01")}, 1e8, "20 m", -1e8)
 DISTANCE = Dimension("a distance", METRES.units, 1e8, "30 m", positive=True)
+JOULES = Dimension(
+    "an energy",
+    {"J": Decimal(1), "mJ": Decimal("1e-3"), "uJ": Decimal("1e-6"), "nJ": Decimal("1e-9"), "kJ": Decimal(1000)}
+    | {"Wh": Decimal(3600), "mWh": Decimal("3.6")},
+    1e12,
+    "1.5 J",
+)
 WATTS = Dimension("a power", {"W": Decimal(1), "mW": Decimal("0.001"), "kW": Decimal(1000)}, 1e7, "2.1 W")
 ENERGY_PER_BYTE = Dimension(
     "an energy per byte",
@@ -178,6 +185,7 @@ Speed = Annotated[float, *_field(SPEED)]
 Metres = Annotated[float, *_field(METRES)]
 Distance = Annotated[float, *_field(DISTANCE)]
 Watts = Annotated[float, *_field(WATTS)]
+Joules = Annotated[float, *_field(JOULES)]
 EnergyPerByte = Annotated[float, *_field(ENERGY_PER_BYTE)]
 
 

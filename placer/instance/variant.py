@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.instance.device import Device, DeviceType, Unit
 from placer.instance.model import Alternative, gate_layers
 from placer.instance.service import Service, layers_named
+from placer.instance.timing import Figures
 from placer.instance.topology import Zone
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,7 @@ class Variant:
         runtime_memory: bytes on each device that runs a part.
         time: shape (M, N), seconds of one inference, decoding included; inf where the layer cannot run.
         assumed: shape (M, N), whether that time rests on an assumption.
+        joules: shape (M, N), energy of one inference above idle in J, decoding included; NaN when it is not known.
         scv: shape (M, N), squared coefficient of variation of that time.
         run: shape (M,), probability p_j that a job reaches the layer.
         leave: shape (M,), probability g_j that a job leaves after the layer (1 over all for gates and the
@@ -57,6 +58,7 @@ class Variant:
     runtime_memory: float
     time: Floats
     assumed: Truths
+    joules: Floats
     scv: Floats
     run: Floats
     leave: Floats
@@ -104,11 +106,9 @@ def compile_variant(
     position: int,
     service: Service,
     graph: Alternative,
-    times: Floats,
-    assumed: Truths,
+    figures: Figures,
     stations: list[tuple[int, str, str]],
     zone: Zone | None,
-    units: list[tuple[Device, DeviceType, Unit]],
 ) -> Variant:
     """Build the arrays of one alternative of the service at index ``position``.
 
@@ -116,11 +116,9 @@ def compile_variant(
         position: index of the service.
         service: the service.
         graph: the alternative.
-        times: seconds per layer and station.
-        assumed: which of them rest on assumptions.
+        figures: what its layers take on the stations.
         stations: (device index, device name, unit name) of each station.
         zone: device indices of the privacy zone.
-        units: device, type and unit of each station.
     """
     predecessors = tuple(tuple(sources) for sources in graph.predecessors())
     names = tuple(layer.name for layer in graph.layers)
@@ -141,11 +139,10 @@ def compile_variant(
         output=np.array([layer.output for layer in graph.layers]),
         input=graph.input if service.input is None else service.input,
         runtime_memory=graph.runtime_memory,
-        time=times,
-        assumed=assumed,
-        scv=np.array([[max(layer.scv, unit.scv) for _, _, unit in units] for layer in graph.layers]).reshape(
-            times.shape
-        ),
+        time=figures.time,
+        assumed=figures.assumed,
+        joules=figures.joules,
+        scv=figures.scv,
         run=run,
         leave=leave,
         leaves=leaves,

@@ -163,14 +163,16 @@ def _costs(compiled: Compiled, domain: Domain, home: int, server: int, objective
     here = source if home < 0 else int(at[home])
     there = int(at[server])
     never = np.full(len(variant), np.inf)
-    busy = [
-        never if station < 0 else np.where(domain.usable[:, station], variant.run * variant.time[:, station], np.inf)
-        for station in (home, server)
-    ]
-    spend = [
-        _times(b, 1.0 if not energy or s < 0 else float(compiled.power[s]))
-        for b, s in zip(busy, (home, server), strict=True)
-    ]
+
+    def spent(figures: Floats) -> list[Floats]:
+        usable = domain.usable
+        return [
+            never if s < 0 else np.where(usable[:, s], variant.run * np.where(usable[:, s], figures[:, s], 0.0), np.inf)
+            for s in (home, server)
+        ]
+
+    busy = spent(variant.time)
+    spend = spent(variant.joules) if energy else busy
     chance = crossing_chance(variant)
     ways = []
     for tensor in [*range(len(variant)), -1]:
@@ -195,11 +197,6 @@ def _costs(compiled: Compiled, domain: Domain, home: int, server: int, objective
         server_seconds=busy[1],
         unit="J" if energy else "s",
     )
-
-
-def _times(seconds: Floats, factor: float) -> Floats:
-    scaled: Floats = np.where(np.isfinite(seconds), np.where(np.isfinite(seconds), seconds, 0.0) * factor, np.inf)
-    return scaled
 
 
 def _way(routes: Routes, tail: int, head: int, energy: bool) -> float:

@@ -39,7 +39,7 @@ class Link:
     Attributes:
         latency: seconds that each tensor takes beside its transmission.
         returns: whether the result goes back to the device (over the same rate and latency).
-        power: W of the device's processor above idle; for energy.
+        power: W of the device's processor above idle, for the energy of compressing.
         radio_base: W of the device's radio while it sends, without the part that grows with the rate.
         radio_per_byte: J per byte sent.
     """
@@ -79,12 +79,13 @@ def latency_costs(
 def energy_costs(
     variant: Variant, device: int, server: int, link: Link, compressions: Sequence[Compression] = ()
 ) -> SplitCosts:
-    """Expected energy of the device in J: busy time times power, and the radio's while it sends.
+    """Expected energy of the device in J: what its layers take, compressing, and the radio's while it sends.
 
     The radio draws alpha * rate + beta (Huang et al., MobiSys 2012): D bytes cost D * alpha + D x beta. Receiving the
     result and waiting for it count nothing.
     """
     d, s = _busy(variant, device), _busy(variant, server)
+    joules = np.where(np.isfinite(d), variant.run * np.where(np.isfinite(d), variant.joules[:, device], 0.0), np.inf)
     none = (Plane(0.0, 0.0, 0.0),) * len(variant)
 
     def way(probability: float, size: float, encode: float, decode: float) -> Plane:
@@ -92,7 +93,7 @@ def energy_costs(
         return Plane(probability * fixed, probability * size * link.radio_base, 0.0)
 
     never = np.where(np.isfinite(s), 0.0, np.inf)
-    return _costs(variant, d * link.power, never, d, s, none, way, compressions, "J")
+    return _costs(variant, joules, never, d, s, none, way, compressions, "J")
 
 
 def _busy(variant: Variant, station: int) -> Floats:

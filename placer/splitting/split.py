@@ -99,7 +99,7 @@ def costs_of(case: Case, variant: Variant, objective: str, compressions: Sequenc
         InputError: when the objective is energy and a power figure is missing.
     """
     if objective == "energy":
-        case.expect_power()
+        case.expect_power(any(option.encode > 0 for option in compressions))
         return energy_costs(variant, case.device, case.server, case.link, compressions)
     return latency_costs(variant, case.device, case.server, case.link, compressions)
 

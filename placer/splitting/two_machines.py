@@ -50,11 +50,14 @@ class Case:
         """The model."""
         return self.compiled.instance.model(self.compiled.instance.services[0])
 
-    def expect_power(self) -> None:
-        """Raise InputError when a power figure that energy needs is missing."""
-        if self.missing:
+    def expect_power(self, compressing: bool) -> None:
+        """Raise InputError when a power figure that energy needs, of compressing too, is missing."""
+        missing = list(self.missing)
+        if compressing and math.isnan(self.link.power):
+            missing.append(f"power of {self.compiled.instance.device_type(self.compiled.instance.devices[0]).name}")
+        if missing:
             raise InputError(
-                f"objective energy needs power figures; missing: {', '.join(self.missing)}",
+                f"objective energy needs power figures; missing: {', '.join(dict.fromkeys(missing))}",
                 tip="choose a device type that has 'power' and give --radio (3g, lte, wifi-n)",
             )
 
@@ -120,7 +123,8 @@ def build_case(model: Model, machines: Machines, input_size: float | None = None
     _expect_times(compiled, model, stations, (device, server))
     power = float(compiled.power[stations[0]])
     transmit = None if radio is None else radio.transmit_power
-    missing = [f"power of {device.name}"] if math.isnan(power) else []
+    dark = any(bool(np.isnan(variant.joules[:, stations[0]]).any()) for variant in compiled.variants)
+    missing = [f"power of {device.name}"] if dark else []
     if transmit is None:
         missing.append("transmit_power of the radio" if radio is None else f"transmit_power of radio {radio.name}")
     link = Link(

@@ -48,7 +48,11 @@ def recomputed(compiled: Compiled, placement: Placement) -> dict[str, Any]:
             peak[device, unit] = max(peak[device, unit], layer.activations)
             found["work"][device, unit] += alive * seconds * (rate or 0.0)
             unit_work[device, unit] += alive * seconds * (1.0 if rate is None else rate)
-            if kind.power is not None:
+            given = [f"{kind.name}/{unit}", *([kind.name] if unit == kind.units[0].name else [])]
+            measured = [layer.energy[name] for name in given if name in layer.energy]
+            if measured:
+                joules += alive * measured[0]
+            elif kind.power is not None:
                 joules += alive * seconds * (kind.power.load - kind.power.idle)
             for source in graph.predecessors()[index]:
                 tail = service.source if source < 0 else place[graph.layers[source].name][0]

@@ -9,7 +9,7 @@ import pytest
 
 from placer.instance.device import Device, DeviceType
 from placer.instance.model import Layer, Model
-from placer.instance.timing import core_factor, layer_time
+from placer.instance.timing import core_factor, layer_energy, layer_scv, layer_time
 from tests.instance.build import board, chain
 
 MODEL = Model.model_validate(chain(1))
@@ -47,6 +47,50 @@ def test_assumed_figures_are_marked() -> None:
     assert seconds({**unit, "assumed": ["speeds"]}, {"compute": 4e9}) == (2.0, True)
     assert seconds(unit, {"compute": 4e9, "assumed": ["compute"]}) == (2.0, True)
     assert seconds(unit, {"times": {"board": 1.0}, "assumed": ["times"]}) == (1.0, True)
+
+
+def test_reading_the_weights_may_take_longer_than_computing() -> None:
+    unit = {"speed": 1e9, "bandwidth": 2e9}
+    assert seconds(unit, {"compute": 4e9, "weights": 2e9}) == (4.0, True)
+    assert seconds(unit, {"compute": 4e9, "weights": 2e10}) == (10.0, False)
+    assert seconds({**unit, "assumed": ["bandwidth"]}, {"compute": 4e9, "weights": 2e10}) == (10.0, True)
+    assert seconds(unit, {"compute": 4e9, "weights": 2e10, "assumed": ["weights"]}) == (10.0, True)
+    assert seconds({"bandwidth": 2e9}, {"compute": 4e9, "weights": 2e10}) == (math.inf, False)
+
+
+def test_a_layer_that_was_not_measured_has_the_overhead_of_its_unit() -> None:
+    unit = {"speeds": {"net": 2e9}, "overhead": 0.5}
+    assert seconds(unit, {"compute": 4e9}) == (2.5, False)
+    assert seconds({**unit, "assumed": ["overhead"]}, {"compute": 4e9}) == (2.5, True)
+    assert seconds(unit, {"compute": 4e9, "times": {"board": 3.0}}) == (3.0, False)
+
+
+def test_measured_energy_wins_over_power() -> None:
+    kind = DeviceType.model_validate(board(power={"idle": 1.0, "load": 3.0}, units=({"name": "cpu"}, {"name": "gpu"})))
+    dark = DeviceType.model_validate(board())
+    device = Device.model_validate({"name": "d", "type": "board", "power": {"load": 9.0}})
+    plain = Device.model_validate({"name": "d", "type": "board"})
+    layer = Layer.model_validate({"name": "l", "output": 0.0, "energy": {"board": 7.0, "board/gpu": 2.0}})
+    bare = Layer.model_validate({"name": "l", "output": 0.0})
+    assert layer_energy(layer, 0.5, device, kind, kind.units[0]) == 7.0
+    assert layer_energy(layer, 0.5, device, kind, kind.units[1]) == 2.0
+    assert layer_energy(bare, 0.5, plain, kind, kind.units[0]) == 1.0
+    assert layer_energy(bare, 0.5, device, kind, kind.units[0]) == 4.5
+    assert math.isnan(layer_energy(bare, 0.5, plain, dark, dark.units[0]))
+    assert layer_energy(bare, 0.0, plain, dark, dark.units[0]) == 0.0
+    assert layer_energy(layer, 0.5, plain, dark, dark.units[0]) == 7.0
+
+
+def test_variability_by_type() -> None:
+    kind = DeviceType.model_validate(board(units=({"name": "cpu", "scv": 0.2}, {"name": "gpu"})))
+
+    def scv(figure: Any, number: int) -> float:
+        return layer_scv(Layer.model_validate({"name": "l", "output": 0.0, "scv": figure}), kind, kind.units[number])
+
+    assert scv(0.5, 0) == scv({"board": 0.5}, 0) == 0.5
+    assert scv(0.1, 0) == scv({"other": 0.5}, 0) == 0.2
+    assert scv({"board": 0.5}, 1) == 0.0
+    assert scv({"board/gpu": 0.7}, 1) == 0.7
 
 
 def test_reserve() -> None:

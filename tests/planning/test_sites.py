@@ -292,3 +292,34 @@ def test_a_request_alone_takes_its_latency_in_the_simulation() -> None:
                 ), seed
                 compared += 1
     assert compared > 10
+
+
+def test_measured_energy_needs_no_power_and_chooses_the_runtime(tmp_path: Path) -> None:
+    """The energy of a runtime is its own: the slower one that takes less is chosen for energy, the fast one else."""
+    (tmp_path / "net.yaml").write_text(
+        """
+format: placer/model/1
+name: net
+source: made up
+alternatives:
+  - name: fast
+    input: 1 kB
+    layers: [{name: all, output: 1 kB, times: {cloud-gpu: 10 ms}, energy: {cloud-gpu: 3 J}}]
+  - name: frugal
+    input: 1 kB
+    layers: [{name: all, output: 1 kB, times: {cloud-gpu: 20 ms}, energy: {cloud-gpu: 2 J}}]
+""",
+        encoding="utf-8",
+    )
+    site = """
+format: placer/instance/1
+devices: [{name: box, type: cloud-gpu}]
+services: [{name: look, model: net.yaml, source: box}]
+"""
+    path = written(tmp_path, site)
+    for objective, name, joules in (("latency", "fast", 3.0), ("energy", "frugal", 2.0)):
+        (service,) = plan(path, objective=objective).evaluation.services
+        assert (service.alternative, service.energy) == (name, pytest.approx(joules))
+    assert "measured on cloud-gpu: 20 ms, 2 J above idle" in placer("show", str(tmp_path / "net.yaml")).stdout
+    shown = placer("plan", str(written(tmp_path, site.replace("look", "look, decode: 1 ms")))).stdout
+    assert "power of device type cloud-gpu" in " ".join(shown.split())

@@ -19,9 +19,9 @@ from placer.evaluation.evaluate import evaluate
 from placer.files import Output
 from placer.instance.compiled import Compiled
 from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shipped_names
-from placer.instance.model import Model
+from placer.instance.model import Graph, Model
 from placer.instance.reading import Strict, kind_of, read_document, unknown, validate
-from placer.instance.units import show_bytes, show_fraction, show_macs, show_rate
+from placer.instance.units import show_bytes, show_fraction, show_joules, show_macs, show_rate, show_seconds
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
 
@@ -168,6 +168,18 @@ def _fields(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield key, str(value)
 
 
+def _measured(graph: Graph) -> Iterator[str]:
+    """What running all layers on one compute unit takes, where that was measured for all of them."""
+    kinds = [set(layer.times) for layer in graph.layers]
+    for kind in sorted(set.intersection(*kinds)):
+        seconds = sum(layer.times[kind] for layer in graph.layers)
+        line = f"measured on {kind}: {show_seconds(seconds)}"
+        if all(kind in layer.energy for layer in graph.layers):
+            line += f", {show_joules(sum(layer.energy[kind] for layer in graph.layers))} above idle"
+        fields = [name for name in ("times", "energy") if any(name in layer.assumed for layer in graph.layers)]
+        yield line + (f" (assumed: {', '.join(fields)})" if fields else "")
+
+
 def _print_model(model: Model, out: Console) -> None:
     for graph in model.alternatives:
         rows = []
@@ -183,4 +195,6 @@ def _print_model(model: Model, out: Console) -> None:
         work = show_macs(sum(layer.compute or 0.0 for layer in graph.layers))
         weights = show_bytes(sum(layer.weights for layer in graph.layers))
         out.print(f"{len(graph.layers)} layers, {work}, {weights} of weights, input {show_bytes(graph.input)}")
+        for line in _measured(graph):
+            out.print(line, markup=False)
     out.print(f"source: {model.source}", markup=False)

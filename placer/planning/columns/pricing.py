@@ -60,7 +60,7 @@ class Site:
         """The site of a variant on a subset; ``base`` may be shared by those of one subset."""
         variant = domain.variant
         usable = domain.usable[:, subset]
-        narrow = replace(variant, time=variant.time[:, subset])
+        narrow = replace(variant, time=variant.time[:, subset], joules=variant.joules[:, subset])
         costs = Costs(on_stations(coupling.compiled, subset), Domain(narrow, usable), energy=False)
         return cls(coupling, choice, subset, costs, base)
 
@@ -72,9 +72,8 @@ class Site:
         joules = 0.0
         if coupling.objective == "energy":
             joules = float(coupling.compiled.weight[variant.service])
-            power = coupling.compiled.power[self.subset]
-            seconds = np.where(self.costs.domain.usable, variant.run[:, None] * variant.time, 0.0)
-            price = price + joules * np.where(seconds > 0, seconds * power, 0.0)
+            own = np.where(self.costs.domain.usable, variant.joules, 0.0)
+            price = price + joules * variant.run[:, None] * own
         found = []
         for (before, layers), stage in zip(stretches(variant), self.unpriced, strict=True):
             gate = not stage.table.stretch.ends_at_decision
@@ -158,6 +157,4 @@ def _scaled(factor: float, figures: Floats) -> Floats:
 def on_stations(compiled: Compiled, subset: Ints) -> Compiled:
     """The instance with some of its stations, as far as costs of placements need it."""
     stations = tuple(compiled.stations[station] for station in subset.tolist())
-    return replace(
-        compiled, stations=stations, station_device=compiled.station_device[subset], power=compiled.power[subset]
-    )
+    return replace(compiled, stations=stations, station_device=compiled.station_device[subset])

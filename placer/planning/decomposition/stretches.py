@@ -97,10 +97,7 @@ class Costs:
     def own(self) -> Floats:
         """Cost of each layer on each station, shape (M, N); inf where it may not run."""
         usable, variant = self.domain.usable, self.domain.variant
-        seconds = np.where(usable, variant.time, 0.0)
-        if self.energy:
-            seconds = np.where(seconds > 0, seconds * self.compiled.power, 0.0)
-        return np.where(usable, seconds, np.inf)
+        return np.where(usable, variant.joules if self.energy else variant.time, np.inf)
 
     def way(self, tensor: int) -> Floats:
         """Cost of a tensor between all stations, shape (N, N); of the input (-1) from its source, shape (1, N)."""

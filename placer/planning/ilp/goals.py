@@ -96,7 +96,7 @@ def _energy(f: Formulation) -> tuple[Any, float]:
     compiled = f.compiled
     terms: Terms = []
     for _, variant, layer, station, alpha in placed(f):
-        joules = variant.run[layer] * variant.time[layer, station] * compiled.power[station]
+        joules = variant.run[layer] * variant.joules[layer, station]
         terms.append((compiled.weight[variant.service] * joules * MS, alpha))
     for service, probability, routes, tail, head, variable in _moves(f):
         joules = float(routes.joules[tail, head])

@@ -32,8 +32,8 @@ def additive_costs(compiled: Compiled, domain: Domain, objective: str) -> Costs:
     """Return the costs whose sum is the objective on chains (and a guide elsewhere)."""
     variant = domain.variant
     energy = objective == "energy"
-    factor = compiled.power if energy else np.ones(len(compiled.stations))
-    unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, variant.time, 0.0) * factor, np.inf)
+    own = variant.joules if energy else variant.time
+    unary = np.where(domain.usable, variant.run[:, None] * np.where(domain.usable, own, 0.0), np.inf)
     for root in variant.roots:
         unary[root] += _way(compiled, variant, -1, energy)
     for layer in range(len(variant)):
