@@ -20,10 +20,10 @@ from placer.instance.instance import Instance
 from placer.planning.domains import Group, domain_of
 from placer.planning.ilp.formulation import build
 from placer.planning.ilp.goals import add_goal_limits
+from placer.planning.ilp.readiness import solve
 from placer.planning.quickxplain import quick_explain
 from placer.planning.repairs import least_change
 from placer.solver.countdown import Countdown
-from placer.solver.highs import Solver
 from placer.solver.progress import Limits
 
 
@@ -163,14 +163,14 @@ def is_feasible(compiled: Compiled, held: Sequence[Group], limits: Limits) -> bo
         formulation = build(compiled, lambda kind, subject: (kind, subject) in holds, countdown)
         add_goal_limits(formulation)
         formulation.model.objective = pyo.Objective(expr=0.0)
-        result = Solver.of(formulation.model, countdown).solve(limits.within(countdown))
+        found = solve(formulation, limits, countdown)
     except InfeasibleError:
         return False
-    if result.has_incumbent:
+    if found.placement is not None and found.exact:
         return True
-    if result.status == "infeasible":
+    if found.result.status == "infeasible":
         return False
-    raise UnansweredError(f"a feasibility problem was not decided within the limits ({result.status})")
+    raise UnansweredError(f"a feasibility problem was not decided within the limits ({found.result.status})")
 
 
 def _without(groups: list[Group], dropped: Sequence[Group]) -> list[Group]:

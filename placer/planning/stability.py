@@ -38,12 +38,16 @@ def keeping_up(compiled: Compiled) -> Compiled:
 
 
 def restated(compiled: Compiled, outcome: Outcome, request: Request) -> Outcome:
-    """An outcome for :func:`keeping_up` as one of the instance as it is: judged by it, its bound said to be narrower."""
+    """An outcome for :func:`keeping_up` as one of the instance as it is, which judges it; its bound is narrower."""
     certificate = outcome.plan.certificate
     results = tuple(
-        one if one.bound is None else one.model_copy(update={"bound_of": f"{one.bound_of}, and {KEEPING_UP}" if one.bound_of else KEEPING_UP})
+        one if one.bound is None else one.model_copy(update={"bound_of": _narrower(one.bound_of)})
         for one in certificate.objectives
     )
     plan = outcome.plan.model_copy(update={"certificate": certificate.model_copy(update={"objectives": results})})
     judged = evaluate(plan, compiled, request.by, effort=request.effort)
     return Outcome(plan, outcome.placement, replace(judged, checks=(*judged.checks, *promises(plan, judged))))
+
+
+def _narrower(bound_of: str | None) -> str:
+    return f"{bound_of}, and {KEEPING_UP}" if bound_of else KEEPING_UP

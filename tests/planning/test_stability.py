@@ -36,9 +36,7 @@ def site(rng: np.random.Generator, objective: str, buffer: int | None) -> Compil
         {"name": f"s{i}", "model": "net", "source": f"d{i}", "arrivals": float(rng.uniform(1, 7))} for i in (0, 1)
     ]
     models = {"net": chain(2)}
-    return compiled_from(
-        devices, services, models=models, types=types, network={"links": links}, objective=objective
-    )
+    return compiled_from(devices, services, models=models, types=types, network={"links": links}, objective=objective)
 
 
 def keeps_up(judged: Evaluation) -> bool:

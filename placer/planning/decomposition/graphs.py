@@ -62,8 +62,8 @@ class Found(NamedTuple):
     stations: Ints
 
 
-def graph_of(stretch: Stretch) -> Graph:
-    """The arrays of a stretch for the loops."""
+def graph_of(stretch: Stretch, swaps: bool = True) -> Graph:
+    """The arrays of a stretch for the loops; without ``swaps`` no two stations are said to be alike."""
     inner, stations = stretch.inner, len(stretch.device)
     sources = [u for one in stretch.predecessors for u in one]
     readers = [w for one in stretch.readers for w in one]
@@ -83,7 +83,7 @@ def graph_of(stretch: Stretch) -> Graph:
         send,
         cost,
         stretch.device,
-        alike(stretch),
+        alike(stretch) if swaps else np.arange(stations),
         not stretch.starts_at_input,
         not stretch.ends_at_decision,
         stretch.serial,

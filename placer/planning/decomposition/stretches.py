@@ -14,22 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.instance.compiled import Compiled
-from placer.instance.variant import Variant
 from placer.planning.domains import Domain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-def stretches(variant: Variant) -> list[tuple[int, range]]:
-    """Cut a variant at its gates: (gate before or -1, layers up to and with the next gate)."""
-    result, before = [], -1
-    for gate in variant.gates:
-        result.append((before, range(before + 1, gate + 1)))
-        before = gate
-    if before < len(variant) - 1:
-        result.append((before, range(before + 1, len(variant))))
-    return result
 
 
 @dataclass(frozen=True, eq=False)

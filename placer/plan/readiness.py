@@ -1,0 +1,142 @@
+"""What a station serves as one job, and when the layers of a request alone in the system end.
+
+A station takes the jobs of a request as they get ready, first come, first served, as it takes those of all requests:
+this is the order that plans, limits and the simulation mean. Plain loops over arrays, for compiled callers too.
+
+Layers are nodes 0..n-1 in the order of the model. The nodes that node v reads are
+``sources[first_source[v]:first_source[v + 1]]``, -1 for the input of the model; ``at`` is the station of each node, -1
+for a node that is no layer but the input itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placer import jit
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Truths = NDArray[np.bool_]
+
+
+@jit.helper
+def number_fragments(first_source: Ints, sources: Ints, at: Ints, sent: Truths, number: Ints) -> int:
+    """Number the fragments: maximal runs that a station can serve as one job without delaying anyone.
+
+    Per station the layers are taken in topological order. A layer joins the fragment before it on the same
+    station when it reads something made there, when every tensor that it needs from elsewhere had to be there
+    at the start of the fragment anyway, and when nobody elsewhere waits for what the fragment has made so
+    far. On a chain these are the maximal runs of layers on one station; on a DAG they are connected and
+    convex.
+
+    Args:
+        first_source, sources: the graph, shapes (n + 1,) and (E,).
+        at: station of each node, shape (n,).
+        sent: whether the sink waits for what a node makes, shape (n,); set for what other stations read, too.
+        number: filled in with the fragment of each node, in order of their first nodes, shape (n,).
+
+    Returns:
+        how many fragments there are.
+    """
+    nodes = len(at)
+    for node in range(nodes):
+        for place in range(first_source[node], first_source[node + 1]):
+            maker = sources[place]
+            if maker >= 0 and at[maker] != at[node]:
+                sent[maker] = True
+    count = 0
+    for node in range(nodes):
+        number[node] = -1
+        if at[node] < 0:
+            continue
+        last = node - 1  # the last node of the station: the fragment that may go on
+        while last >= 0 and at[last] != at[node]:
+            last -= 1
+        if last >= 0 and not sent[last] and _joins(first_source, sources, at, number, node, number[last]):
+            number[node] = number[last]
+        else:
+            number[node] = count
+            count += 1
+    return count
+
+
+@jit.helper
+def _joins(first_source: Ints, sources: Ints, at: Ints, number: Ints, node: int, fragment: int) -> bool:
+    """Whether a node reads what a fragment of its station made, and from elsewhere only what the first node reads.
+
+    What an earlier fragment there received is not held for a later one: each waits for its own.
+    """
+    head = 0
+    while number[head] != fragment:
+        head += 1
+    reads = False
+    for place in range(first_source[node], first_source[node + 1]):
+        maker = sources[place]
+        if maker >= 0 and at[maker] == at[node]:
+            reads = reads or number[maker] == fragment
+            continue
+        received = False
+        for other in range(first_source[head], first_source[head + 1]):
+            received = received or sources[other] == maker
+        if not received:
+            return False
+    return bool(reads)
+
+
+@jit.helper
+def run_by_readiness(
+    first_source: Ints, sources: Ints, at: Ints, sent: Truths, seconds: Floats, way: Floats, done: Floats
+) -> float:
+    """When the layers of a request alone in the system end: a station serves its fragments as they get ready.
+
+    Of two that get ready at the same time the one listed first is served first. A tensor leaves when the fragment
+    that makes it is done; the ways of tensors do not delay each other.
+
+    Args:
+        first_source, sources, at, sent: as in :func:`number_fragments`.
+        seconds: that a node takes where it is, shape (n,).
+        way: seconds until what is read is there once it is made, shape (E,); 0 on one station.
+        done: filled in with the end of each node, shape (n,).
+
+    Returns:
+        the end of all.
+    """
+    nodes = len(at)
+    number = np.empty(nodes, np.int64)
+    count = number_fragments(first_source, sources, at, sent, number)
+    made = np.full(count + 1, -1.0)  # end of each fragment, -1 before it is served; of the input, last: number -1
+    made[count] = 0.0
+    end = 0.0
+    for _ in range(count):
+        best, ready, station, newest = -1, np.inf, -1, -1
+        for node in range(nodes):
+            fragment = number[node]
+            if fragment <= newest:  # not its first node
+                continue
+            newest = fragment
+            if made[fragment] >= 0.0:
+                continue
+            known, latest = True, 0.0
+            for other in range(node, nodes):
+                if number[other] != fragment:
+                    continue
+                for place in range(first_source[other], first_source[other + 1]):
+                    maker = sources[place]
+                    source = -1 if maker < 0 else number[maker]
+                    if source == fragment:
+                        continue
+                    known = known and made[source] >= 0.0
+                    latest = max(latest, made[source] + way[place])
+            if known and (best < 0 or latest < ready):
+                best, ready, station = fragment, latest, at[node]
+        for node in range(nodes):  # after what is served there already
+            if at[node] == station and number[node] != best and made[number[node]] >= 0.0:
+                ready = max(ready, made[number[node]])
+        for node in range(nodes):
+            if number[node] == best:
+                ready += seconds[node]
+                done[node] = ready
+        made[best] = ready
+        end = max(end, ready)
+    return end
