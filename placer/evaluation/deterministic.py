@@ -163,11 +163,12 @@ def finish_times(compiled: Compiled, variant: Variant, stations: tuple[int, ...]
                 ways.append(_way(compiled, variant, stations, book, maker, stations[reader]))
             first.append(len(sources))
         here: Any = [stations[before] if before >= 0 else -1, *stations[layers[0] : layers[-1] + 1]]
+        servers: Any = [int(compiled.servers[station]) if station >= 0 else 1 for station in here]
         sent: Any = [False, *(layer in variant.leaves for layer in layers)]
         seconds: Any = [0.0, *(float(variant.time[layer, stations[layer]]) for layer in layers)]
         done: Any = [0.0] * len(here)
         # lists instead of arrays: what is not compiled is quicker with them
-        run_by_readiness(cast(Any, first), cast(Any, sources), here, sent, seconds, cast(Any, ways), done)
+        run_by_readiness(cast(Any, first), cast(Any, sources), here, servers, sent, seconds, cast(Any, ways), done)
         finish += [start + one for one in done[1:]]
     return finish
 

@@ -67,9 +67,7 @@ def _joins(first_source: Ints, sources: Ints, at: Ints, number: Ints, node: int,
 
     What an earlier fragment there received is not held for a later one: each waits for its own.
     """
-    head = 0
-    while number[head] != fragment:
-        head += 1
+    head = _head(number, fragment)
     reads = False
     for place in range(first_source[node], first_source[node + 1]):
         maker = sources[place]
@@ -86,7 +84,14 @@ def _joins(first_source: Ints, sources: Ints, at: Ints, number: Ints, node: int,
 
 @jit.helper
 def run_by_readiness(
-    first_source: Ints, sources: Ints, at: Ints, sent: Truths, seconds: Floats, way: Floats, done: Floats
+    first_source: Ints,
+    sources: Ints,
+    at: Ints,
+    servers: Ints,
+    sent: Truths,
+    seconds: Floats,
+    way: Floats,
+    done: Floats,
 ) -> float:
     """When the layers of a request alone in the system end: a station serves its fragments as they get ready.
 
@@ -95,6 +100,7 @@ def run_by_readiness(
 
     Args:
         first_source, sources, at, sent: as in :func:`number_fragments`.
+        servers: jobs that the station of a node serves at once, shape (n,).
         seconds: that a node takes where it is, shape (n,).
         way: seconds until what is read is there once it is made, shape (E,); 0 on one station.
         done: filled in with the end of each node, shape (n,).
@@ -109,7 +115,7 @@ def run_by_readiness(
     made[count] = 0.0
     end = 0.0
     for _ in range(count):
-        best, ready, station, newest = -1, np.inf, -1, -1
+        best, ready, head, newest = -1, np.inf, -1, -1
         for node in range(nodes):
             fragment = number[node]
             if fragment <= newest:  # not its first node
@@ -129,10 +135,8 @@ def run_by_readiness(
                     known = known and made[source] >= 0.0
                     latest = max(latest, made[source] + way[place])
             if known and (best < 0 or latest < ready):
-                best, ready, station = fragment, latest, at[node]
-        for node in range(nodes):  # after what is served there already
-            if at[node] == station and number[node] != best and made[number[node]] >= 0.0:
-                ready = max(ready, made[number[node]])
+                best, ready, head = fragment, latest, node
+        ready = max(ready, _free(at, number, made, at[head], servers[head]))
         for node in range(nodes):
             if number[node] == best:
                 ready += seconds[node]
@@ -140,3 +144,28 @@ def run_by_readiness(
         made[best] = ready
         end = max(end, ready)
     return end
+
+
+@jit.helper
+def _free(at: Ints, number: Ints, made: Floats, station: int, servers: int) -> float:
+    """When a server of a station is free: fewer than ``servers`` of the fragments served there end later."""
+    for node in range(len(at)):
+        if at[node] != station or made[number[node]] < 0.0 or _head(number, number[node]) != node:
+            continue
+        later = 0
+        for other in range(len(at)):
+            if at[other] == station and made[number[other]] >= 0.0 and _head(number, number[other]) == other:
+                same = made[number[other]] == made[number[node]] and other < node
+                later += 1 if same or made[number[other]] > made[number[node]] else 0
+        if later == servers - 1:
+            return float(made[number[node]])
+    return 0.0
+
+
+@jit.helper
+def _head(number: Ints, fragment: int) -> int:
+    """First node of a fragment."""
+    node = 0
+    while number[node] != fragment:
+        node += 1
+    return node

@@ -153,7 +153,7 @@ class Walk:
             rest = np.minimum(paths.rest, alone)
             work = paths.load + leg.cost[node - 1][None, :]
             if inside:
-                least = np.maximum(least, np.minimum(paths.first, ready) + work + rest)
+                least = np.maximum(least, np.minimum(paths.first, ready) + work / stretch.servers + rest)
             least = np.maximum(least, paths.least[:, None])
         guide = np.where(fits, least + paths.base[:, None] + price, np.inf)
         order = np.argsort(guide, axis=None, kind="stable")

@@ -156,5 +156,9 @@ def _scaled(factor: float, figures: Floats) -> Floats:
 
 def on_stations(compiled: Compiled, subset: Ints) -> Compiled:
     """The instance with some of its stations, as far as costs of placements need it."""
-    stations = tuple(compiled.stations[station] for station in subset.tolist())
-    return replace(compiled, stations=stations, station_device=compiled.station_device[subset])
+    return replace(
+        compiled,
+        stations=tuple(compiled.stations[station] for station in subset.tolist()),
+        station_device=compiled.station_device[subset],
+        servers=compiled.servers[subset],
+    )

@@ -3,7 +3,8 @@
 Layers are placed in the order of the model. A partial placement is bounded by what is certain in whatever order a
 station runs its layers: by every path through it and what follows at least
 (:func:`placer.planning.decomposition.matrices.rests`), and on every station by the work there between the earliest
-arrival and the shortest rest (the bound of one machine with heads and tails: Carlier, EJOR 11(1), 1982). A whole one
+arrival and the shortest rest (the bound of one machine with heads and tails: Carlier, EJOR 11(1), 1982; an equal share
+of the work for each of several servers). A whole one
 costs what it takes by :mod:`placer.plan.readiness`. Compiled by numba where there is much to do, plain Python
 otherwise: the same numbers.
 """
@@ -257,7 +258,7 @@ def _machine(graph: Graph, pairs: Pairs, path: _Path, level: int, station: int, 
             load += graph.cost[node, station]
             first = min(first, path.done[node] - graph.cost[node, station])
             rest = min(rest, _after(graph, pairs, node, station, column))
-    return float(first + load + rest)
+    return float(first + load / graph.servers[station] + rest)
 
 
 @jit.helper
@@ -268,6 +269,7 @@ def _makespan(graph: Graph, place_of: Ints) -> float:
     places = graph.first_source[nodes]
     at, seconds, way = place_of[:nodes].copy(), np.zeros(nodes), np.zeros(places)
     sent, done = np.zeros(nodes, np.bool_), np.zeros(nodes)
+    servers = graph.servers[at]
     if not graph.start_is_station:
         at[0] = -1
     for node in range(1, nodes):
@@ -276,11 +278,11 @@ def _makespan(graph: Graph, place_of: Ints) -> float:
             maker = graph.sources[place]
             way[place] = graph.send[maker, place_of[maker], at[node]]
     if graph.end_is_station:
-        run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, sent, seconds, way, done)
+        run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, servers, sent, seconds, way, done)
         return float(done[end])
     for place in range(graph.first_source[end], graph.first_source[end + 1]):
         sent[graph.sources[place]] = True
-    run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, sent, seconds, way, done)
+    run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, servers, sent, seconds, way, done)
     decision = 0.0
     for place in range(graph.first_source[end], graph.first_source[end + 1]):
         maker = graph.sources[place]

@@ -27,6 +27,7 @@ class Graph(NamedTuple):
     send: Floats
     cost: Floats
     device: Ints
+    servers: Ints
     alike: Ints
     start_is_station: bool
     end_is_station: bool
@@ -83,6 +84,7 @@ def graph_of(stretch: Stretch, swaps: bool = True) -> Graph:
         send,
         cost,
         stretch.device,
+        stretch.servers,
         alike(stretch) if swaps else np.arange(stations),
         not stretch.starts_at_input,
         not stretch.ends_at_decision,
@@ -96,9 +98,8 @@ def alike(stretch: Stretch) -> Ints:
     stations = len(stretch.device)
     square = [matrix for matrix in stretch.send if matrix.shape == (stations, stations)]
     narrow = [matrix.ravel() for matrix in stretch.send if matrix.shape != (stations, stations)]
-    single = np.array(
-        [column for column in (*stretch.cost, *(stretch.price or ()), *narrow) if len(column) == stations]
-    )
+    columns = (*stretch.cost, *(stretch.price or ()), *narrow)
+    single = np.array([stretch.servers, *(column for column in columns if len(column) == stations)])
     result = np.arange(stations)
     first_of: dict[bytes, list[int]] = {}
     ordered = [np.sort(matrix, axis=axis) for matrix in square for axis in (0, 1)]

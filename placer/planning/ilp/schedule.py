@@ -3,7 +3,7 @@
 The layers between two consecutive gates (layers on every path) form a *stretch*. A stretch that is a chain adds its
 processing and transfer times. In any other stretch ``finish[u,j]`` is the time from the end of the last gate to the
 end of layer j: finish ≥ finish of each predecessor + transfer + processing, and of two layers that do not depend on
-each other and share a node one runs after the other, whichever (a node runs the layers of a request one at a time).
+each other and share a node with one server one runs after the other, whichever.
 A node takes them as they get ready, which is one of these orders and seldom not the best: the latency of a placement
 is never less than the ILP says.
 """
@@ -189,7 +189,7 @@ def _one_at_a_time(f: Formulation, index: int, layers: range) -> None:
             if earlier in ancestors[later]:
                 continue
             f.check()
-            shared = np.flatnonzero(domain.usable[earlier] & domain.usable[later])
+            shared = np.flatnonzero(domain.usable[earlier] & domain.usable[later] & (f.compiled.servers == 1))
             if not len(shared):
                 continue
             pair = variant.layers[earlier], variant.layers[later]
