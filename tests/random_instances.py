@@ -13,6 +13,7 @@ from placer.instance.device import DeviceType
 from placer.instance.library import Library
 from placer.instance.model import Model, gate_layers
 from placer.instance.resolving import resolve
+from placer.instance.runtime import Runtime
 from placer.instance.schema import InstanceFile
 from placer.plan.placement import Placement
 
@@ -165,6 +166,7 @@ def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, sit
     if site:
         models = {f"m{index}": library.model(f"m{index}") for index in range(services)}
         _as_a_site(np.random.default_rng(seed + 10**6), data, models)
+        _served(np.random.default_rng(seed + 2 * 10**6), data, models, library)
     return compile_instance(resolve(InstanceFile.model_validate(data), library))
 
 
@@ -201,6 +203,23 @@ def _as_a_site(rng: Rng, data: dict[str, Any], models: dict[str, Model]) -> None
             key = str(rng.choice(["l0..l1", "l*", "first 2", "last 1"]))
             service["pins"] = {key: tuple(str(n) for n in rng.choice(["d0", "d1", "d*"], size=2))}
     link["loss"], radio["loss"] = float(rng.choice([0.0, 0.3])), float(rng.choice([0.0, 0.1]))
+
+
+def _served(rng: Rng, data: dict[str, Any], models: dict[str, Model], library: Library) -> None:
+    """Inference runtimes of devices and services, and what containers take."""
+    for name, memory, container in (("heavy", 18e6, 4e6), ("light", 3e6, 0.0)):
+        runtime = {"format": "placer/runtime/1", "name": name, "source": "random", "memory": memory}
+        library.entries["runtime", name] = Runtime.model_validate({**runtime, "container": container})
+    for device in data["devices"]:
+        if rng.random() < 0.4:
+            device["runtime"] = str(rng.choice(["heavy", "light"]))
+        if rng.random() < 0.3:
+            device["container"] = float(rng.integers(0, 7)) * 1e6
+    named = rng.random() < 0.4
+    for service in data["services"]:
+        stated = any(graph.runtime_memory is not None for graph in models[service["model"]].alternatives)
+        if named and not stated:
+            service["runtime"] = "heavy" if rng.random() < 0.9 else "light"
 
 
 def every_placement(compiled: Compiled) -> Iterator[Placement]:

@@ -66,7 +66,7 @@ def placer(folder: Path, path: Path, *arguments: str) -> subprocess.CompletedPro
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("broken")
-    names = ("numba", "matplotlib", "onnx", "onnx_tool", "distributed", "optuna")
+    names = ("numba", "matplotlib", "onnx", "distributed", "optuna")
     return packages(folder, *names, source="raise OSError('libm.so.9: cannot open shared object file')")
 
 

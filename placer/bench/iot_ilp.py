@@ -40,12 +40,12 @@ def greedy(compiled: Compiled) -> Placement:
             for source in variant.predecessors[layer]:
                 if source >= 0:
                     cost += costs.pair[source, layer][path[source]]
-            need = variant.weights[layer] + variant.activations[layer]
+            need = variant.weights[layer] + variant.activations[layer]  # by station
             cost[(memory[at] < need) | (layers[at] < 1)] = np.inf
             if not np.isfinite(cost).any():
                 raise ValueError(f"the greedy finds no node for layer {variant.layers[layer]}")
             station = int(np.argmin(cost))
-            memory[at[station]] -= need
+            memory[at[station]] -= need[station]
             layers[at[station]] -= 1
             path.append(station)
         choice.append(group[0])

@@ -52,7 +52,8 @@ source: where the figures come from
 memory: 2 GB
 # flash: 8 MB # a separate store that holds the weights, of microcontrollers
 reserve: {{memory: 300 MB}} # what the system keeps
-architecture: arm64 # or amd64, arm, mcu (no containers: kubelet: false)
+# runtime: ncnn # what a process takes beside weights and tensors; placer list runtimes
+architecture: arm64 # or amd64, arm, riscv64, mcu (no containers: kubelet: false)
 # power: {{idle: 2 W, load: 6 W}} # without it energy is unknown
 units:
   - name: cpu
@@ -73,6 +74,7 @@ name: {name}
 title: My network
 source: where the figures come from
 input: 150528 B # of the tensor that the first layer reads
+activations: lifetimes # working memory: the tensors alive while each layer runs; or activations of each layer
 layers:
   - {{name: conv1, kind: conv, compute: 90 MMAC, weights: 35 kB, output: 200 kB}}
   # times: measured seconds by device type (or type/unit); they win over work and speed

@@ -19,8 +19,13 @@ def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[Car
         variant = compiled.variants[choice]
         service = instance.services[variant.service]
         model = instance.model(service)
-        assumed = [*model.assumed, *next(a for a in model.alternatives if a.name == variant.name).assumed]
-        lines += [f"model {model.name}: {name}" for name in assumed]
+        graph = next(a for a in model.alternatives if a.name == variant.name)
+        lines += [f"model {model.name}: {name}" for name in (*model.assumed, *graph.assumed)]
+        lines += [f"model {model.name}, layers: {name}" for layer in graph.layers for name in layer.assumed]
+        for device in dict.fromkeys(int(compiled.station_device[station]) for station in stations):
+            runtime = instance.runtime(service, graph, instance.devices[device])
+            if runtime is not None:
+                lines += [f"runtime {runtime.name}: {name}" for name in runtime.assumed]
         for maker, reader in variant.edges:
             one, other = stations[maker], stations[reader]
             if one != other and compiled.station_device[one] == compiled.station_device[other]:
@@ -39,6 +44,7 @@ def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[Car
         kind = instance.device_type(spec)
         lines += [f"device type {kind.name}: {name}" for name in kind.assumed]
         lines += [f"device type {kind.name}, reserve: {name}" for name in kind.reserve.assumed]
+        lines += [f"device type {kind.name}, power: {name}" for name in (kind.power.assumed if kind.power else ())]
         lines += [f"device type {kind.name}, {unit.name}: {name}" for unit in kind.units for name in unit.assumed]
         lines += [f"device {spec.name}: {name}" for name in spec.assumed]
     if any(one.assumed for one in carriers):

@@ -253,7 +253,7 @@ def loads(compiled: Compiled, placement: Placement) -> Loads:
         here = compiled.station_device[stations]
         np.add.at(layers, here, 1.0)
         np.add.at(compute, here, variant.macs)
-        np.maximum.at(peak, stations, variant.activations)
+        np.maximum.at(peak, stations, variant.activations[np.arange(len(variant)), stations])
         with np.errstate(invalid="ignore"):
             busy = np.where(variant.run > 0, variant.run * variant.time[np.arange(len(variant)), stations], 0.0)
         rate = compiled.rate[variant.service]

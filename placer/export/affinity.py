@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from placer.evaluation.deterministic import RouteBook, latency
-from placer.export.parts import Part, Parts
+from placer.export.part import Part
+from placer.export.parts import Parts
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_seconds
 

@@ -9,7 +9,8 @@ from placer.export import firmware_map
 from placer.export.containers import check_memory, image_of, mebibytes, millicores
 from placer.export.fragment_file import CONFIG_FOLDER, CONFIG_NAME, DEFAULT_PORT, MODEL_PARTS, fragment_facts
 from placer.export.names import label
-from placer.export.parts import Part, Parts, parts_of
+from placer.export.part import Part
+from placer.export.parts import Parts, parts_of
 from placer.export.programs import Program, programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
@@ -25,7 +26,6 @@ def write(
     compiled: Compiled,
     *,
     image: str | None = None,
-    container_memory: float = 0.0,
     port: int = DEFAULT_PORT,
 ) -> dict[str, str]:
     """Return the Compose files of a plan by path, one per device; microcontrollers get maps.
@@ -34,7 +34,6 @@ def write(
         plan: the plan.
         compiled: its instance.
         image: container image of the node program; the instance's ``deployment.image`` when None.
-        container_memory: bytes that each container takes beside weights, activations and the model's runtime.
         port: port of the first fragment of each device; the others follow.
 
     Raises:
@@ -44,7 +43,7 @@ def write(
     mapped = _microcontroller(compiled)
     programs = programs_of(compiled, parts, [n for n, part in enumerate(parts.parts) if not mapped(part.device)])
     chosen = image_of(compiled, image) if programs else ""
-    check_memory(compiled, programs, container_memory, _LEAST_MEMORY)
+    check_memory(compiled, programs, _LEAST_MEMORY)
     # inside a container the parts of a program listen one port apart
     listens = {number: port + place for program in programs for place, number in enumerate(program.parts)}
     files = {}
@@ -55,7 +54,7 @@ def write(
             "configs": {},
         }
         for program in [one for one in programs if one.device == device]:
-            body["services"][program.name] = _service(compiled, parts, program, chosen, listens, port, container_memory)
+            body["services"][program.name] = _service(compiled, parts, program, chosen, listens, port)
             for number in program.parts:
                 content = _config(plan, compiled, parts, number, mapped, listens, port)
                 body["configs"][parts.parts[number].name] = {"content": content}
@@ -105,11 +104,10 @@ def _service(
     image: str,
     listens: Mapping[int, int],
     port: int,
-    container_memory: float,
 ) -> dict[str, Any]:
     members = [parts.parts[number] for number in program.parts]
     shared = len(members) > 1
-    memory = f"{mebibytes(program, container_memory, _LEAST_MEMORY)}m"
+    memory = f"{mebibytes(program, _LEAST_MEMORY)}m"
     service: dict[str, Any] = {
         "image": image,
         "hostname": program.name,

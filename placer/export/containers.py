@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from placer.errors import InputError, Problem
-from placer.export.parts import Part
+from placer.export.part import Part
 from placer.export.programs import Program
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes
@@ -16,24 +16,23 @@ MEBI = 2**20
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}")
 
 
-def mebibytes(program: Program, container_memory: float, least: int) -> int:
+def mebibytes(program: Program, least: int) -> int:
     """Return the memory of a program in whole MiB, rounded up; at least what a container starts with."""
-    return max(least, math.ceil((program.memory + container_memory) / MEBI))
+    return max(least, math.ceil(program.memory / MEBI))
 
 
-def check_memory(compiled: Compiled, programs: Iterable[Program], container_memory: float, least: int) -> None:
+def check_memory(compiled: Compiled, programs: Iterable[Program], least: int) -> None:
     """Make sure that the containers of each device fit into what is free there.
 
-    A plan counts working memory once per compute unit (one job runs at a time) and the runtime once per service, or set
-    of services that share one, and device; containers share neither, and are rounded up. So a feasible plan may not
-    fit.
+    A plan counts working memory once per compute unit, as one job runs there at a time; containers do not share it, and
+    are rounded up to whole MiB. So a feasible plan may not fit.
 
     Raises:
         InputError: naming every device that is too small.
     """
     wanted: dict[str, int] = {}
     for one in programs:
-        wanted[one.device] = wanted.get(one.device, 0) + mebibytes(one, container_memory, least) * MEBI
+        wanted[one.device] = wanted.get(one.device, 0) + mebibytes(one, least) * MEBI
     problems = []
     for device, free in zip(compiled.device_names, compiled.memory, strict=True):
         if wanted.get(device, 0) > free:
@@ -42,7 +41,7 @@ def check_memory(compiled: Compiled, programs: Iterable[Program], container_memo
                 Problem(
                     f"the containers on device '{device}' ask for {asked // MEBI} MiB ({show_bytes(asked)}), "
                     f"and {show_bytes(float(free))} are free: {show_bytes(asked - float(free))} too much. "
-                    f"Containers share neither working memory nor runtime, and are whole MiB, at least {least}"
+                    f"Containers do not share working memory, and are whole MiB, at least {least}"
                 )
             )
     if problems:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from placer.export.parts import Flow, Parts, parts_of
+from placer.export.flows import Flow
+from placer.export.parts import Parts, parts_of
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes, show_fraction, show_seconds
 from placer.plan.plan import Plan

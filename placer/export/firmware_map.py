@@ -8,7 +8,8 @@ from typing import Any
 
 from placer.evaluation.deterministic import loads
 from placer.export.fragment_file import DEFAULT_PORT, MODEL_PARTS, fragment_facts, map_path, rounded
-from placer.export.parts import Part, Parts, parts_of
+from placer.export.part import Part
+from placer.export.parts import Parts, parts_of
 from placer.export.text import json_text
 from placer.instance.compiled import Compiled
 from placer.plan.plan import Plan

@@ -34,14 +34,12 @@ class Options:
         folder: where the files will be, for relative paths.
         image: container image; the instance's when None.
         affinity: ``required`` or ``preferred``.
-        container_memory: bytes that each container takes for itself.
         port: first port.
     """
 
     folder: Path
     image: str | None = None
     affinity: Affinity = "required"
-    container_memory: float = 0.0
     port: int = DEFAULT_PORT
 
 
@@ -54,15 +52,12 @@ def _kubernetes(plan: Plan, compiled: Compiled, options: Options) -> dict[str, s
         compiled,
         image=options.image,
         affinity=options.affinity,
-        container_memory=options.container_memory,
         port=options.port,
     )
 
 
 def _compose(plan: Plan, compiled: Compiled, options: Options) -> dict[str, str]:
-    return compose.write(
-        plan, compiled, image=options.image, container_memory=options.container_memory, port=options.port
-    )
+    return compose.write(plan, compiled, image=options.image, port=options.port)
 
 
 def _plan(plan: Plan, compiled: Compiled, options: Options) -> dict[str, str]:
@@ -100,7 +95,6 @@ def export(
     image: str | None = None,
     force: bool = False,
     affinity: Affinity = "required",
-    container_memory: float = 0.0,
     port: int = DEFAULT_PORT,
 ) -> list[Path]:
     """Write a plan in some formats into a folder, and return the files written, sorted.
@@ -115,7 +109,6 @@ def export(
         image: container image of the node program; the instance's ``deployment.image`` when None.
         force: replace an earlier export. Nothing else is ever replaced.
         affinity: ``required`` or ``preferred``, for Kubernetes.
-        container_memory: bytes that each container takes beside weights, activations and the model's runtime.
         port: first port of the programs.
 
     Raises:
@@ -125,7 +118,7 @@ def export(
     if not 1 <= port <= 65535 - len(compiled.instance.services) * 64:
         raise InputError(f"port {port} leaves no ports for the fragments; allowed: 1 to 1500 below 65536")
     check_folder(folder, force)
-    options = Options(folder, image, affinity, container_memory, port)
+    options = Options(folder, image, affinity, port)
     files: dict[str, str] = {}
     for name in dict.fromkeys(formats):
         files |= FORMATS[name](plan, compiled, options)

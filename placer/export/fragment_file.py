@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from placer.export.parts import Flow, Part, Parts
+from placer.export.flows import Flow
+from placer.export.part import Part
+from placer.export.parts import Parts
 from placer.plan.plan import Plan
 
 FRAGMENT_FORMAT = "placer/fragment/1"

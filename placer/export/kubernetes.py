@@ -19,7 +19,8 @@ from placer.export.affinity import AFFINITIES, Affinity, affordable, movable_to,
 from placer.export.containers import check_memory, image_of, mebibytes, millicores
 from placer.export.fragment_file import CONFIG_FOLDER, CONFIG_NAME, DEFAULT_PORT, MODEL_PARTS, fragment_facts
 from placer.export.names import label
-from placer.export.parts import Part, Parts, parts_of
+from placer.export.part import Part
+from placer.export.parts import Parts, parts_of
 from placer.export.programs import Program, programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
@@ -39,7 +40,6 @@ def write(
     *,
     image: str | None = None,
     affinity: Affinity = "required",
-    container_memory: float = 0.0,
     port: int = DEFAULT_PORT,
 ) -> dict[str, str]:
     """Return the files of a plan: one per program, the kustomization, maps of devices without kubelet.
@@ -49,7 +49,6 @@ def write(
         compiled: its instance.
         image: container image of the node program; the instance's ``deployment.image`` when None.
         affinity: ``required`` binds each part to its node, ``preferred`` to all where it may run.
-        container_memory: bytes that each container takes beside weights, activations and runtime.
         port: port on which the programs listen; a device outside the cluster reaches a fragment at this port
             plus the fragment's position on its node.
 
@@ -62,7 +61,7 @@ def write(
     parts = parts_of(plan, compiled)
     programs = programs_of(compiled, parts, [n for n, part in enumerate(parts.parts) if not mapped(part.device)])
     chosen = image_of(compiled, image) if programs else ""
-    check_memory(compiled, programs, container_memory, LEAST_MEMORY)
+    check_memory(compiled, programs, LEAST_MEMORY)
     book = RouteBook(compiled)
     priced = affinity == "preferred" and affordable(compiled, parts)
     files = {}
@@ -79,10 +78,12 @@ def write(
             number: json_text(fragment_facts(plan, parts, number, address, mapped, port + place))
             for place, number in enumerate(program.parts)
         }
-        documents = _Documents(plan, compiled, parts, program, chosen, port, container_memory)
+        documents = _Documents(plan, compiled, parts, program, chosen, port)
         title = f"{first.service}, fragment {first.index + 1}: {first.layer_range} on {first.device}"
-        if len(program.parts) > 1:
+        if program.services > 1:
             title = f"{first.model} on {first.device}, loaded once for {len(program.parts)} fragments"
+        elif len(program.parts) > 1:
+            title = f"{first.service} on {first.device}, {len(program.parts)} fragments in one process"
         bodies = [documents.config_map(configs), *map(documents.service, program.parts)]
         files[f"{FOLDER}/{program.name}.yaml"] = yaml_text(
             [*bodies, documents.deployment(configs, entered, latencies)], title
@@ -125,16 +126,15 @@ class _Documents:
         program: Program,
         image: str,
         port: int,
-        container_memory: float,
     ) -> None:
         self.plan, self.compiled, self.parts, self.program = plan, compiled, parts, program
-        self.image, self.port, self.container_memory = image, port, container_memory
+        self.image, self.port = image, port
         self.first = parts.parts[program.parts[0]]
         self.shared = len(program.parts) > 1
         # what identifies the program and nothing else: a Deployment's selector can never be changed, so a new
         # plan must find the same labels on another device
         self.labels = self._labels(program.parts[0])
-        if self.shared:
+        if program.services > 1:
             self.labels = {
                 **self._common(program.name),
                 "app.kubernetes.io/name": label(self.first.model),
@@ -224,7 +224,7 @@ class _Documents:
     def annotations(self, latencies: dict[str, float] | None) -> dict[str, str]:
         part, program = self.first, self.program
         held = [f"weights {show_bytes(program.weights)}", f"activations {show_bytes(program.activations)}"]
-        held += [f"runtime {show_bytes(program.runtime)}", f"container {show_bytes(self.container_memory)}"]
+        held += [f"runtime {show_bytes(program.runtime)}", f"container {show_bytes(program.container)}"]
         members = [self.parts.parts[number] for number in program.parts]
         layers = ", ".join(f"{one.name}: {one.layer_range}" for one in members) if self.shared else part.layer_range
         notes = {
@@ -248,7 +248,7 @@ class _Documents:
             ports.append({"name": self._port_name(number), "containerPort": self.port + place, "protocol": "TCP"})
             if number in entered:
                 ports[-1]["hostPort"] = self.port + self.parts.parts[number].ordinal
-        memory = f"{mebibytes(self.program, self.container_memory, LEAST_MEMORY)}Mi"
+        memory = f"{mebibytes(self.program, LEAST_MEMORY)}Mi"
         requests = {"memory": memory}
         cores = [millicores(self.compiled, self.parts.parts[number]) for number in self.program.parts]
         known = [one for one in cores if one is not None]

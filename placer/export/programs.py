@@ -1,4 +1,7 @@
-"""What one container runs: one part, or the parts of services that share a runtime and loaded weights on a unit."""
+"""What one container runs: the parts of a service on a device, or of services that share a runtime and loaded weights.
+
+That is what a plan counts as one process: its runtime is on the device once, and so is its container.
+"""
 
 from __future__ import annotations
 
@@ -15,49 +18,62 @@ class Program:
     """One container.
 
     Attributes:
-        name: a DNS label that starts with a letter, unique among parts and programs: its part's name where it runs one.
+        name: a DNS label that starts with a letter, unique among parts and programs: that of its first part where it
+            serves one service.
         parts: indices of its parts; the k-th of them listens on the k-th port.
         device: where it runs.
-        weights, activations, runtime: bytes of RAM: every layer loaded once, the largest working memory.
+        services: how many services it serves.
+        weights, activations: bytes of RAM: every layer loaded once, the largest working memory of each unit.
+        runtime, container: bytes of RAM besides.
     """
 
     name: str
     parts: tuple[int, ...]
     device: str
+    services: int
     weights: float
     activations: float
     runtime: float
+    container: float
 
     @property
     def memory(self) -> float:
         """Bytes of RAM that it needs."""
-        return self.weights + self.activations + self.runtime
+        return self.weights + self.activations + self.runtime + self.container
 
 
 def programs_of(compiled: Compiled, parts: Parts, hosted: Iterable[int]) -> list[Program]:
     """Return the programs of the parts with the indices ``hosted``, in the order of their first parts."""
     sharing = compiled.sharing
-    groups: dict[tuple[str, int, int], list[int]] = {}
+    groups: dict[tuple[int, str], list[int]] = {}
     for number in hosted:
         part = parts.parts[number]
         choice = parts.placement.choice[part.service_index]
-        shared = ("shared", sharing.first[choice], part.station)
-        groups.setdefault(("alone", number, part.station) if sharing.alone[choice] else shared, []).append(number)
+        groups.setdefault((sharing.first[choice], part.device), []).append(number)
     taken = {part.name for part in parts.parts}
     found = []
     for members in groups.values():
         first = parts.parts[members[0]]
-        name, weights = first.name, first.weights
-        if len(members) > 1:
-            name = _name(f"{first.model}-shared", taken)
-            taken.add(name)
-            variant = compiled.variants[parts.placement.choice[first.service_index]]
-            layers = sorted({layer for number in members for layer in parts.parts[number].layer_indices})
-            in_ram = compiled.stores.weights[first.station] == compiled.station_device[first.station]
-            weights = float(variant.weights[layers].sum()) if in_ram else 0.0
-        activations = max(parts.parts[number].activations for number in members)
-        found.append(Program(name, tuple(members), first.device, weights, activations, first.runtime))
+        services = len({parts.parts[number].service for number in members})
+        name = first.name if services == 1 else _name(f"{first.model}-shared", taken)
+        taken.add(name)
+        units = dict.fromkeys(parts.parts[number].station for number in members)
+        sizes = [_held(compiled, parts, [n for n in members if parts.parts[n].station == unit]) for unit in units]
+        weights, activations = (sum(column) for column in zip(*sizes, strict=True))
+        found.append(
+            Program(name, tuple(members), first.device, services, weights, activations, first.runtime, first.container)
+        )
     return found
+
+
+def _held(compiled: Compiled, parts: Parts, members: list[int]) -> tuple[float, float]:
+    """Bytes of weights and working memory in RAM of the parts of a program on one compute unit."""
+    first = parts.parts[members[0]]
+    variant = compiled.variants[parts.placement.choice[first.service_index]]
+    layers = sorted({layer for number in members for layer in parts.parts[number].layer_indices})
+    in_ram = compiled.stores.weights[first.station] == compiled.station_device[first.station]
+    weights = float(variant.weights[layers].sum()) if in_ram else 0.0
+    return weights, max(parts.parts[number].activations for number in members)
 
 
 def _name(wanted: str, taken: set[str]) -> str:

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from placer.errors import InputError, Problem
 from placer.instance.device import Device, DeviceType, Reserve, Unit
 from placer.instance.instance import Instance
+from placer.instance.model import Alternative
+from placer.instance.runtime import process_memory
 from placer.instance.service import Service
 from placer.instance.sharing import Sharing, sharing_of
 from placer.instance.stores import Stores, stores_of
 from placer.instance.timing import active_power, figures_of
 from placer.instance.topology import Topology, Zone, build_topology
-from placer.instance.variant import Variant, compile_variant
+from placer.instance.variant import Memory, Variant, compile_variant
+from placer.instance.working import working_memory
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -205,7 +208,7 @@ def compile_instance(instance: Instance) -> Compiled:
         max_work=servers * _limit([device.utilisation for device, _, _ in units], limits.utilisation),
         switch_time=np.array([switch.time for switch in switches]),
         switch_pace=np.array([1.0 / switch.rate for switch in switches]),
-        power=np.array([active_power(device, kind) for device, kind, _ in units], dtype=float),
+        power=np.array([active_power(*unit) for unit in units], dtype=float),
         source=np.array([index[service.source] for service in instance.services], dtype=np.int64),
         sink=np.array([index[service.result_device] for service in instance.services], dtype=np.int64),
         rate=np.array([_rate(service) for service in instance.services]),
@@ -239,11 +242,22 @@ def _variants(
         group = []
         for graph in instance.alternatives(service):
             figures = figures_of(graph, model, service, units)
+            memory = _memory(instance, service, graph, units)
             placement = [(place.device, instance.devices[place.device].name, place.unit) for place in stations]
             group.append(len(variants))
-            variants.append(compile_variant(position, service, graph, figures, placement, zone))
+            variants.append(compile_variant(position, service, graph, figures, placement, zone, memory))
         service_variants.append(group)
     return variants, service_variants
+
+
+def _memory(
+    instance: Instance, service: Service, graph: Alternative, units: list[tuple[Device, DeviceType, Unit]]
+) -> Memory:
+    runtimes = [instance.runtime(service, graph, device) for device, _, _ in units]
+    processes = [
+        process_memory(graph, device, kind, runtime) for (device, kind, _), runtime in zip(units, runtimes, strict=True)
+    ]
+    return Memory(working_memory(graph, runtimes), np.array(processes, dtype=float))
 
 
 def _free_memory(device: Device, kind: DeviceType) -> float:

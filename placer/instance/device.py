@@ -13,7 +13,7 @@ from placer.instance.units import Bytes, DataRate, Duration, Fraction, Macs, Met
 
 DEVICE_FORMAT = "placer/device-type/1"
 
-Architecture = Literal["amd64", "arm64", "arm", "mcu"]
+Architecture = Literal["amd64", "arm64", "arm", "riscv64", "mcu"]
 Tier = Literal["device", "edge", "cloud"]
 
 
@@ -84,6 +84,8 @@ class Unit(Facts):
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None
     """Memory of its own; None shares the device's."""
+    power: Power | None = None
+    """Idle and load power of the device while this unit runs, when they differ from the device type's."""
 
 
 class Switch(Facts):
@@ -122,6 +124,11 @@ class DeviceType(Facts):
     """Where it stands; ``cloud`` marks candidates for the all-in-the-cloud baseline."""
     reserve: Reserve = Reserve()
     """What the system keeps."""
+    runtime: Reference | None = None
+    """The inference runtime of services that name none, and whose models name none either."""
+    container: Bytes | None = None
+    """Bytes that each container takes here beside runtime, weights and working memory; its runtime's figure when left
+    out."""
     margin: Fraction = 0.0
     """Added to times that were not measured for the model on this type."""
     power: Power | None = None
@@ -138,7 +145,14 @@ class DeviceType(Facts):
         names = [unit.name for unit in self.units]
         if len(set(names)) < len(names):
             raise ValueError("two compute units have the same name")
+        if self.container is not None and not self.has_containers:
+            raise ValueError("a microcontroller (architecture: mcu) has no containers, so it takes no 'container'")
         return self
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether containers run on it, under Kubernetes or by Docker alone."""
+        return self.architecture != "mcu"
 
 
 def _buffer(value: Any) -> Any:
@@ -203,6 +217,10 @@ class Device(Facts):
     """Store for weights, when it differs from the type's."""
     reserve: Reserve | None = None
     """What the system keeps, when it differs from the type's."""
+    runtime: Reference | None = None
+    """The inference runtime here, when it differs from the type's."""
+    container: Bytes | None = None
+    """What each container takes here, when it differs from the type's (or its runtime's)."""
     margin: Fraction | None = None
     """Safety margin on times that were not measured, when it differs from the type's."""
     power: Power | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from placer.instance.device import Device, DeviceType
 from placer.instance.meaning import meaning_hash
-from placer.instance.model import Alternative, Model
+from placer.instance.model import Alternative, Graph, Model
 from placer.instance.network import Link
+from placer.instance.runtime import Runtime, runtime_named
 from placer.instance.schema import InstanceFile
 from placer.instance.service import Service
 
@@ -44,6 +45,7 @@ class Instance:
         models: the model of each service, by its reference.
         types: the type of each device, by its reference.
         radios: the radios, figures filled in.
+        runtimes: the inference runtimes, by their reference.
         path: the file that it was read from, or None.
     """
 
@@ -52,6 +54,7 @@ class Instance:
     models: dict[str, Model]
     types: dict[str, DeviceType]
     radios: tuple[RadioLink, ...]
+    runtimes: dict[str, Runtime] = field(default_factory=dict)
     path: Path | None = None
 
     def __repr__(self) -> str:
@@ -85,6 +88,11 @@ class Instance:
         every = self.model(service).alternatives
         return [a for a in every if service.alternatives is None or a.name in service.alternatives]
 
+    def runtime(self, service: Service, graph: Graph, device: Device) -> Runtime | None:
+        """Return the inference runtime that serves an alternative on a device; None where nothing names one."""
+        name = runtime_named(service, graph, device, self.device_type(device))
+        return None if name is None else self.runtimes[name]
+
     def zone(self, names: tuple[str, ...]) -> frozenset[str]:
         """Return the devices that a list of zones and devices stands for."""
         members: set[str] = set()
@@ -95,4 +103,4 @@ class Instance:
     @cached_property
     def meaning_hash(self) -> str:
         """Hash of what the instance means: comments, order of keys, titles and sources do not matter."""
-        return meaning_hash(self.file, self.types, self.models, self.radios)
+        return meaning_hash(self.file, self.types, self.models, self.radios, self.runtimes)

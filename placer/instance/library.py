@@ -19,27 +19,31 @@ from placer.instance.exit_profile import EXITS_FORMAT, ExitProfile
 from placer.instance.model import MODEL_FORMAT, Model
 from placer.instance.network import RADIO_FORMAT, RadioType
 from placer.instance.reading import parse_document, read_document, read_text, validate
+from placer.instance.runtime import RUNTIME_FORMAT, Runtime
 
-Kind = Literal["instance", "model", "device type", "radio", "exit profile"]
-Entry = Model | DeviceType | RadioType | ExitProfile
+Kind = Literal["instance", "model", "device type", "radio", "runtime", "exit profile"]
+Entry = Model | DeviceType | RadioType | Runtime | ExitProfile
 
 _FOLDERS: dict[Kind, str] = {
     "instance": "instances",
     "model": "models",
     "device type": "models/devices",
     "radio": "models/radios",
+    "runtime": "models/runtimes",
     "exit profile": "models/exits",
 }
 _SCHEMAS: dict[Kind, type[Entry]] = {
     "model": Model,
     "device type": DeviceType,
     "radio": RadioType,
+    "runtime": Runtime,
     "exit profile": ExitProfile,
 }
 FORMATS: dict[Kind, str] = {
     "model": MODEL_FORMAT,
     "device type": DEVICE_FORMAT,
     "radio": RADIO_FORMAT,
+    "runtime": RUNTIME_FORMAT,
     "exit profile": EXITS_FORMAT,
 }
 
@@ -167,6 +171,12 @@ class Library:
         """Return the radio technology that ``reference`` names."""
         entry = self._get("radio", reference)
         assert isinstance(entry, RadioType)
+        return entry
+
+    def runtime(self, reference: str) -> Runtime:
+        """Return the inference runtime that ``reference`` names."""
+        entry = self._get("runtime", reference)
+        assert isinstance(entry, Runtime)
         return entry
 
 

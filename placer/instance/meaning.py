@@ -21,7 +21,11 @@ _DOCUMENTATION = {"title", "source", "accuracy_source", "assumed"}
 
 
 def meaning_hash(
-    file: InstanceFile, kinds: Mapping[str, BaseModel], nets: Mapping[str, BaseModel], links: Iterable[object]
+    file: InstanceFile,
+    kinds: Mapping[str, BaseModel],
+    nets: Mapping[str, BaseModel],
+    links: Iterable[object],
+    runtimes: Mapping[str, BaseModel],
 ) -> str:
     """Return ``sha256:`` and the hash of what an instance means.
 
@@ -30,18 +34,31 @@ def meaning_hash(
         kinds: device types by their reference.
         nets: models by their reference.
         links: the radios with their technologies' figures filled in.
+        runtimes: inference runtimes by their reference.
     """
-    types = {reference: _digest(_plain(kind)) for reference, kind in kinds.items()}
-    models = {reference: _digest(_plain(model)) for reference, model in nets.items()}
+    engines = {reference: _digest(_plain(runtime)) for reference, runtime in runtimes.items()}
+    types = {reference: _digest(_served(_plain(kind), engines)) for reference, kind in kinds.items()}
+    models = {}
+    for reference, model in nets.items():
+        plain = _plain(model)
+        plain["alternatives"] = [_served(graph, engines) for graph in plain["alternatives"]]
+        models[reference] = _digest(plain)
     meaning = _plain(file)
     meaning.pop("name", None)
     for device in meaning["devices"]:
-        device["type"] = types[device["type"]]
+        _served(device, engines)["type"] = types[device["type"]]
     for service in meaning["services"]:
-        service["model"] = models[service["model"]]
+        _served(service, engines)["model"] = models[service["model"]]
     radios = [{key: _plain(value) for key, value in vars(radio).items() if key != "assumed"} for radio in links]
     meaning.setdefault("network", {})["radios"] = radios
     return _digest(meaning)
+
+
+def _served(plain: dict[str, Any], engines: Mapping[str, str]) -> dict[str, Any]:
+    """Put what a runtime means in the place of the name by which something calls it."""
+    if "runtime" in plain:
+        plain["runtime"] = engines[plain["runtime"]]
+    return plain
 
 
 def _digest(meaning: Any) -> str:

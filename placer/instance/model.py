@@ -62,7 +62,8 @@ class Layer(Facts):
     weights: Bytes = 0.0
     """Bytes of parameters."""
     activations: Bytes = 0.0
-    """Bytes of working memory while the layer runs."""
+    """Bytes of working memory while the layer runs: tensors that are alive (what it reads and makes, and what later
+    layers wait for) and whatever else it needs. A model with ``activations: lifetimes`` leaves it out."""
     output: Bytes
     """Bytes of the tensor that it hands to each layer that reads it."""
     scv: ScvByType = 0.0
@@ -94,8 +95,14 @@ class Graph(Facts):
     """Accuracy on the jobs that run to the end."""
     accuracy_source: Text | None = None
     """Where the accuracy comes from."""
-    runtime_memory: Bytes = 0.0
-    """Bytes resident on each device that runs a part of it, whatever the part."""
+    activations: Literal["lifetimes"] | None = None
+    """``lifetimes`` computes the working memory of every layer from the outputs and who reads them, when one device
+    runs the layers in their order; left out, the layers state theirs."""
+    runtime: Reference | None = None
+    """The inference runtime that serves it: a shipped one, or a file beside the instance. Without one that of the
+    device does; a service may name another."""
+    runtime_memory: Bytes | None = None
+    """Bytes resident on each device that runs a part of it, whatever the part, where no ``runtime`` says so."""
 
     @model_validator(mode="after")
     def _graph_is_sound(self) -> Graph:
@@ -107,6 +114,11 @@ class Graph(Facts):
             seen.add(name)
         predecessors = self.predecessors()
         check_exits(self, predecessors)
+        stated = [layer.name for layer in self.layers if "activations" in layer.model_fields_set]
+        if self.activations is not None and stated:
+            raise ValueError(f"layer '{stated[0]}' states its activations, which 'activations: lifetimes' computes")
+        if self.runtime is not None and self.runtime_memory is not None:
+            raise ValueError("'runtime' and 'runtime_memory' say the same thing; give one of the two")
         return self
 
     def predecessors(self) -> list[list[int]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError, Problem
+from placer.instance.device import DeviceType
 from placer.instance.expanding import Expansion, expand
 from placer.instance.fields import LONGEST_LABEL
 from placer.instance.instance import Instance, RadioLink
 from placer.instance.library import Library, locate
+from placer.instance.model import Model
 from placer.instance.network import Radio
 from placer.instance.reading import Document, read_document, unknown, validate
 from placer.instance.schema import InstanceFile
@@ -72,16 +74,39 @@ def resolve(
     for position, service in enumerate(file.services):
         if service.model not in models:
             models[service.model] = lookup(library.model, service.model, ("services", position, "model"))
+    runtimes = {}
+    for reference, where in _runtimes(file, types, models):
+        if reference not in runtimes:
+            runtimes[reference] = lookup(library.runtime, reference, where)
     problems += _first(_name_problems(file), origin)
     radios = tuple(_radios(file, library, lookup))
     problems += _first(_queue_problems(radios), origin)
     if problems:
         raise InputError(problems)
-    instance = Instance(file.name or _name_of(path), file, models, types, radios, path)
+    instance = Instance(file.name or _name_of(path), file, models, types, radios, runtimes, path)
     problems = _first(service_problems(instance), origin) + _first(_override_problems(instance), origin)
     if problems:
         raise InputError(problems)
     return instance
+
+
+def _runtimes(
+    file: InstanceFile, types: Mapping[str, DeviceType | None], models: Mapping[str, Model | None]
+) -> Iterator[tuple[str, PathParts]]:
+    """Yield every runtime that is named, by whom: of types and models, who names them."""
+    for position, device in enumerate(file.devices):
+        kind, at = types[device.type], ("devices", position)
+        if device.runtime is not None:
+            yield device.runtime, (*at, "runtime")
+        if kind is not None and kind.runtime is not None:
+            yield kind.runtime, (*at, "type")
+    for position, service in enumerate(file.services):
+        model, place = models[service.model], ("services", position)
+        if service.runtime is not None:
+            yield service.runtime, (*place, "runtime")
+        for graph in model.alternatives if model is not None else ():
+            if graph.runtime is not None:
+                yield graph.runtime, (*place, "model")
 
 
 @dataclass(frozen=True)
@@ -125,6 +150,8 @@ def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
         for field in ("cores", "servers"):
             if getattr(device, field) is not None and not kind.units:
                 yield f"type '{kind.name}' has no compute unit whose {field} could be set", (*where, field)
+        if device.container is not None and not kind.has_containers:
+            yield f"type '{kind.name}' is a microcontroller and has no containers", (*where, "container")
         several = device.servers is None and any(unit.servers > 1 for unit in kind.units)
         if device.outages is not None and (several or (device.servers or 1) > 1):
             yield (

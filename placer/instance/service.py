@@ -168,6 +168,8 @@ class Service(Facts):
     share: Truth = True
     """Whether it shares a runtime with other services of the same model: weights of a layer that several run on one
     compute unit are there once, and so is the runtime on a device. False where the service is a process of its own."""
+    runtime: Reference | None = None
+    """The inference runtime that serves it, when it differs from what its model and its devices name."""
     alternatives: tuple[Label, ...] | None = None
     """The alternatives of the model to choose from; all when left out."""
 

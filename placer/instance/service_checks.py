@@ -27,6 +27,7 @@ def service_problems(instance: Instance) -> Iterator[Finding]:
         yield from _alternative_problems(instance, service, where)
         yield from _layer_problems(instance, service, where)
         yield from _accuracy_problems(instance, service, where)
+        yield from _runtime_problems(instance, service, where)
         if isinstance(service.decode, dict):
             kinds = list(instance.types.values())
             known = [kind.name for kind in kinds] + [
@@ -41,6 +42,16 @@ def service_problems(instance: Instance) -> Iterator[Finding]:
                     text = "counts fragments of layers in a row only, and model '{}', alternative '{}', has branches"
                     tip = "; 'contiguous' and 'max_devices' limit those"
                     yield text.format(service.model, graph.name) + tip, (*where, "max_fragments")
+
+
+def _runtime_problems(instance: Instance, service: Service, where: PathParts) -> Iterator[Finding]:
+    for graph in instance.alternatives(service) if service.runtime is not None else ():
+        if graph.runtime_memory is not None:
+            yield (
+                f"model '{service.model}', alternative '{graph.name}', states its 'runtime_memory', which a runtime "
+                "named here would say again; give one of the two",
+                (*where, "runtime"),
+            )
 
 
 def _alternative_problems(instance: Instance, service: Service, where: PathParts) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
 """Which services have loaded weights in common, and what that leaves to load.
 
-Services that run the same alternative of the same model are served by one runtime on each device: a layer that several
-of them run on one compute unit is loaded there once, and the runtime is there once. A service with ``share: false`` has
-everything to itself.
+Services that run the same alternative of the same model by the same runtime are served by one process on each device:
+a layer that several of them run on one compute unit is loaded there once, and the runtime is there once. A service with
+``share: false`` has everything to itself.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ class Sharing:
         Returns:
             (bytes of each layer on each of N units, shape (M, N); bytes of the runtime there, shape (N,)).
         """
-        variant, units = self.variants[index], len(self.stores.runtime)
-        weights = np.repeat(variant.weights[:, None], units, axis=1)
-        runtime = np.full(units, variant.runtime_memory)
+        variant = self.variants[index]
+        weights = np.repeat(variant.weights[:, None], len(self.stores.runtime), axis=1)
+        runtime = variant.runtime_memory.copy()
         if not self.alone[index]:
             for other, assignment in zip(choice, stations, strict=True):
                 if self.first[other] == self.first[index]:
@@ -94,8 +94,8 @@ class Sharing:
 def sharing_of(stores: Stores, services: Sequence[Service], variants: tuple[Variant, ...]) -> Sharing:
     """The sets of variants with weights in common; variants know the index of their service."""
     first: list[int] = []
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str, str | None], int] = {}
     for index, variant in enumerate(variants):
         service = services[variant.service]
-        first.append(seen.setdefault((service.model, variant.name), index) if service.share else index)
+        first.append(seen.setdefault((service.model, variant.name, service.runtime), index) if service.share else index)
     return Sharing(stores, variants, tuple(first), tuple(first.count(one) == 1 for one in first))

@@ -41,16 +41,17 @@ class Stores:
     def __len__(self) -> int:
         return len(self.capacity)
 
-    def kept(self, stations: Ints, weights: Floats, runtime: float) -> Floats:
+    def kept(self, stations: Ints, weights: Floats, runtime: Floats) -> Floats:
         """Bytes that one runtime keeps in every memory, shape (2 D + N,): weights, and itself once a device.
 
         Args:
             stations: shape (M,), the unit of each layer that is loaded.
             weights: shape (M,), bytes.
-            runtime: bytes on each device that runs a part.
+            runtime: shape (N,), bytes on the device of each unit, once if a part runs there.
         """
         kept = np.bincount(self.weights[stations], weights, minlength=len(self)).astype(np.float64)
-        kept[np.unique(self.runtime[stations])] += runtime
+        devices, first = np.unique(self.runtime[stations], return_index=True)
+        kept[devices] += runtime[stations[first]]
         return kept
 
     def shared(self, peak: Floats) -> Floats:

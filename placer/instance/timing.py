@@ -51,7 +51,7 @@ def figures_of(graph: Alternative, model: Model, service: Service, units: Sequen
         decode = decode_time(service, kind, unit)
         if decode > 0:
             time[readers, column] += decode
-            joules[readers, column] += decode * active_power(device, kind)
+            joules[readers, column] += decode * active_power(device, kind, unit)
     return Figures(time, assumed, np.where(np.isfinite(time), joules, np.nan), scv)
 
 
@@ -87,12 +87,12 @@ def layer_energy(layer: Layer, seconds: float, device: Device, kind: DeviceType,
         return measured
     if not math.isfinite(seconds):
         return math.nan
-    return active_power(device, kind) * seconds if seconds > 0 else 0.0
+    return active_power(device, kind, unit) * seconds if seconds > 0 else 0.0
 
 
-def active_power(device: Device, kind: DeviceType) -> float:
+def active_power(device: Device, kind: DeviceType, unit: Unit) -> float:
     """Return the power at load less the idle power in W; NaN when unknown."""
-    power = device.power or kind.power
+    power = device.power or unit.power or kind.power
     return math.nan if power is None else power.load - power.idle
 
 

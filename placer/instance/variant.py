@@ -20,6 +20,19 @@ Truths = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
+class Memory:
+    """What one alternative takes beside its weights: M layers on N stations.
+
+    Attributes:
+        activations: shape (M, N), bytes of working memory while each layer runs.
+        processes: shape (N,), bytes on the device of each station, once, if a part of it runs there.
+    """
+
+    activations: Floats
+    processes: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Variant:
     """M layers of one alternative of one service, in topological order, on N stations.
 
@@ -28,9 +41,11 @@ class Variant:
         name: name of the alternative.
         layers: layer names, length M.
         predecessors: per layer the layers that it reads; -1 is the input.
-        macs, weights, activations, output: shape (M,), work and bytes.
+        macs, weights, output: shape (M,), work and bytes.
+        activations: shape (M, N), bytes of working memory while the layer runs.
         input: bytes of the input as it travels.
-        runtime_memory: bytes on each device that runs a part.
+        runtime_memory: shape (N,), bytes that its process takes on the device of each station, once, if a part of it
+            runs there: runtime and container.
         time: shape (M, N), seconds of one inference, decoding included; inf where the layer cannot run.
         assumed: shape (M, N), whether that time rests on an assumption.
         joules: shape (M, N), energy of one inference above idle in J, decoding included; NaN when it is not known.
@@ -56,7 +71,7 @@ class Variant:
     activations: Floats
     output: Floats
     input: float
-    runtime_memory: float
+    runtime_memory: Floats
     time: Floats
     assumed: Truths
     joules: Floats
@@ -127,6 +142,7 @@ def compile_variant(
     figures: Figures,
     stations: list[tuple[int, str, str]],
     zone: Zone | None,
+    memory: Memory,
 ) -> Variant:
     """Build the arrays of one alternative of the service at index ``position``.
 
@@ -137,6 +153,7 @@ def compile_variant(
         figures: what its layers take on the stations.
         stations: (device index, device name, unit name) of each station.
         zone: device indices of the privacy zone.
+        memory: what it takes beside its weights.
     """
     predecessors = tuple(tuple(sources) for sources in graph.predecessors())
     names = tuple(layer.name for layer in graph.layers)
@@ -153,10 +170,10 @@ def compile_variant(
         predecessors=predecessors,
         macs=np.array([layer.compute or 0.0 for layer in graph.layers]),
         weights=np.array([layer.weights for layer in graph.layers]),
-        activations=np.array([layer.activations for layer in graph.layers]),
+        activations=memory.activations,
         output=np.array([layer.output for layer in graph.layers]),
         input=graph.input if service.input is None else service.input,
-        runtime_memory=graph.runtime_memory,
+        runtime_memory=memory.processes,
         time=figures.time,
         assumed=figures.assumed,
         joules=figures.joules,

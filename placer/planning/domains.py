@@ -97,8 +97,8 @@ def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Acti
     device = int(compiled.station_device[station])
     name = compiled.device_names[device]
     stores = compiled.stores
-    working = stores.servers[station] * variant.activations
-    need: dict[int, Floats] = {int(stores.runtime[station]): np.full(len(variant), variant.runtime_memory)}
+    working = stores.servers[station] * variant.activations[:, station]
+    need: dict[int, Floats] = {int(stores.runtime[station]): np.full(len(variant), variant.runtime_memory[station])}
     for store, held in ((stores.weights[station], variant.weights), (stores.working[station], working)):
         need[int(store)] = need.get(int(store), 0.0) + held
     fits = np.ones(len(variant), dtype=bool)

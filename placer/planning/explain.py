@@ -245,12 +245,14 @@ def _single_layer(compiled: Compiled, clash: Sequence[Group]) -> list[str]:
         domain = domain_of(compiled, variant, lambda kind, subject: (kind, subject) in held)
         free = domain_of(compiled, variant, lambda kind, s: (kind, s) in held and kind not in ("memory", "flash"))
         for layer in np.flatnonzero(~domain.usable.any(axis=1) & free.usable.any(axis=1)):
-            need = float(variant.weights[layer] + variant.activations[layer] + variant.runtime_memory)
             devices = sorted({int(compiled.station_device[i]) for i in free.stations(int(layer))})
             devices = [device for device in devices if compiled.device_names[device] in stores]
             if not devices:
                 continue
             largest = max(devices, key=lambda device: compiled.memory[device])
+            station = next(i for i in free.stations(int(layer)) if compiled.station_device[i] == largest)
+            own = variant.activations[layer, station] + variant.runtime_memory[station]
+            need = float(variant.weights[layer] + own)
             service = compiled.instance.services[variant.service].name
             return [
                 f"layer {variant.layers[layer]} of service {service} needs {units.show_bytes(need)}; the largest free "

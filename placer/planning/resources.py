@@ -102,7 +102,7 @@ class Resources:
         rate = float(np.nan_to_num(compiled.rate[variant.service]))
         busy = np.where(run > 0, run * variant.time[np.arange(placed), stations], 0.0)
         peak = np.zeros(self.units)
-        np.maximum.at(peak, stations, variant.activations[:placed])
+        np.maximum.at(peak, stations, variant.activations[np.arange(placed), stations])
         sums = [
             self.stores.kept(stations, variant.weights[:placed], variant.runtime_memory),
             np.bincount(here, minlength=self.devices).astype(np.float64),

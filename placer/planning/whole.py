@@ -215,13 +215,14 @@ def _joint(compiled: Compiled, objective: str, ways: list[_Whole], placement: Pl
 def _no_node(compiled: Compiled, service: int) -> str:
     """Why a service cannot be kept whole, in the user's words."""
     name = compiled.instance.services[service].name
-    sizes = [
-        float(v.weights.sum() + v.activations.max(initial=0.0) + v.runtime_memory)
-        for v in (compiled.variants[index] for index in compiled.service_variants[service])
-    ]
-    room = float(np.max(compiled.memory[compiled.station_device], initial=0.0))
-    if min(sizes) > room:
-        return f"no node is large enough for {name} ({show_bytes(min(sizes))})"
+    sizes = np.array(
+        [
+            v.weights.sum() + v.activations.max(axis=0) + v.runtime_memory
+            for v in (compiled.variants[index] for index in compiled.service_variants[service])
+        ]
+    )
+    if (sizes > compiled.memory[compiled.station_device]).all():
+        return f"no node is large enough for {name} ({show_bytes(float(sizes.min()))})"
     return f"no node takes all of {name}: memory, pins, zones, range or rates are in the way"
 
 

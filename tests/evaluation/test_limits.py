@@ -72,7 +72,17 @@ def recomputed(compiled: Compiled, placement: Placement) -> dict[str, Any]:
                 device = place[layer.name][0]
                 joules += carry(compiled, device, service.result_device, layer.output, None, alive, rate, hop_work)
         for device in {device for device, _ in place.values()}:
-            found["runtime"][device] += graph.runtime_memory
+            spec = next(d for d in instance.devices if d.name == device)
+            name = service.runtime or graph.runtime
+            if name is None and graph.runtime_memory is None:
+                name = spec.runtime or kinds[device].runtime
+            resident = graph.runtime_memory or 0.0
+            around = 0.0
+            if name is not None:
+                resident, around = instance.runtimes[name].memory, instance.runtimes[name].container
+            for given in (kinds[device].container, spec.container):
+                around = around if given is None else given
+            found["runtime"][device] += resident + (around if kinds[device].architecture != "mcu" else 0.0)
         energy.append(joules * service.weight)
     ram = {d.name: found["runtime"][d.name] for d in instance.devices}
     for (device, unit), value in peak.items():

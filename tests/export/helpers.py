@@ -68,10 +68,10 @@ services:
 """
 
 
-def tiny(instance: str = INSTANCE) -> Compiled:
-    """Compile an instance whose types and models are the ones above."""
+def tiny(instance: str = INSTANCE, container: str = "0 B") -> Compiled:
+    """Compile an instance whose types and models are the ones above; ``container``: what each takes on a board."""
     library = Library(None)
-    for text in (BOARD, MCU):
+    for text in (f"{BOARD}container: {container}\n", MCU):
         kind = validate(DeviceType, parse_document(text, "type"))
         library.entries["device type", kind.name] = kind
     for text in (CHAIN, EXITS, DAG):
@@ -104,9 +104,10 @@ FEEL = "{name: feel, model: chain, source: sensor, sink: far, deadline_p95: 2 s,
 IMAGE = "registry.example/node:1.0"
 
 
-def everything() -> tuple[Compiled, Plan]:
+def everything(container: str = "0 B") -> tuple[Compiled, Plan]:
     """A chain that returns to a device and is relayed, exits, a DAG, and a microcontroller."""
-    compiled = tiny(with_services(LOOK, LEAVE, BRANCH, FEEL, extra="deployment: {namespace: edge}\n"))
+    services = with_services(LOOK, LEAVE, BRANCH, FEEL, extra="deployment: {namespace: edge}\n")
+    compiled = tiny(services, container)
     return compiled, plan_of(
         compiled, "near far near", "near middle middle", "near middle near middle", "sensor near middle"
     )

@@ -32,29 +32,24 @@ def test_hops_lead_to_published_ports() -> None:
     compiled, plan = everything()
     files = compose.write(plan, compiled, image=IMAGE)
     found = parsed(files)
-    published: dict[str, str] = {}
+    outside: dict[str, str] = {}
+    inside: dict[str, str] = {}
     for path, body in found.items():
-        device = path.removeprefix("compose/").removesuffix(".yaml")
-        ports = [service["ports"][0].split(":")[0] for service in body["services"].values()]
-        assert len(set(ports)) == len(ports)
-        published |= {name: f"{device}:{port}" for name, port in zip(body["services"], ports, strict=True)}
+        device, ways = path.removeprefix("compose/").removesuffix(".yaml"), {}
+        for program, service in body["services"].items():
+            names = service.get("networks", {"default": {"aliases": [program]}})["default"]["aliases"]
+            ways |= dict(zip(names, (way.split(":") for way in service["ports"]), strict=True))
+        assert len({published for published, _ in ways.values()}) == len(ways)
+        outside |= {name: f"{device}:{published}" for name, (published, _) in ways.items()}
+        inside |= {name: f"{name}:{port}" for name, (_, port) in ways.items()}
+    contents = [config["content"] for body in found.values() for config in body["configs"].values()]
+    configs = [json.loads(content.replace("$$", "$")) for content in contents]
     hops = 0
-    configs = [
-        (body, json.loads(config["content"].replace("$$", "$")))
-        for body in found.values()
-        for config in body["configs"].values()
-    ]
-    mapped = json.loads(files["mcu/sensor.json"])["fragments"]
-    for body, config in [*configs, *(({"services": {}}, fragment) for fragment in mapped)]:
-        for sent in config["sends"]:
-            target = sent["to"]
-            if "fragment" not in target:
-                continue
+    for config in [*configs, *json.loads(files["mcu/sensor.json"])["fragments"]]:
+        for target in (sent["to"] for sent in config["sends"] if "fragment" in sent["to"]):
             hops += 1
-            if target["fragment"] in body["services"]:
-                assert target["address"] == f"{target['fragment']}:8080"
-            else:
-                assert target["address"] == published[target["fragment"]]
+            together = config.get("device") == target["device"]  # fragments of a map name no device of their own
+            assert target["address"] == (inside if together else outside)[target["fragment"]]
     assert hops == 2 + 1 + 4 + 2
 
 

@@ -21,7 +21,7 @@ IMAGE = "registry.example/edge-node:1.0"
 SITE = """
 format: placer/instance/1
 devices:
-  - {name: hub, type: raspberry-pi-4b}
+  - {name: hub, type: raspberry-pi-4b, container: 10 MB}
   - {name: cam, type: raspberry-pi-zero-2-w, replicas: 20}
 network: {links: [{between: [cam-*, hub], rate: 20 Mbit/s}]}
 services:
@@ -41,7 +41,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Compiled]:
 
 
 def test_kubernetes_loads_weights_once(planned: tuple[Plan, Compiled]) -> None:
-    files = kubernetes.write(*planned, image=IMAGE, container_memory=10e6)
+    files = kubernetes.write(*planned, image=IMAGE)
     documents: list[dict[str, Any]] = [d for text in files.values() for d in yaml.safe_load_all(text)]
     for document in documents:
         if document["kind"] != "Kustomization":
@@ -85,11 +85,31 @@ def test_compose_loads_weights_once(planned: tuple[Plan, Compiled]) -> None:
     assert camera["sends"][0]["to"]["address"] == f"hub:{published}"
 
 
-def test_containers_that_do_not_fit(tmp_path: Path) -> None:
-    """Two copies of 244 MB fit into 495 MB, and do not with what containers take beside."""
+HEAVY = """
+format: placer/model/1
+name: heavy
+source: made up
+input: 1 kB
+layers: [{name: a, compute: 1 MMAC, weights: 100 MB, activations: 80 MB, output: 1 kB}]
+"""
+TWO = """
+format: placer/instance/1
+devices: [{name: hub, type: raspberry-pi-4b, memory: 700 MB, container: 10 MB}]
+services:
+  - {name: one, model: heavy, source: hub, share: false}
+  - {name: other, model: heavy, source: hub, share: false}
+"""
+
+
+@pytest.mark.parametrize(("memory", "fits"), [("700 MB", True), ("670 MB", False)])
+def test_containers_that_do_not_fit(tmp_path: Path, memory: str, fits: bool) -> None:
+    """A plan counts the working memory of a unit once (300 MB with containers); two containers have it twice."""
     path = tmp_path / "site.yaml"
-    path.write_text(SITE.replace("name: hub, type", "name: hub, memory: 810 MB, type"), encoding="utf-8")
+    path.write_text(TWO.replace("700 MB", memory), encoding="utf-8")
+    (tmp_path / "heavy.yaml").write_text(HEAVY, encoding="utf-8")
     found, compiled = plan(path, objective="latency").plan, compiled_of(path)
-    assert kubernetes.write(found, compiled, image=IMAGE)
-    with pytest.raises(InputError, match="device 'hub' ask for"):
-        kubernetes.write(found, compiled, image=IMAGE, container_memory=10e6)
+    if fits:
+        assert kubernetes.write(found, compiled, image=IMAGE)
+        return
+    with pytest.raises(InputError, match="device 'hub' ask for 364 MiB"):
+        kubernetes.write(found, compiled, image=IMAGE)

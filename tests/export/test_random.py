@@ -47,5 +47,6 @@ def test_random_plans(seed: int, tmp_path: Path) -> None:
         for path, text in files.items():
             for document in yaml.safe_load_all(text) if "kustomization" not in path else ():
                 kubernetes_validate.validate(document, "1.31", strict=True)
-        assert len(files) == len(parts.parts) + 1
+        processes = {(compiled.sharing.first[choice[part.service_index]], part.device) for part in parts.parts}
+        assert len(files) == len(processes) + 1
         compose.write(plan, compiled, image=IMAGE)

@@ -24,12 +24,12 @@ def counted(compiled: Compiled, placement: Placement) -> dict[int, float]:
     for choice, stations in zip(placement.choice, placement.stations, strict=True):
         variant = compiled.variants[choice]
         service = compiled.instance.services[variant.service]
-        owner = (service.model, variant.name) if service.share else service.name
+        owner = (service.model, variant.name, service.runtime) if service.share else service.name
         for layer, station in zip(range(len(variant)), stations, strict=True):
             memory = int(compiled.stores.weights[station])
             loaded[owner, variant.layers[layer], station] = (memory, float(variant.weights[layer]))
             device = int(compiled.station_device[station])
-            loaded[owner, "the runtime", "on", device] = (device, variant.runtime_memory)
+            loaded[owner, "the runtime", "on", device] = (device, float(variant.runtime_memory[station]))
     total: dict[int, float] = {}
     for memory, size in loaded.values():
         total[memory] = total.get(memory, 0.0) + size
@@ -66,4 +66,4 @@ def test_what_is_left_to_load_is_what_is_added(seed: int) -> None:
 
 
 def test_some_instances_share() -> None:
-    assert sum(random_instance(seed, site=True).sharing.is_possible for seed in range(40)) >= 8
+    assert sum(random_instance(seed, site=True).sharing.is_possible for seed in range(40)) >= 6

@@ -43,7 +43,7 @@ def greedy(problem: Compiled) -> Placement | None:
                 return None
             stations.append(best)
             where = int(at[best])
-            memory[where] -= need
+            memory[where] -= need[best]
             layers[where] -= 1
             work[best] -= busy[best]
         choice.append(group[0])

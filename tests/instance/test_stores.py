@@ -27,8 +27,9 @@ def test_every_case_of_the_rule() -> None:
     assert [stores.family(store) for store in (0, 2, 3, 5, 6, 9)] == ["memory", "memory", "flash", "flash"] + [
         "memory"
     ] * 2
-    kept = stores.kept(np.array([2, 3, 3, 0]), np.array([1.0, 2.0, 3.0, 4.0]), 0.5)
-    assert stores.ram(kept).tolist() == [4.5, 0, 0.5]
+    weights = np.array([1.0, 2.0, 3.0, 4.0])
+    kept = stores.kept(np.array([2, 3, 3, 0]), weights, np.array([4.5, 0.1, 0.5, 0.5]))
+    assert stores.ram(kept).tolist() == [8.5, 0, 0.5]  # a device's runtime once, whatever its units
     assert stores.flash(kept).tolist() == [0, 0, 1]
     assert stores.own(kept).tolist() == [0, 0, 0, 5]
     assert stores.shared(np.array([1.0, 2.0, 3.0, 4.0])).tolist() == [1, 2, 6, 0, 0, 0, 0, 0, 0, 12]
@@ -47,7 +48,8 @@ def test_what_fits_is_what_leaves_nothing_below_zero(data: st.DataObject) -> Non
     memory = np.array(data.draw(st.lists(SIZES, min_size=devices, max_size=devices)))
     servers = np.array(data.draw(st.lists(st.integers(1, 3), min_size=len(at), max_size=len(at))))
     stores: Stores = stores_of(memory, flash, own, servers, at)
-    weights, working, runtime = (data.draw(SIZES) for _ in range(3))
+    weights, working = data.draw(SIZES), data.draw(SIZES)
+    runtime = np.array(data.draw(st.lists(SIZES, min_size=devices, max_size=devices)))[at]
     fits = stores.fitting(stores.capacity, np.array(weights), np.array(working), runtime)
     for unit in range(len(at)):
         used = stores.kept(np.array([unit]), np.array([weights]), runtime)

@@ -20,7 +20,7 @@ from placer.errors import InputError
 @instance_option
 @json_option
 def command(thing: str, picture: Path | None, force: bool, as_yaml: bool, instance: str | None, as_json: bool) -> int:
-    """Show THING: an instance, a model, a device type, a radio or a plan; a file or a shipped name."""
+    """Show THING: an instance, a model, a device type, a radio, a runtime or a plan; a file or a shipped name."""
     from placer.cli.output.show import identify, show_entry, show_instance, show_plan
     from placer.instance.reading import read_text
 

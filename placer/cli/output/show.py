@@ -22,10 +22,11 @@ from placer.instance.library import FORMATS, Kind, find_shipped, is_file, shippe
 from placer.instance.model import Graph, Model
 from placer.instance.reading import Strict, kind_of, read_document, unknown, validate
 from placer.instance.units import show_bytes, show_fraction, show_joules, show_macs, show_rate, show_seconds
+from placer.instance.working import working_memory
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
 
-_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "exit profile")
+_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "runtime", "exit profile")
 
 
 def identify(thing: str) -> tuple[str, Path]:
@@ -129,15 +130,17 @@ def _lost(loss: float) -> str:
 
 
 def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:
-    """Show a model, a device type, a radio or an exit profile."""
+    """Show a model, a device type, a radio, a runtime or an exit profile."""
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
     from placer.instance.network import RadioType
+    from placer.instance.runtime import Runtime
 
     schemas: dict[str, type[Strict]] = {
         "model": Model,
         "device type": DeviceType,
         "radio": RadioType,
+        "runtime": Runtime,
         "exit profile": ExitProfile,
     }
     entry = validate(schemas[kind], read_document(path))
@@ -183,12 +186,13 @@ def _measured(graph: Graph) -> Iterator[str]:
 def _print_model(model: Model, out: Console) -> None:
     for graph in model.alternatives:
         rows = []
+        working = working_memory(graph, [None])[:, 0]
         gates = {exit_.after: exit_.share for exit_ in graph.exits}
         for index, layer in enumerate(graph.layers):
             reads = ", ".join(layer.inputs or ("input" if index == 0 else graph.layers[index - 1].name,))
             name = layer.name + (f" (exit, {gates[layer.name] * 100:g} %)" if layer.name in gates else "")
             work = "measured" if layer.compute is None else show_macs(layer.compute)
-            memory = show_bytes(layer.activations)
+            memory = show_bytes(working[index])
             rows.append((name, layer.kind, reads, work, show_bytes(layer.weights), memory, show_bytes(layer.output)))
         columns = ("layer", "kind", "reads", "work", "weights", "working memory", "output")
         out.print(table(f"{model.title or model.name} ({graph.name})", columns, rows))

@@ -232,7 +232,7 @@ class Walk:
         """Where one more layer fits, and how much more working memory a job needs there: shapes (B, K)."""
         variant, stores, stations = self.variant, self.compiled.stores, self.stations
         runtime = np.where(paths.here[:, self.at], 0.0, self.runtime[stations])
-        more = np.maximum(variant.activations[layer] - paths.peak[:, stations], 0.0)
+        more = np.maximum(variant.activations[layer, stations] - paths.peak[:, stations], 0.0)
         working = stores.servers[stations] * more
         weights = self.weights[layer, stations]
         ram, own, work = stores.runtime[stations], stores.weights[stations], stores.working[stations]

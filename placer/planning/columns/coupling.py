@@ -154,8 +154,9 @@ class Coupling:
             for layer, station in enumerate(stations):
                 if variant.weights[layer] > 0:
                     found[self._loaded(owner, layer, station)] = float(variant.weights[layer])
-                if variant.runtime_memory > 0:
-                    found[self._runtime(owner, int(compiled.station_device[station]))] = variant.runtime_memory
+                resident = float(variant.runtime_memory[station])
+                if resident > 0:
+                    found[self._runtime(owner, int(compiled.station_device[station]))] = resident
         return found
 
     def _runtime(self, owner: int, device: int) -> int:

@@ -41,11 +41,11 @@ def _fits_alone(coupling: Coupling, site: Site, a: int) -> Truths:
     compiled, variant, stations = coupling.compiled, site.costs.domain.variant, site.subset
     stores, devices = compiled.stores, compiled.station_device[stations]
     weights = np.cumsum(variant.weights[a:])[:, None]
-    working = np.maximum.accumulate(variant.activations[a:])[:, None]
+    working = np.maximum.accumulate(variant.activations[a:], axis=0)
     fits = stores.fitting(
         stores.capacity * EASED,
         np.broadcast_to(weights, (len(weights), len(stores.runtime))),
-        np.broadcast_to(working, (len(weights), len(stores.runtime))),
+        working,
         variant.runtime_memory,
     )[:, stations]
     count = np.arange(1, len(weights) + 1)[:, None]

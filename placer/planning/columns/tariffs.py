@@ -88,7 +88,7 @@ def prices_of_layers(coupling: Coupling, choice: int, prices: Prices) -> Floats:
             stage[row - STAGE] = worth
     store, layers, work, busy = np.split(price, np.cumsum([len(stores), devices, devices]))
     total = layers[at] + variant.macs[:, None] * work[at]
-    heavy, hungry = int(np.argmax(variant.weights)), int(np.argmax(variant.activations))
+    heavy, hungry = int(np.argmax(variant.weights)), np.argmax(variant.activations, axis=0)
     if compiled.sharing.alone[choice]:
         total += variant.weights[:, None] * store[stores.weights]
         total[heavy] += variant.runtime_memory * store[stores.runtime]
@@ -101,10 +101,12 @@ def prices_of_layers(coupling: Coupling, choice: int, prices: Prices) -> Floats:
         if service != variant.service:
             continue
         if rest < 0:
-            total[hungry, shared] += worth * stores.servers[shared] * variant.activations[hungry]
+            most = variant.activations[hungry[shared], shared]
+            total[hungry[shared], shared] += worth * stores.servers[shared] * most
         elif rest < runtimes:
             if rest // devices == owner:
-                total[heavy, at == rest % devices] += worth * variant.runtime_memory
+                here = at == rest % devices
+                total[heavy, here] += worth * variant.runtime_memory[here]
         elif (rest - runtimes) // (coupling.units * coupling.deepest) == owner:
             layer, station = divmod((rest - runtimes) % (coupling.units * coupling.deepest), coupling.units)
             total[layer, station] += worth * variant.weights[layer]

@@ -244,15 +244,15 @@ def _memory(f: Formulation) -> None:
                     held[stores.weights[station]].append((variant.weights[layer] * MB, m.loaded[here]))
                 row = linear([(1.0, alpha), (-1.0, m.loaded[here])])
                 m.weights_once[(f.network(index), name, unit_name)] = row <= 0
-        if variant.activations[layer] > 0:
+        if variant.activations[layer, station] > 0:
             if unit_name not in m.working:
                 held[stores.working[station]].append((float(stores.servers[station]), m.working[unit_name]))
-            row = linear([(variant.activations[layer] * MB, alpha), (-1.0, m.working[unit_name])])
+            row = linear([(variant.activations[layer, station] * MB, alpha), (-1.0, m.working[unit_name])])
             m.working_memory[f.network(index), name, unit_name] = row <= 0
-        if variant.runtime_memory > 0:
+        if variant.runtime_memory[station] > 0:
             process = (owner, compiled.device_names[compiled.station_device[station]])
             if process not in m.resident:
-                held[stores.runtime[station]].append((variant.runtime_memory * MB, m.resident[process]))
+                held[stores.runtime[station]].append((variant.runtime_memory[station] * MB, m.resident[process]))
             row = linear([(1.0, alpha), (-1.0, m.resident[process])])
             m.runtime[f.network(index), name, unit_name] = row <= 0
     m.memory = pyo.Constraint(pyo.Any)

@@ -49,7 +49,8 @@ def _room(compiled: Compiled, others: Placement, new: int) -> _Room:
     for index, placed in zip(others.choice, others.stations, strict=True):
         variant, stations = compiled.variants[index], np.array(placed, dtype=np.int64)
         rate = np.nan_to_num(compiled.rate[variant.service])
-        np.subtract.at(room.stores, stores.working[stations], stores.servers[stations] * variant.activations)
+        working = stores.servers[stations] * variant.activations[np.arange(len(stations)), stations]
+        np.subtract.at(room.stores, stores.working[stations], working)
         np.subtract.at(room.layers, at[stations], 1.0)
         np.subtract.at(room.compute, at[stations], variant.macs)
         busy = rate * variant.run * variant.time[np.arange(len(stations)), stations]
@@ -124,7 +125,7 @@ def _fitting(
     if path:
         here = np.array(path, dtype=np.int64)
         free = free - np.bincount(stores.weights[here], room.weights[rows[:-1], here], minlength=len(stores))
-        working = stores.servers[here] * variant.activations[:layer]
+        working = stores.servers[here] * variant.activations[rows[:-1], here]
         free -= np.bincount(stores.working[here], working, minlength=len(stores))
         np.add.at(count, at[here], 1.0)
         np.add.at(work, at[here], variant.macs[:layer])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -12,28 +14,40 @@ from placer import optional
 from placer.errors import InputError, Problem
 from placer.profiling.onnx.checking import check
 
-_CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 _FIRST_IR_WITH_FREE_INITIALISERS = 4
 _IR_VERSION = 8
 LARGEST_FILE = 2**30
+LARGEST_CONSTANT = 4096
+"""Elements of an input that is given a value."""
 
 
 def need_onnx() -> Any:
     """Return the module ``onnx``.
 
     Raises:
-        MissingExtraError: when it or onnx-tool is not installed, or cannot be imported.
+        MissingExtraError: when it is not installed, or cannot be imported.
     """
-    what, extra = "profiling an ONNX file", "onnx"
-    optional.load("onnx_tool", what, extra)
-    return optional.load("onnx", what, extra)
+    return optional.load("onnx", "profiling an ONNX file", "onnx")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a file says of the tensors between its operators.
+
+    Attributes:
+        values: ValueInfoProto by tensor name, as in the file.
+        symbols: sizes of named dimensions, from the inputs.
+    """
+
+    values: Mapping[str, Any]
+    symbols: Mapping[str, int]
 
 
 def read_model(path: Path) -> Any:
     """Return the ModelProto in ``path``: functions inlined, outside weights not loaded.
 
     Raises:
-        InputError: when it is no ONNX file, holds control flow, or refers to files outside its folder.
+        InputError: when it is no ONNX file, or refers to files outside its folder.
     """
     onnx = need_onnx()
     file = str(path)
@@ -59,18 +73,6 @@ def read_model(path: Path) -> Any:
         except Exception as error:  # the inliner raises RuntimeError, ValueError and its own kinds
             raise InputError([Problem(f"its functions cannot be put in place: {_line(error)}", file=file)]) from error
         check(onnx, model, file)
-    problems = [
-        Problem(
-            f"operator '{node.name or node.output[0]}' is a top-level {node.op_type}: what runs is known "
-            "only at run time, so there is no fixed graph to profile",
-            file=file,
-            path=f"$.graph.node[{position}]",
-        )
-        for position, node in enumerate(model.graph.node)
-        if node.op_type in _CONTROL_FLOW
-    ]
-    if problems:
-        raise InputError(problems, tip="export the branch or the loop body as a model of its own, profile that")
     _check_external_data(model, path)
     if model.ir_version < _FIRST_IR_WITH_FREE_INITIALISERS:
         model.ir_version = _IR_VERSION
@@ -108,7 +110,13 @@ def _check_external_data(model: Any, path: Path) -> None:
         raise InputError(problems)
 
 
-def fix_inputs(model: Any, path: Path, shapes: Mapping[str, tuple[int, ...]] | None, batch: int) -> None:
+def fix_inputs(
+    model: Any,
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]] | None,
+    batch: int,
+    values: Mapping[str, float] | None = None,
+) -> Recorded:
     """Give every input of ``model`` a fixed shape, in place.
 
     Args:
@@ -116,34 +124,57 @@ def fix_inputs(model: Any, path: Path, shapes: Mapping[str, tuple[int, ...]] | N
         path: its file, for messages.
         shapes: full shapes by input name; needed where more than the batch is open.
         batch: size of an open first dimension (of inputs with two or more).
+        values: inputs that always have one value in every element, by name; they become constants.
+
+    Returns:
+        What the file records of its other tensors.
 
     Raises:
         InputError: when a shape stays open, contradicts the model, or names no input.
     """
     file = str(path)
     shapes = dict(shapes or {})
+    values = dict(values or {})
     names = [value.name for value in model.graph.input]
     problems = []
     if batch < 1:
         problems.append(Problem(f"the batch must be 1 or more, got {batch}", file=file))
-    for name in shapes:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            problems.append(Problem(f"a shape is given for '{name}', which is no input{hint} ({names})", file=file))
+    for what, given in (("shape", shapes), ("value", values)):
+        for name in given:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                problems.append(
+                    Problem(f"a {what} is given for '{name}', which is no input{hint} ({names})", file=file)
+                )
     symbols: dict[str, int] = {}
     for position, value in enumerate(model.graph.input):
         try:
             _fix_input(value, shapes.get(value.name), batch, symbols)
+            if value.name in values:
+                model.graph.initializer.append(_constant(value, values[value.name]))
         except ValueError as error:
             problems.append(Problem(str(error), file=file, path=f"$.graph.input[{position}]"))
     if problems:
         raise InputError(problems)
-    # what the file recorded for other shapes would contradict the fixed ones
-    del model.graph.value_info[:]
-    for value in model.graph.output:
-        if value.type.HasField("tensor_type"):
-            value.type.tensor_type.ClearField("shape")
+    kept = [value for value in model.graph.input if value.name not in values]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    return Recorded({value.name: value for value in [*model.graph.output, *model.graph.value_info]}, symbols)
+
+
+def _constant(value: Any, number: float) -> Any:
+    """Return the stored tensor of an input that always has one value."""
+    import numpy as np
+
+    onnx = need_onnx()
+    shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    if dtype.kind not in "fiub" or math.prod(shape) > LARGEST_CONSTANT:
+        raise ValueError(f"input '{value.name}' is no number or of more than {LARGEST_CONSTANT}: it takes no value")
+    if dtype.kind in "iub" and (number != int(number) or np.array(int(number)).astype(dtype) != number):
+        raise ValueError(f"input '{value.name}' is of the type {dtype}, which does not hold {number:g}")
+    return onnx.numpy_helper.from_array(np.full(shape, number).astype(dtype), value.name)
 
 
 def _fix_input(value: Any, given: tuple[int, ...] | None, batch: int, symbols: dict[str, int]) -> None:
@@ -158,16 +189,17 @@ def _fix_input(value: Any, given: tuple[int, ...] | None, batch: int, symbols: d
             tensor.shape.dim.add().dim_value = size
         return
     dims = list(tensor.shape.dim)
-    shown = [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in dims]
+    # a size of 0 is a size where the file says so; one that is not said, or is negative, is open
+    sizes = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in dims]
+    shown = [size if size is not None else dim.dim_param or "?" for size, dim in zip(sizes, dims, strict=True)]
     text = "[" + ", ".join(map(str, shown)) + "]"
-    if given is not None and (len(given) != len(dims) or any(size < 1 for size in given)):
+    if given is not None and (len(given) != len(dims) or any(size < 0 for size in given)):
         raise ValueError(f"input '{value.name}' has the shape {text}; the given {list(given)} does not fit")
     several = len(dims) > 1
-    for position, dim in enumerate(dims):
-        fixed = dim.dim_value if dim.dim_value > 0 else None
+    for position, (dim, fixed) in enumerate(zip(dims, sizes, strict=True)):
         if given is not None:
             wanted: int | None = given[position]
-        elif position == 0 and several and (fixed is None or batch != 1):
+        elif position == 0 and several and (fixed is None or (batch != 1 and fixed)):
             wanted = batch
         else:
             wanted = fixed if fixed is not None else symbols.get(dim.dim_param)
@@ -176,7 +208,8 @@ def _fix_input(value: Any, given: tuple[int, ...] | None, batch: int, symbols: d
             raise ValueError(
                 f"input '{value.name}' has the open shape {text}; give it one, such as {value.name}={example}"
             )
-        if fixed is not None and wanted != fixed:
+        # old exporters write 0 for an open size, so that another may be given
+        if fixed and wanted != fixed:
             raise ValueError(
                 f"input '{value.name}' has the shape {text}; its dimension {position} is fixed, not {wanted}"
             )

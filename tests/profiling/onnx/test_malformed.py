@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("onnx")
-pytest.importorskip("onnx_tool")
 
 import numpy as np
 import onnx

@@ -10,8 +10,9 @@ import yaml
 
 from placer.instance.library import Library, shipped_names, shipped_root
 from placer.instance.model import Graph
+from placer.profiling.model_file import Heading
 from placer.profiling.onnx.profile import profile
-from placer.profiling.onnx.render import render
+from placer.profiling.render import render
 
 LIGHT = {
     "resnet-50": "resnet50",
@@ -22,8 +23,8 @@ LIGHT = {
 }
 # published millions of parameters and G multiply-accumulates; batch normalisation statistics come on top
 PUBLISHED = {
-    "resnet-50": (25.56, 4.1),
-    "inception-v1": (7.0, 1.5),
+    "resnet-50": (25.56, 4.09),
+    "inception-v1": (7.0, 1.43),
     "vgg-19": (143.67, 19.6),
     "squeezenet": (1.24, 0.35),
     "densenet-121": (7.98, 2.85),
@@ -61,7 +62,7 @@ def test_devices_load(name: str) -> None:
     assert device.name == name
     assert device.source
     assert device.reserve.memory < device.memory
-    assert all(unit.speed for unit in device.units)
+    assert all(unit.speed or unit.bandwidth for unit in device.units)
     # a fallback is never faster than the fastest figure that was measured
     assert all(unit.speed <= max(unit.speeds.values()) for unit in device.units if unit.speed and unit.speeds)
 
@@ -95,7 +96,7 @@ def test_totals_are_the_published_ones(name: str) -> None:
     exact = name.endswith("-measured")
     weights = sum(layer.weights for layer in layers) / 4e6
     assert weights == pytest.approx(parameters, rel=1e-9 if exact else 0.022)
-    assert sum(layer.compute or 0 for layer in layers) / 1e9 == pytest.approx(macs, rel=0.025)
+    assert sum(layer.compute or 0 for layer in layers) / 1e9 == pytest.approx(macs, rel=0.01)
 
 
 def test_the_papers_networks_carry_the_papers_figures() -> None:
@@ -137,7 +138,6 @@ def test_the_table_in_the_readme_is_computed() -> None:
 @pytest.mark.parametrize("name", LIGHT)
 def test_profiling_reproduces_the_shipped_file(name: str) -> None:
     pytest.importorskip("onnx")
-    pytest.importorskip("onnx_tool")
     spec = importlib.util.find_spec("onnx")
     assert spec is not None
     assert spec.origin is not None
@@ -146,7 +146,7 @@ def test_profiling_reproduces_the_shipped_file(name: str) -> None:
         pytest.skip("this version of onnx carries no light models")
     shipped_file = shipped_root() / "models" / f"{name}.yaml"
     shipped = yaml.safe_load(shipped_file.read_text(encoding="utf-8"))
-    made = profile(file, name=name, title=shipped["title"], family=shipped["family"])
+    made = profile(file, heading=Heading(name, shipped["title"], shipped["family"]))
     # the source names versions, which may differ
     made["source"] = shipped["source"]
     assert made == shipped

@@ -202,7 +202,7 @@ class Inserter:
         """Which runs a…b fit what is left, shape (ends, N); ``loading`` has the weights of the first n layers."""
         compiled, variant, at = self.compiled, self.variant, self.compiled.station_device
         weights = loading[0][ends + 1] - loading[0][a]
-        peak = np.maximum.accumulate(variant.activations[a:])[: len(ends), None]
+        peak = np.maximum.accumulate(variant.activations[a:], axis=0)[: len(ends)]
         more = np.maximum(peak - room.peak[None, :], 0.0)
         stores = self.resources.stores
         ok = stores.fitting(_eased(room.stores, stores.capacity), weights, more, loading[1])

@@ -27,10 +27,19 @@ def render(model: Mapping[str, Any]) -> str:
             lines += textwrap.wrap(value, _WIDTH - 2, initial_indent="  ", subsequent_indent="  ", **_WRAP)
         elif isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
             lines.append(f"{key}:")
-            lines += [f"  - {_flow(entry)}" for entry in value]
+            for entry in value:
+                lines += _entry(entry)
         else:
             lines.append(f"{key}: {_flow(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _entry(entry: Mapping[str, Any]) -> list[str]:
+    """An entry of a list on one line, or as a block where it has lists of mappings in it."""
+    if not any(isinstance(value, list) and value and isinstance(value[0], Mapping) for value in entry.values()):
+        return [f"  - {_flow(entry)}"]
+    inner = render(entry).splitlines()
+    return [f"  - {inner[0]}", *(f"    {line}" for line in inner[1:])]
 
 
 def write(model: Mapping[str, Any], path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from placer.profiling.onnx.render import render, write
+from placer.profiling.render import render, write
 
 AWKWARD = [
     "", " ", "1", "1.5", "1e5", "0x1f", "12:30", "2020-01-01", "no", "null", "~", "true", "-", "- a",
