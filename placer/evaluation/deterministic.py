@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from placer import jit
 from placer.instance.compiled import Compiled
 from placer.instance.topology import Arc
 from placer.instance.variant import Variant
@@ -22,6 +23,9 @@ from placer.plan.placement import Placement, results_of, transfers_of
 from placer.plan.readiness import run_by_readiness
 
 Floats = NDArray[np.float64]
+MANY = 200
+"""Layers between two gates from which on their ends are worth a compiled loop."""
+
 RouteKey = tuple[int, bool, int, int, int]
 """(service, is a result, tensor or layer, from device, to device)."""
 
@@ -167,9 +171,12 @@ def finish_times(compiled: Compiled, variant: Variant, stations: tuple[int, ...]
         sent: Any = [False, *(layer in variant.leaves for layer in layers)]
         seconds: Any = [0.0, *(float(variant.time[layer, stations[layer]]) for layer in layers)]
         done: Any = [0.0] * len(here)
-        # lists instead of arrays: what is not compiled is quicker with them
-        run_by_readiness(cast(Any, first), cast(Any, sources), here, servers, sent, seconds, cast(Any, ways), done)
-        finish += [start + one for one in done[1:]]
+        graph: tuple[Any, ...] = (first, sources, here, servers, sent, seconds, ways, done)
+        if len(here) > MANY:
+            graph = tuple(np.array(one) for one in graph)
+        # what is not compiled is quicker with lists
+        jit.version(run_by_readiness, None if len(here) > MANY else False)(*graph)
+        finish += [start + float(one) for one in graph[-1][1:]]
     return finish
 
 

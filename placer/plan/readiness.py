@@ -67,7 +67,9 @@ def _joins(first_source: Ints, sources: Ints, at: Ints, number: Ints, node: int,
 
     What an earlier fragment there received is not held for a later one: each waits for its own.
     """
-    head = _head(number, fragment)
+    head = 0
+    while number[head] != fragment:
+        head += 1
     reads = False
     for place in range(first_source[node], first_source[node + 1]):
         maker = sources[place]
@@ -111,61 +113,59 @@ def run_by_readiness(
     nodes = len(at)
     number = np.empty(nodes, np.int64)
     count = number_fragments(first_source, sources, at, sent, number)
-    made = np.full(count + 1, -1.0)  # end of each fragment, -1 before it is served; of the input, last: number -1
-    made[count] = 0.0
+    head = np.zeros(count, np.int64)  # first node of each fragment
+    for node in range(nodes - 1, -1, -1):
+        if number[node] >= 0:
+            head[number[node]] = node
+    missing = np.zeros(count, np.int64)  # tensors that are not made yet, and when the others are there
+    ready, made = np.zeros(count), np.full(count, -1.0)
+    for node in range(nodes):
+        fragment = number[node]
+        for place in range(first_source[node], first_source[node + 1]):
+            maker = sources[place]
+            if maker < 0 or number[maker] < 0:
+                ready[fragment] = max(ready[fragment], way[place])
+            elif number[maker] != fragment:
+                missing[fragment] += 1
     end = 0.0
     for _ in range(count):
-        best, ready, head, newest = -1, np.inf, -1, -1
-        for node in range(nodes):
-            fragment = number[node]
-            if fragment <= newest:  # not its first node
-                continue
-            newest = fragment
-            if made[fragment] >= 0.0:
-                continue
-            known, latest = True, 0.0
-            for other in range(node, nodes):
-                if number[other] != fragment:
-                    continue
-                for place in range(first_source[other], first_source[other + 1]):
-                    maker = sources[place]
-                    source = -1 if maker < 0 else number[maker]
-                    if source == fragment:
-                        continue
-                    known = known and made[source] >= 0.0
-                    latest = max(latest, made[source] + way[place])
-            if known and (best < 0 or latest < ready):
-                best, ready, head = fragment, latest, node
-        ready = max(ready, _free(at, number, made, at[head], servers[head]))
-        for node in range(nodes):
+        best = -1
+        for fragment in range(count):
+            if made[fragment] < 0.0 and missing[fragment] == 0 and (best < 0 or ready[fragment] < ready[best]):
+                best = fragment
+        clock = max(ready[best], _free(at, head, made, at[head[best]], servers[head[best]]))
+        for node in range(head[best], nodes):
             if number[node] == best:
-                ready += seconds[node]
-                done[node] = ready
-        made[best] = ready
-        end = max(end, ready)
+                clock += seconds[node]
+                done[node] = clock
+        made[best] = clock
+        end = max(end, clock)
+        for node in range(head[best], nodes):
+            fragment = number[node]
+            for place in range(first_source[node], first_source[node + 1]):
+                maker = sources[place]
+                if maker >= 0 and number[maker] == best and fragment != best:
+                    missing[fragment] -= 1
+                    ready[fragment] = max(ready[fragment], clock + way[place])
     return end
 
 
 @jit.helper
-def _free(at: Ints, number: Ints, made: Floats, station: int, servers: int) -> float:
-    """When a server of a station is free: fewer than ``servers`` of the fragments served there end later."""
-    for node in range(len(at)):
-        if at[node] != station or made[number[node]] < 0.0 or _head(number, number[node]) != node:
-            continue
-        later = 0
-        for other in range(len(at)):
-            if at[other] == station and made[number[other]] >= 0.0 and _head(number, number[other]) == other:
-                same = made[number[other]] == made[number[node]] and other < node
-                later += 1 if same or made[number[other]] > made[number[node]] else 0
-        if later == servers - 1:
-            return float(made[number[node]])
-    return 0.0
-
-
-@jit.helper
-def _head(number: Ints, fragment: int) -> int:
-    """First node of a fragment."""
-    node = 0
-    while number[node] != fragment:
-        node += 1
-    return node
+def _free(at: Ints, head: Ints, made: Floats, station: int, servers: int) -> float:
+    """When a server of a station is free: the end of the fragment there that ends last but ``servers`` - 1."""
+    served = 0
+    for fragment in range(len(head)):
+        served += 1 if made[fragment] >= 0.0 and at[head[fragment]] == station else 0
+    if served < servers:
+        return 0.0
+    last, index = np.inf, -1
+    for _ in range(servers):
+        best = -1
+        for fragment in range(len(head)):
+            if made[fragment] < 0.0 or at[head[fragment]] != station:
+                continue
+            below = made[fragment] < last or (made[fragment] == last and fragment > index)
+            if below and (best < 0 or made[fragment] > made[best]):
+                best = fragment
+        last, index = made[best], best
+    return float(last)

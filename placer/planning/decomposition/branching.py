@@ -5,8 +5,7 @@ station runs its layers: by every path through it and what follows at least
 (:func:`placer.planning.decomposition.matrices.rests`), and on every station by the work there between the earliest
 arrival and the shortest rest (the bound of one machine with heads and tails: Carlier, EJOR 11(1), 1982; an equal share
 of the work for each of several servers). A whole one
-costs what it takes by :mod:`placer.plan.readiness`. Compiled by numba where there is much to do, plain Python
-otherwise: the same numbers.
+costs what it takes by :mod:`placer.plan.readiness`. Compiled by numba where there is much to do: the same numbers.
 """
 
 from __future__ import annotations
@@ -144,8 +143,8 @@ def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best
             path.tried[graph.alike[station]] = True
         if graph.serial:
             end = _end_of(graph, path, level, station)
-            ahead = max(end + _after(graph, pairs, level, station, column), before)
-            ahead = max(ahead, _machine(graph, pairs, path, level, station, column, end))
+            ahead = end + _after(graph, pairs, level, station, column)
+            ahead = max(before, ahead, _machine(graph, pairs, path, level, station, column, end))
             bound = max(ahead + priced, known) + graph.price[level, station]
         else:
             bound = before + _added(graph, path, level, station) + _after(graph, pairs, level, station, column)
@@ -268,8 +267,7 @@ def _makespan(graph: Graph, place_of: Ints) -> float:
     nodes = end + 1 if graph.end_is_station else end
     places = graph.first_source[nodes]
     at, seconds, way = place_of[:nodes].copy(), np.zeros(nodes), np.zeros(places)
-    sent, done = np.zeros(nodes, np.bool_), np.zeros(nodes)
-    servers = graph.servers[at]
+    servers, sent, done = graph.servers[at], np.zeros(nodes, np.bool_), np.zeros(nodes)
     if not graph.start_is_station:
         at[0] = -1
     for node in range(1, nodes):
@@ -277,12 +275,12 @@ def _makespan(graph: Graph, place_of: Ints) -> float:
         for place in range(graph.first_source[node], graph.first_source[node + 1]):
             maker = graph.sources[place]
             way[place] = graph.send[maker, place_of[maker], at[node]]
-    if graph.end_is_station:
-        run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, servers, sent, seconds, way, done)
-        return float(done[end])
-    for place in range(graph.first_source[end], graph.first_source[end + 1]):
-        sent[graph.sources[place]] = True
+    if not graph.end_is_station:
+        for place in range(graph.first_source[end], graph.first_source[end + 1]):
+            sent[graph.sources[place]] = True
     run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, servers, sent, seconds, way, done)
+    if graph.end_is_station:
+        return float(done[end])
     decision = 0.0
     for place in range(graph.first_source[end], graph.first_source[end + 1]):
         maker = graph.sources[place]
