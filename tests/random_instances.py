@@ -71,7 +71,15 @@ def random_model(rng: Rng, name: str, layers: int, dag: bool, exits: bool, alter
 
 
 def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, site: bool = False) -> Compiled:
-    """A random instance with at most ``largest`` placements before limits.
+    """A random instance compiled, see :func:`random_parts`."""
+    data, library = random_parts(seed, largest, crowded, site)
+    return compile_instance(resolve(InstanceFile.model_validate(data), library))
+
+
+def random_parts(
+    seed: int, largest: int = 20_000, crowded: bool = False, site: bool = False
+) -> tuple[dict[str, Any], Library]:
+    """The data of a random instance with at most ``largest`` placements before limits, and what it refers to.
 
     Crowded, everything is the same but for arrivals of every service, at such rates that links and channels can be full
     before compute units are. A site has what installations have besides, see :func:`_as_a_site`.
@@ -167,7 +175,7 @@ def random_instance(seed: int, largest: int = 20_000, crowded: bool = False, sit
         models = {f"m{index}": library.model(f"m{index}") for index in range(services)}
         _as_a_site(np.random.default_rng(seed + 10**6), data, models)
         _served(np.random.default_rng(seed + 2 * 10**6), data, models, library)
-    return compile_instance(resolve(InstanceFile.model_validate(data), library))
+    return data, library
 
 
 def _as_a_site(rng: Rng, data: dict[str, Any], models: dict[str, Model]) -> None:

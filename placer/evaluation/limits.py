@@ -121,15 +121,14 @@ def _rate_checks(compiled: Compiled, load: Loads) -> Iterator[Check]:
 
 def _traffic_checks(compiled: Compiled, traffic: Mapping[Arc, float]) -> Iterator[Check]:
     """One check a channel, where it is heard most, and one a link direction."""
-    limit = compiled.max_airtime
-    if np.isfinite(limit):
+    if np.isfinite(compiled.max_airtime):
         for carrier, (device, share) in sorted(busiest(compiled, traffic).items()):
             name, channel = compiled.device_names[device], compiled.topology.carrier(carrier).channel
+            limit = compiled.channel_limit(channel or "")
             yield limit_check("airtime", name, f"airtime of channel {channel} at {name}", share, limit, "1")
-    limit = compiled.max_link_utilisation
-    if np.isfinite(limit):
+    if np.isfinite(compiled.max_link_utilisation):
         for arc in sorted((arc for arc in traffic if arc.channel is None), key=lambda arc: arc.carrier):
-            name = compiled.topology.carrier(arc.carrier).name
+            name, limit = compiled.topology.carrier(arc.carrier).name, compiled.carrier_limit(arc.carrier)
             yield limit_check("link", name, f"utilisation of {name}", traffic[arc], limit, "1")
 
 

@@ -72,6 +72,7 @@ class Compiled:
         weight: shape (S,), weight in sums over services.
         variants: all alternatives of all services.
         service_variants: per service the indices of its variants.
+        unlimited: channels and carriers, by name, that may carry any load: explanations lift limits one by one.
     """
 
     instance: Instance
@@ -94,6 +95,7 @@ class Compiled:
     weight: Floats
     variants: tuple[Variant, ...]
     service_variants: tuple[tuple[int, ...], ...]
+    unlimited: frozenset[str] = frozenset()
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -115,11 +117,21 @@ class Compiled:
         limit = self.instance.file.limits.airtime
         return np.inf if limit is None else limit
 
+    def channel_limit(self, channel: str) -> float:
+        """Largest share of the airtime of one channel; inf without a limit."""
+        return np.inf if channel in self.unlimited else self.max_airtime
+
     @property
     def max_link_utilisation(self) -> float:
         """Largest utilisation of a link direction; inf without a limit."""
         limit = self.instance.file.limits.links
         return np.inf if limit is None else limit
+
+    def carrier_limit(self, number: int) -> float:
+        """Largest utilisation of one carrier that is no channel; inf without a limit."""
+        if self.unlimited and self.topology.carrier(number).name in self.unlimited:
+            return np.inf
+        return self.max_link_utilisation
 
     @cached_property
     def stores(self) -> Stores:

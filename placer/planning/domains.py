@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +13,6 @@ from placer.instance.topology import Zone
 from placer.instance.variant import Variant
 
 Truths = NDArray[np.bool_]
-Group = tuple[str, str]
-"""A constraint family as the user knows it: (kind, device or service or layer)."""
-
-Active = Callable[[str, str], bool]
-
-
-def always(kind: str, subject: str) -> bool:
-    """Every constraint holds."""
-    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,48 +44,43 @@ def reachable(compiled: Compiled, device: int, zone: Zone | None) -> Truths:
     return near
 
 
-def domain_of(compiled: Compiled, variant: Variant, active: Active = always) -> Domain:
+def domain_of(compiled: Compiled, variant: Variant) -> Domain:
     """Return the stations of each layer that pins, privacy, times, range and the layer's own size leave.
 
     Range needs nothing more than this: radio and link arcs come in pairs, so devices reach each other exactly when
     they are in one component, and every tensor of a service starts at its source.
-
-    Args:
-        compiled: the instance.
-        variant: the variant.
-        active: whether a constraint family holds; the families that do not are left out.
     """
-    service = compiled.instance.services[variant.service]
-    at = compiled.station_device
-    usable = np.isfinite(variant.time)
-    if active("allowed", service.name):
-        usable &= variant.allowed
-    if active("range", service.name):
-        source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
-        near = reachable(compiled, source, None)
-        usable &= near[at] & near[sink]
-        if variant.zone is not None and active("allowed", service.name):
-            inside = reachable(compiled, source, variant.zone)[at]
-            for layer, sources in enumerate(variant.predecessors):
-                if any(variant.private[tensor] for tensor in sources):
-                    usable[layer] &= inside
-    for station in range(len(at)):
-        usable[:, station] &= _fits_alone(compiled, variant, station, active)
+    usable: Truths = np.isfinite(variant.time) & variant.allowed & reached(compiled, variant)
+    for station in range(len(compiled.station_device)):
+        usable[:, station] &= _fits_alone(compiled, variant, station)
     return Domain(variant, usable)
 
 
-def accurate_enough(compiled: Compiled, variant: Variant, active: Active = always) -> bool:
+def reached(compiled: Compiled, variant: Variant) -> Truths:
+    """Whether what each layer reads gets to each station and the result from there to the sink, shape (M, N)."""
+    at = compiled.station_device
+    source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
+    near = reachable(compiled, source, None)
+    found: Truths = np.broadcast_to(near[at] & near[sink], variant.time.shape).copy()
+    if variant.zone is not None:
+        inside = reachable(compiled, source, variant.zone)[at]
+        for layer, sources in enumerate(variant.predecessors):
+            if any(variant.private[tensor] for tensor in sources):
+                found[layer] &= inside
+    return found
+
+
+def accurate_enough(compiled: Compiled, variant: Variant) -> bool:
     """Whether a variant keeps its service's ``min_accuracy``; its accuracy does not depend on the placement."""
     service = compiled.instance.services[variant.service]
-    if service.min_accuracy is None or not active("min_accuracy", service.name):
+    if service.min_accuracy is None:
         return True
     return bool(variant.accuracy >= service.min_accuracy - 1e-9)
 
 
-def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Active) -> Truths:
+def _fits_alone(compiled: Compiled, variant: Variant, station: int) -> Truths:
     """Which layers fit a station that holds nothing else, shape (M,)."""
     device = int(compiled.station_device[station])
-    name = compiled.device_names[device]
     stores = compiled.stores
     working = stores.servers[station] * variant.activations[:, station]
     need: dict[int, Floats] = {int(stores.runtime[station]): np.full(len(variant), variant.runtime_memory[station])}
@@ -103,10 +88,8 @@ def _fits_alone(compiled: Compiled, variant: Variant, station: int, active: Acti
         need[int(store)] = need.get(int(store), 0.0) + held
     fits = np.ones(len(variant), dtype=bool)
     for store, size in need.items():
-        if active(stores.family(store), name):
-            fits &= size <= stores.capacity[store] * (1 + 1e-12)
-    if active("compute", name):
-        fits &= variant.macs <= compiled.max_compute[device] * (1 + 1e-12)
+        fits &= size <= stores.capacity[store] * (1 + 1e-12)
+    fits &= variant.macs <= compiled.max_compute[device] * (1 + 1e-12)
     return fits
 
 

@@ -83,7 +83,8 @@ class Resources:
         self._peaks = any(bool((variant.activations > 0).any()) for variant in compiled.variants)
         self._carries = can_bind(compiled)
         self._book = RouteBook(compiled)
-        self._channels = {channel: number for number, channel in enumerate(compiled.topology.hears)}
+        self._names = tuple(compiled.topology.hears)
+        self._channels = {channel: number for number, channel in enumerate(self._names)}
         self._usage: dict[tuple[int, tuple[int, ...]], Usage] = {}
 
     def usage(self, choice: int, stations: tuple[int, ...]) -> Usage:
@@ -188,6 +189,12 @@ class Resources:
             return 0.0
         where, position = np.unique(rows, return_inverse=True)
         load = np.bincount(position, np.concatenate([usage.traffic for usage in used]))
-        air = where < len(self._channels) * self.devices
-        limit = np.where(air, self.compiled.max_airtime, self.compiled.max_link_utilisation)
+        limit = np.array([self.traffic_limit(row) for row in where.tolist()])
         return float(excess_of(load, limit).sum())
+
+    def traffic_limit(self, row: int) -> float:
+        """Largest load of a row of :attr:`Usage.traffic`."""
+        channel, _ = divmod(row, self.devices)
+        if channel < len(self._names):
+            return self.compiled.channel_limit(self._names[channel])
+        return self.compiled.carrier_limit(row - len(self._names) * self.devices)

@@ -277,3 +277,24 @@ def test_export_writes_whole_folders_only(plan_file: Path, tmp_path: Path) -> No
     assert (folder / "kubernetes" / "kustomization.yaml").is_file()
     assert placer("export", str(plan_file), "-o", str(folder), *image).returncode == 2
     assert placer("export", str(plan_file), "-o", str(folder), *image, "--force").returncode == 0
+
+
+def test_explain_says_which_moves_are_missing(tmp_path: Path) -> None:
+    """What is deployed breaks a limit that the instance has by now; not one layer may move."""
+    site = (
+        "format: placer/instance/1\ndevices:\n  - {name: a, type: raspberry-pi-4b, memory: MEMORY}\n"
+        "  - {name: b, type: raspberry-pi-4b}\nnetwork: {links: [{between: [a, b], rate: 100 Mbit/s}]}\n"
+        "services: [{name: s, model: alexnet, source: a}]\n"
+    )
+    path, plan = tmp_path / "site.yaml", tmp_path / "plan.json"
+    path.write_text(site.replace("MEMORY", "1 GB"), encoding="utf-8")
+    assert placer("plan", str(path), "-o", str(plan)).returncode == 0
+    path.write_text(site.replace("MEMORY", "500 MB"), encoding="utf-8")
+    assert placer("explain", str(path)).returncode == 0
+    found = placer("explain", str(path), "--keep", str(plan), "--max-moves", "0", "--json")
+    assert found.returncode == 1
+    said = json.loads(found.stdout)
+    assert sorted(map(tuple, said["clash"])) == [("max_moves", "the plan"), ("memory", "a")]
+    edits = [edit for edits in said["edits"] for edit in edits]
+    assert {edit["path"] for edit in edits} == {"--max-moves", "devices.a.memory"}
+    assert placer("explain", str(path), "--keep", str(plan)).returncode == 2

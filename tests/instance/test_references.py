@@ -16,7 +16,7 @@ from tests.instance.build import small_tree, write_tree
     "reference",
     ["/etc/passwd", "..", "../x.yaml", "a/../../x.yaml", "C:x.yaml", "C:\\x.yaml", "\\\\host\\x", "a\\b", "/"],
 )
-@pytest.mark.parametrize("kind", ["model", "device type", "radio", "link"])
+@pytest.mark.parametrize("kind", ["model", "device type", "radio", "link", "runtime"])
 def test_nothing_outside(tmp_path: Path, reference: str, kind: str) -> None:
     with pytest.raises(InputError, match="leaves the folder"):
         find(reference, kind, tmp_path)  # type: ignore[arg-type]

@@ -103,6 +103,10 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
         rate = there if there == back else f"{there} →, {back} ←"
         line = f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms{_lost(link.loss)}"
         out.print(line, markup=False)
+    for runtime in instance.runtimes.values():
+        line = f"runtime {runtime.name}: {show_bytes(runtime.memory)} a process"
+        line += f", {show_bytes(runtime.container)} a container" if runtime.container else ""
+        out.print(line + (f", arena {runtime.arena}" if runtime.arena else ""), markup=False)
     services = []
     for position, service in enumerate(instance.services):
         variant = compiled.variants[compiled.service_variants[position][0]]
@@ -119,8 +123,11 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
 
 
 def _unit(compiled: Compiled, station: int) -> str:
-    """A compute unit, and how many jobs it serves at once where that is not one."""
-    name, servers = compiled.stations[station].unit, compiled.servers[station]
+    """A compute unit, what accelerator it is, if one, and how many jobs it serves at once where that is not one."""
+    place, servers = compiled.stations[station], compiled.servers[station]
+    kind = compiled.instance.device_type(compiled.instance.devices[place.device])
+    accelerator = next(unit.accelerator for unit in kind.units if unit.name == place.unit)
+    name = place.unit if accelerator is None else f"{place.unit} ({accelerator})"
     return name if servers == 1 else f"{name} × {servers}"
 
 

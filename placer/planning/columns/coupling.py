@@ -20,6 +20,8 @@ from placer.planning.resources import Resources
 
 DEADLINE, MOVES, SLOWEST, STAGE, STAGE_TRAFFIC = (number << 40 for number in range(1, 6))
 """First row of the services' deadlines, the moves, the services' seconds, the units' and the ways' loads as stages."""
+NOTHING = "nothing"
+"""Objective of a search for any placement: all cost nothing."""
 EASED = 1.0 + RELATIVE_TOLERANCE
 """Right-hand side of every row: a limit is kept within rounding."""
 
@@ -94,8 +96,7 @@ class Coupling:
         if row < self.sums_end:
             limit = float(self.resources.limits[row])
             return limit if limit >= 0 else np.inf
-        air = row - self.sums_end < len(self.channels) * self.resources.devices
-        return self.compiled.max_airtime if air else self.compiled.max_link_utilisation
+        return self.resources.traffic_limit(row - self.sums_end)
 
     def scale(self, row: int) -> float:
         """What figures of a row are divided by."""
@@ -141,7 +142,7 @@ class Coupling:
         kept = {row: load / self.scale(row) for row, load in taken.items() if load and np.isfinite(self.limit(row))}
         rows = np.array(sorted(kept), dtype=np.int64)
         figures = np.array([kept[row] for row in rows.tolist()])
-        cost = 0.0 if self.largest else weight * value
+        cost = 0.0 if self.largest or self.objective == NOTHING else weight * value
         return Column(choice, stations, cost, value, rows, figures, self._shared(choice, stations, usage.peak))
 
     def _shared(self, choice: int, stations: tuple[int, ...], peak: Floats) -> dict[int, float]:

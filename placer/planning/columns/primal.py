@@ -39,6 +39,10 @@ class Primal:
         """Put services in one after the other at no prices; whether all found room."""
         return self.search.construct(self.free, self.countdown.part(0.2))
 
+    def straight(self, prices: Prices) -> bool:
+        """Put services in one after the other, taking none out again; whether all found room."""
+        return self.search.construct(prices, self.countdown, room=False)
+
     def better(self, prices: Prices, at: Prices | None, gap: float) -> None:
         """Better placements: constructed, in part anew, and chosen from what is known."""
         if not self.search.best or self.search.rng.random() < 0.3:

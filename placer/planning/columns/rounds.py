@@ -17,7 +17,7 @@ import numpy as np
 from placer.errors import TimeIsUpError
 from placer.plan.placement import Placement
 from placer.planning.columns.beam import Walk
-from placer.planning.columns.coupling import Column, Coupling
+from placer.planning.columns.coupling import NOTHING, Column, Coupling
 from placer.planning.columns.master import Master, Mixture
 from placer.planning.columns.primal import Primal, alone
 from placer.planning.columns.search import Search
@@ -34,6 +34,10 @@ ROUNDING = 2e-10
 """Relative, taken off every bound."""
 PENALTY, RAISED = 3.0, 3
 """What exceeding a limit by all of it costs at first, in the objective's size, and how often that grows tenfold."""
+TRIED = 5
+"""Rounds after which prices are tried for a placement, while a mixture that keeps every row is sought."""
+EXCEEDED = 1e-6
+"""By so much of their limits rows must be exceeded for a proof that no placement keeps them."""
 LISTED, MOST = 1_000_000, 20_000
 """Numbers in the table of a walk that lists all placements: places kept, times stations; and placements in all."""
 
@@ -85,6 +89,8 @@ class Rounds:
 
     def _scale(self) -> float:
         """What the objective is like: that of every service at its cheapest, whatever breaks."""
+        if self.coupling.objective == NOTHING:
+            return 1.0
         answers = [
             self.sites.answer(service, self.state.prices, self.countdown)
             for service in range(len(self.sites.choices.groups))
@@ -108,6 +114,10 @@ class Rounds:
     def run(self) -> None:
         """Until the gap is small enough, prices say no more or the time is over."""
         self._ending(self._run)
+
+    def mixed(self) -> None:
+        """Until a mixture keeps every row, or it is proven that none does: before placements are looked for at all."""
+        self._ending(self._mixed)
 
     def first(self) -> None:
         """A placement at no prices, if services find room one after the other."""
@@ -162,6 +172,18 @@ class Rounds:
             break
         self._close()
 
+    def _mixed(self) -> None:
+        self.primal.straight(self.state.prices)
+        mixture, number = self.master.solve(), 0
+        while mixture.exceeded and not self.good and not self.countdown.over:
+            prices, number = sound(self.coupling, mixture.prices), number + 1
+            fresh, _ = self._round(prices)
+            if number % TRIED == 0 and not self.state.infeasible:
+                self.primal.straight(prices)
+            if not fresh and not self.state.infeasible and (self.sites.whole or not self._everywhere(mixture)):
+                break
+            mixture = self.master.solve()
+
     def _search_on(self) -> None:
         while not self.good and not self.countdown.over:
             before = self.search.value
@@ -203,7 +225,8 @@ class Rounds:
         """The bound of Lagrange; whether it is the best so far."""
         paid = sum(price * self.coupling.right(row) for row, price in prices.row.items())
         total = sum(answer.bound for answer in answers) - paid
-        if total == np.inf:  # a service has nowhere to go, even by itself
+        if total == np.inf or (self.coupling.objective == NOTHING and total > EXCEEDED):
+            # a service has nowhere to go, even by itself; or rows are exceeded at any choice
             self.state.infeasible = True
             return False
         total -= ROUNDING * (abs(total) + paid)

@@ -47,8 +47,11 @@ class Search:
         self.value, self.best = value, list(columns)
         return True
 
-    def construct(self, prices: Prices, countdown: Countdown) -> bool:
-        """Services in turn, the largest first or in some order; whether that bettered the best."""
+    def construct(self, prices: Prices, countdown: Countdown, room: bool = True) -> bool:
+        """Services in turn, the largest first or in some order; whether that bettered the best.
+
+        ``room`` takes services out again for those that found none.
+        """
         order = list(self._order)
         if np.isfinite(self.value) or self.rng.random() < 0.5:
             order = [
@@ -62,6 +65,8 @@ class Search:
             column = self.insert(service, plan, prices)
             if column is None:
                 blocked.append(service)
+                if not room:
+                    return False
             else:
                 plan[service] = column
         if blocked and not self._make_room(plan, blocked, prices, countdown):

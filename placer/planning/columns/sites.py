@@ -11,7 +11,7 @@ from placer.planning.columns.coupling import DEADLINE, SLOWEST, Coupling
 from placer.planning.columns.legs import Leg, legs_of
 from placer.planning.columns.pricing import Priced, Site
 from placer.planning.columns.runs import Truths, cheapest, runs_that_fit
-from placer.planning.columns.tariffs import Prices, fixed_price
+from placer.planning.columns.tariffs import Prices, fixed_price, prices_of_arcs, prices_of_layers
 from placer.planning.decomposition.programme import Stage, Tables, backward, forward
 from placer.planning.domains import Choices, choices_of
 from placer.solver.countdown import Countdown
@@ -136,13 +136,19 @@ class Sites:
         return Answer(least, best[1], best[2])
 
     def _price(self, site: Site, prices: Prices, countdown: Countdown) -> Priced:
+        fits, fixed = self._fitting(site), fixed_price(self.coupling, site.choice, prices)
+        if fits is None and self._is_separate(site.choice, prices):
+            return _separate(site, prices, fixed)
         stages = self._stages(site, prices)
-        fits = self._fitting(site)
         if fits is not None:
-            return cheapest(site, stages, fits, fixed_price(self.coupling, site.choice, prices))
+            return cheapest(site, stages, fits, fixed)
         share = min(countdown.end, countdown.now() + max(SHARE * countdown.left, LEAST))
-        fixed = fixed_price(self.coupling, site.choice, prices)
         return site.solve(stages, CLOSE, lambda: countdown.now() < share, fixed)
+
+    def _is_separate(self, choice: int, prices: Prices) -> bool:
+        """Whether neither time nor what tensors take has a price, so that every layer goes where it is cheapest."""
+        free = self.coupling.objective != "energy" and self.factor(choice, prices) == 0
+        return free and prices_of_arcs(self.coupling, choice, prices) is None
 
     def _fitting(self, site: Site) -> Truths | None:
         if id(site) not in self._runs:
@@ -167,3 +173,14 @@ class Sites:
         if choice not in known:
             known[choice] = legs_of(site, self._stages(site, prices))
         return known[choice]
+
+
+def _separate(site: Site, prices: Prices, fixed: float) -> Priced:
+    """Every layer on its cheapest station, of equals on the one that is cheapest for all layers together."""
+    usable = site.costs.domain.usable
+    price = np.where(usable, prices_of_layers(site.coupling, site.choice, prices)[:, site.subset], np.inf)
+    kept = np.where(usable, price, price[usable].max(initial=0.0) + 1.0).sum(axis=0)
+    order = np.argsort(kept, kind="stable")
+    picked = order[np.argmin(price[:, order], axis=1)]
+    value = float(price[np.arange(len(price)), picked].sum()) + fixed
+    return Priced(value, value, tuple(site.subset[picked].tolist()))

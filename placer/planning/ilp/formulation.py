@@ -26,7 +26,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
-from placer.planning.domains import Active, Domain, accurate_enough, always, domain_of
+from placer.planning.domains import Domain, accurate_enough, domain_of
 from placer.solver.countdown import Countdown
 from placer.solver.result import Values
 
@@ -55,7 +55,6 @@ class Formulation:
     compiled: Compiled
     model: Any
     domains: dict[int, Domain]
-    active: Active = always
     latency: dict[int, Terms] = field(default_factory=dict)
     scale: float = 1.0
     countdown: Countdown | None = None
@@ -122,33 +121,32 @@ def linear(terms: Iterable[tuple[float, Any]], constant: float = 0.0) -> Any:
     )
 
 
-def build(compiled: Compiled, active: Active = always, countdown: Countdown | None = None) -> Formulation:
+def build(compiled: Compiled, countdown: Countdown | None = None) -> Formulation:
     """Return the ILP with every constraint but no objective.
 
     Args:
         compiled: the instance.
-        active: whether a constraint family (kind, subject) holds; explanations switch some off.
         countdown: when to give up.
 
     Raises:
         TimeIsUpError: the countdown ended before the model was made.
     """
-    domains = possible_domains(compiled, active)
+    domains = possible_domains(compiled)
     model = pyo.ConcreteModel("placement")
     model.objective_is_bounded = True
-    formulation = Formulation(compiled, model, domains, active, countdown=countdown)
+    formulation = Formulation(compiled, model, domains, countdown=countdown)
     _assignment(formulation)
     _node_limits(formulation)
     _memory(formulation)
     return formulation
 
 
-def possible_domains(compiled: Compiled, active: Active = always) -> dict[int, Domain]:
+def possible_domains(compiled: Compiled) -> dict[int, Domain]:
     """The usable stations of the variants that can run and are accurate enough, by index."""
     domains = {}
     for index, variant in enumerate(compiled.variants):
-        domain = domain_of(compiled, variant, active)
-        if domain.possible and accurate_enough(compiled, variant, active):
+        domain = domain_of(compiled, variant)
+        if domain.possible and accurate_enough(compiled, variant):
             domains[index] = domain
     return domains
 
@@ -208,14 +206,13 @@ def _node_limits(f: Formulation) -> None:
     m.utilisation = pyo.Constraint(pyo.Any)
     for device, name in enumerate(compiled.device_names):
         limit, most = compiled.max_layers[device], compiled.max_compute[device]
-        if np.isfinite(limit) and len(count[device]) > limit and f.active("layers", name):
+        if np.isfinite(limit) and len(count[device]) > limit:
             m.layers_per_node[name] = linear(count[device]) <= limit
-        if np.isfinite(most) and work[device] and f.active("compute", name):
+        if np.isfinite(most) and work[device]:
             m.processing[name] = linear(work[device]) <= most * MMAC
     for station, place in enumerate(compiled.stations):
         limit = compiled.max_work[station]
-        device_name = compiled.device_names[place.device]
-        if np.isfinite(limit) and busy[station] and f.active("utilisation", device_name):
+        if np.isfinite(limit) and busy[station]:
             m.utilisation[place.name] = linear(busy[station]) <= limit
 
 
@@ -262,8 +259,8 @@ def _memory(f: Formulation) -> None:
         family, size = stores.family(store), stores.capacity[store] * MB
         unit = compiled.stations[store - own] if store >= own else None
         device = compiled.device_names[store % stores.devices if unit is None else unit.device]
-        if f.active(family, device):
-            key = device if unit is None else (unit.name, "own")
+        key = device if unit is None else (unit.name, "own")
+        if np.isfinite(size):
             (m.flash if family == "flash" else m.memory)[key] = linear(held[store]) <= size
 
 

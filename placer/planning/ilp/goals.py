@@ -21,10 +21,10 @@ def add_goal_limits(f: Formulation) -> None:
     """Add the limits of services, channels and links: deadlines, and what can be carried."""
     services = f.compiled.instance.services
     f.model.deadline = pyo.Constraint(pyo.Any)
-    if any(service.deadline is not None and f.active("deadline", service.name) for service in services):
+    if any(service.deadline is not None for service in services):
         _need_latency(f)
         for position, service in enumerate(services):
-            if service.deadline is not None and f.active("deadline", service.name) and f.latency[position]:
+            if service.deadline is not None and f.latency[position]:
                 f.model.deadline[service.name] = linear(f.latency[position]) <= service.deadline * MS
     f.model.airtime = pyo.Constraint(pyo.Any)
     f.model.link = pyo.Constraint(pyo.Any)
@@ -36,17 +36,17 @@ def add_goal_limits(f: Formulation) -> None:
 def _add_traffic_limits(f: Formulation) -> None:
     """Σ λ·p·K/ρ·y ≤ the limit, of every link direction and of what any device hears of a channel."""
     topology, arcs = f.compiled.topology, _arc_terms(f, 0.0)
-    limit = f.compiled.max_airtime
-    if np.isfinite(limit):
+    if np.isfinite(f.compiled.max_airtime):
         for (channel, device), terms in _airtime(f, arcs).items():
-            if f.active("airtime", channel) and _exceeds(terms, limit):
+            limit = f.compiled.channel_limit(channel)
+            if _exceeds(terms, limit):
                 f.model.airtime[channel, f.compiled.device_names[device]] = linear(terms) <= limit
-    limit = f.compiled.max_link_utilisation
-    if np.isfinite(limit):
+    if np.isfinite(f.compiled.max_link_utilisation):
         for index, terms in arcs.items():
-            name = topology.carrier(topology.arcs[index].carrier).name
-            if topology.arcs[index].channel is None and f.active("link", name) and _exceeds(terms, limit):
-                f.model.link[name] = linear(terms) <= limit
+            carrier = topology.arcs[index].carrier
+            limit = f.compiled.carrier_limit(carrier)
+            if topology.arcs[index].channel is None and _exceeds(terms, limit):
+                f.model.link[topology.carrier(carrier).name] = linear(terms) <= limit
 
 
 def _exceeds(terms: Terms, limit: float) -> bool:

@@ -69,9 +69,7 @@ def pair_possible(f: Formulation, i: int, k: int) -> bool:
     """Whether a limit of one layer a device leaves room for two adjacent layers on stations i and k."""
     compiled = f.compiled
     device = int(compiled.station_device[i])
-    if device != int(compiled.station_device[k]) or compiled.max_layers[device] >= 2:
-        return True
-    return not f.active("layers", compiled.device_names[device])
+    return device != int(compiled.station_device[k]) or bool(compiled.max_layers[device] >= 2)
 
 
 def flows(f: Formulation, index: int, maker: int, reader: int) -> list[tuple[int, int, Any]]:
@@ -94,7 +92,7 @@ def transfer_ms(compiled: Compiled, variant: Variant, tensor: int) -> Floats:
 
 
 def known(milliseconds: Floats) -> Floats:
-    """Take ways that do not exist as free: they are in no domain, except where an explanation drops the range."""
+    """Take ways that do not exist as free: they are in no domain."""
     return np.where(np.isfinite(milliseconds), milliseconds, 0.0)
 
 

@@ -24,7 +24,7 @@ def limit_stretch(f: Formulation) -> None:
     at = compiled.station_device
     for service, group in zip(compiled.instance.services, compiled.service_variants, strict=True):
         networks = [index for index in group if index in f.domains]
-        if service.max_devices is not None and f.active("max_devices", service.name):
+        if service.max_devices is not None:
             terms: Terms = []
             for device, name in enumerate(compiled.device_names):
                 here = [i for i in range(len(at)) if at[i] == device]
@@ -34,7 +34,7 @@ def limit_stretch(f: Formulation) -> None:
                 if rows:
                     terms.append((1.0, m.used[service.name, name]))
             m.max_devices[service.name] = linear(terms) <= service.max_devices if terms else pyo.Constraint.Feasible
-        if service.max_fragments is not None and f.active("max_fragments", service.name):
+        if service.max_fragments is not None:
             begun = [
                 one
                 for index in networks
@@ -42,7 +42,7 @@ def limit_stretch(f: Formulation) -> None:
                 for one in _begins(f, index, place.name, [i])
             ]
             m.max_fragments[service.name] = linear(begun) <= service.max_fragments if begun else pyo.Constraint.Feasible
-        if service.contiguous and f.active("contiguous", service.name):
+        if service.contiguous:
             for index in networks:
                 for device, name in enumerate(compiled.device_names):
                     entered = _begins(f, index, f"device {name}", [i for i in range(len(at)) if at[i] == device])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from placer.recipes.measured.accelerators import accelerator
 from placer.recipes.measured.rows import Collection, figure
 
 
@@ -138,7 +139,7 @@ def device_type(name: str, collection: Collection) -> dict[str, Any]:
             "idle was not published and counts as nothing, so energy is all that it draws."
         )
     power = {"power": {"idle": "0 W", "load": f"{max(watts):g} W", "assumed": ["idle"]}} if watts else {}
-    unit: dict[str, Any] = {"name": machine.unit, "bandwidth": f"{figure(rate / 1e9, 4)} GB/s"}
+    unit: dict[str, Any] = {"name": machine.unit, **accelerator(name), "bandwidth": f"{figure(rate / 1e9, 4)} GB/s"}
     return {
         "format": "placer/device-type/1",
         "name": name,

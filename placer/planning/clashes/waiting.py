@@ -17,7 +17,7 @@ from placer.evaluation.checks import excess_of
 from placer.instance.compiled import Compiled, Floats
 from placer.instance.units import show_fraction, show_seconds
 from placer.instance.variant import Truths
-from placer.planning.domains import Group
+from placer.planning.clashes.families import Group
 from placer.planning.loss.bounds.fluid import fluid_bound
 from placer.planning.loss.enumeration import CHUNK, count, placements
 from placer.planning.loss.problem import Problem
