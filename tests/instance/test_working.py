@@ -163,7 +163,7 @@ def test_a_model_that_says_lifetimes(tmp_path: Path) -> None:
     less = write_tree(tmp_path / "less", {"instance.yaml": small, "net.yaml": MODEL})
     explained = placer("explain", str(less))
     assert explained.returncode == 1
-    assert "memory of chip" in explained.stdout
+    assert "layer a of service s needs 500 kB; the largest free device it may run on, chip, has" in explained.stdout
 
 
 def test_stated_and_computed_is_refused(tmp_path: Path) -> None:
