@@ -9,7 +9,7 @@ from typing import Any
 
 from placer.errors import InputError
 from placer.instance.device import DEVICE_FORMAT, Device, DeviceType, Unit
-from placer.instance.library import find_shipped, locate
+from placer.instance.library import Kind, find_shipped, locate
 from placer.instance.model import MODEL_FORMAT, Alternative, Layer, Model
 from placer.instance.reading import Document, read_document, unknown, validate
 from placer.instance.timing import layer_time
@@ -35,6 +35,7 @@ class Bases:
 
     given: dict[tuple[str, str], Document] = field(default_factory=dict)
     like: Mapping[str, str] = field(default_factory=dict)
+    _read: dict[tuple[str, str], Known | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, files: Sequence[Path], like: Mapping[str, str]) -> Bases:
@@ -57,22 +58,25 @@ class Bases:
 
     def device(self, name: str) -> Known | None:
         """The device type that a device is, or is to be like."""
-        document = self.given.get((DEVICE_FORMAT, name))
-        wanted = self.like.get(name) or self.like.get("")
-        if document is None and wanted is not None:
-            document = read_document(locate(wanted, "device type"), wanted)
-        elif document is None:
-            path = find_shipped(name, "device type")
-            document = None if path is None else read_document(path)
-        return None if document is None else Known(document.data, validate(DeviceType, document))
+        return self._known("device type", DEVICE_FORMAT, name, self.like.get(name) or self.like.get(""))
 
     def model(self, name: str) -> Known | None:
         """The model of a name."""
-        document = self.given.get((MODEL_FORMAT, name))
-        if document is None:
-            path = find_shipped(name, "model")
-            document = None if path is None else read_document(path)
-        return None if document is None else Known(document.data, validate(Model, document))
+        return self._known("model", MODEL_FORMAT, name, None)
+
+    def _known(self, kind: Kind, stated: str, name: str, like: str | None) -> Known | None:
+        """A file of the user, else what it is to be like, else a shipped one; each is read once."""
+        if (stated, name) not in self._read:
+            document = self.given.get((stated, name))
+            if document is None and like is not None:
+                document = read_document(locate(like, kind), like)
+            elif document is None:
+                path = find_shipped(name, kind)
+                document = None if path is None else read_document(path)
+            schema: type[Model] | type[DeviceType] = Model if kind == "model" else DeviceType
+            known = None if document is None else Known(document.data, validate(schema, document))
+            self._read[stated, name] = known
+        return self._read[stated, name]
 
 
 def graph_of(model: Model, build: str) -> Alternative:
