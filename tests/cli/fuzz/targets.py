@@ -86,6 +86,8 @@ TARGETS: tuple[Target, ...] = (
     Target(("users.yaml", "parts/net.yaml"), ("split", "--server", "edge-2500", "--users", "users.yaml"), 2.5),
     Target(("net.onnx",), ("@profile-and-show", "net.onnx"), 5),
     Target(("net.onnx",), ("profile", "net.onnx", "--no-fuse", "--json", "--batch", "3"), 2),
+    Target(("flow.onnx",), ("@profile-and-show", "flow.onnx"), 3),
+    Target(("net.tflite",), ("@profile-and-show", "net.tflite"), 3),
     Target(("graphs/throughput/g.json",), ("@graph", "graphs/throughput/g.json"), 4),
     Target(("graphs/throughput/g.json",), ("@min-cuts", "graphs"), 2),
     Target(("graphs/throughput/g.json", "graphs/reference.json"),
@@ -117,7 +119,7 @@ BASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "export": (("plan.json", "-o", "new", *BY),),
     "exits": (("figures.yaml", *LOAD), ("profile.yaml", *LOAD, "--method", "thresholds")),
     "show": (("instance.yaml",), ("plan.json",), ("parts/net.yaml",), ("profile.yaml",)),
-    "profile": (("net.onnx",),),
+    "profile": (("net.onnx",), ("net.tflite",)),
     "bench": (("chainnet", "--data", "chainnet", "--method", "analytic"),),
     "schema": (("plan",),),
 }  # fmt: skip
