@@ -26,7 +26,7 @@ from placer.instance.working import working_memory
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
 
-_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "runtime", "exit profile")
+_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "link", "runtime", "exit profile")
 
 
 def identify(thing: str) -> tuple[str, Path]:
@@ -137,16 +137,17 @@ def _lost(loss: float) -> str:
 
 
 def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:
-    """Show a model, a device type, a radio, a runtime or an exit profile."""
+    """Show a model, a device type, a radio, a kind of link, a runtime or an exit profile."""
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
-    from placer.instance.network import RadioType
+    from placer.instance.network import LinkType, RadioType
     from placer.instance.runtime import Runtime
 
     schemas: dict[str, type[Strict]] = {
         "model": Model,
         "device type": DeviceType,
         "radio": RadioType,
+        "link": LinkType,
         "runtime": Runtime,
         "exit profile": ExitProfile,
     }
