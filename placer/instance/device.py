@@ -229,6 +229,8 @@ class Device(Facts):
     """Cores of the first compute unit given to layers, when fewer (or more) than its type's."""
     servers: Servers | None = None
     """Jobs that its first compute unit serves at once, when it differs from the type's."""
+    slices: Servers | None = None
+    """Containers that may ask for each of its accelerators at once, when that differs from the type's."""
     memory: Bytes | None = None
     """RAM, when it differs from the type's."""
     flash: Bytes | None = None

@@ -151,6 +151,8 @@ def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
         for field in ("cores", "servers"):
             if getattr(device, field) is not None and not kind.units:
                 yield f"type '{kind.name}' has no compute unit whose {field} could be set", (*where, field)
+        if device.slices is not None and not any(unit.accelerator for unit in kind.units):
+            yield f"type '{kind.name}' has no accelerator that could have slices", (*where, "slices")
         if device.container is not None and not kind.has_containers:
             yield f"type '{kind.name}' is a microcontroller and has no containers", (*where, "container")
         several = device.servers is None and any(unit.servers > 1 for unit in kind.units)
