@@ -46,12 +46,13 @@ def claims_of(compiled: Compiled, parts: Parts, program: Program) -> list[Claim]
     """Return what a program asks for, one claim an accelerator that it runs on."""
     found = []
     for station in dict.fromkeys(parts.parts[number].station for number in program.parts):
-        unit = unit_of(compiled, station)
+        unit, device = unit_of(compiled, station), compiled.instance.devices[int(compiled.station_device[station])]
         if unit.accelerator is not None:
             wanted = unit.resource or RESOURCES[unit.accelerator]
             names = [one for one in wanted if not one.startswith("/")]
             files = tuple(one for one in wanted if one.startswith("/"))
-            found.append(Claim(unit.name, unit.accelerator, names[0] if names else None, files, unit.slices))
+            slices = device.slices or unit.slices
+            found.append(Claim(unit.name, unit.accelerator, names[0] if names else None, files, slices))
     return found
 
 
@@ -85,8 +86,8 @@ def check_claims(compiled: Compiled, parts: Parts, programs: Iterable[Program], 
             )
     if problems:
         tip = (
-            "let services of one model share a process, place one elsewhere, or write 'slices: N' on the unit where "
-            "its device plugin offers as many (time slicing); 'resource: /dev/…' names a device file"
+            "let services of one model share a process, place one elsewhere, or write 'slices: N' on the device "
+            "where its device plugin offers as many (time slicing); 'resource: /dev/…' names a device file"
         )
         raise InputError("\n".join(problems), tip=tip)
 

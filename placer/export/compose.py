@@ -17,7 +17,6 @@ from placer.export.programs import Program, programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
 from placer.instance.deployment import PullPolicy
-from placer.instance.units import show_bytes
 from placer.plan.plan import Plan
 
 FOLDER = "compose"
@@ -153,9 +152,7 @@ def _service(
             "dev.placer.fragment": ", ".join(str(part.index + 1) for part in members),
             "dev.placer.layers": ", ".join(part.layer_range for part in members),
             "dev.placer.memory": (
-                f"reservation and limit {memory}: weights {show_bytes(program.weights)}, activations "
-                f"{show_bytes(program.activations)}, runtime {show_bytes(program.runtime)}, container "
-                f"{show_bytes(program.container)}, rounded up; at least {_LEAST_MEMORY} MiB"
+                f"reservation and limit {memory}: {program.memory_note}, rounded up; at least {_LEAST_MEMORY} MiB"
             ),
             "dev.placer.model-parts": MODEL_PARTS,
         },

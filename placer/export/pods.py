@@ -15,7 +15,6 @@ from placer.export.parts import Parts
 from placer.export.programs import Program
 from placer.instance.compiled import Compiled
 from placer.instance.deployment import PullPolicy
-from placer.instance.units import show_bytes
 
 STARTS_WITHIN = 300
 """Seconds that a container has to load its runtime and weights before it counts as ill."""
@@ -79,13 +78,10 @@ class Pod:
 
     def notes(self) -> dict[str, str]:
         """Return what its resources mean, as annotations."""
-        program = self.program
-        held = [f"weights {show_bytes(program.weights)}", f"activations {show_bytes(program.activations)}"]
-        held += [f"runtime {show_bytes(program.runtime)}", f"container {show_bytes(program.container)}"]
         notes = {
             "placer.dev/memory": (
-                f"request and limit {self._memory()}: {', '.join(held)}, rounded up; at least {LEAST_MEMORY} MiB, with "
-                "which a container starts"
+                f"request and limit {self._memory()}: {self.program.memory_note}, rounded up; "
+                f"at least {LEAST_MEMORY} MiB, with which a container starts"
             )
         }
         if cpu := self._millicores():

@@ -78,10 +78,10 @@ class Unit(Facts):
     speedup: dict[Cores, Positive] = Field(default_factory=dict)
     """Measured speed on n cores relative to one core, by n; not linear in general."""
     overhead: Seconds = 0.0
-    """Seconds that each layer takes beside its work (starting a kernel, say), where its time was not measured."""
+    """Seconds that each layer takes beside its work by ``speed`` (starting a kernel, say)."""
     bandwidth: DataRate | None = None
-    """Bytes of weights that it reads per second, as measured: a layer whose time was not measured takes the longer of
-    computing and reading its weights."""
+    """Bytes of weights that it reads per second, as measured: where ``speed`` is what is known, a layer takes the
+    longer of computing and reading its weights."""
     scv: Scv = 0.0
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None
@@ -229,6 +229,8 @@ class Device(Facts):
     """Cores of the first compute unit given to layers, when fewer (or more) than its type's."""
     servers: Servers | None = None
     """Jobs that its first compute unit serves at once, when it differs from the type's."""
+    slices: Servers | None = None
+    """Containers that may ask for each of its accelerators at once, when that differs from the type's."""
     memory: Bytes | None = None
     """RAM, when it differs from the type's."""
     flash: Bytes | None = None

@@ -123,9 +123,9 @@ def test_two_processes_on_one_accelerator_are_refused_unless_its_plugin_shares_i
         kubernetes.write(plan, compiled, image=IMAGE)
     assert "slices" in (caught.value.tip or "")
     assert set(composed(plan, compiled)) == {"s0-1", "s1-1"}  # Docker shares graphics processors
-    sliced = site({**GPU, "slices": 2}, alone, alone)
-    found = deployments(kubernetes.write(plan, sliced, image=IMAGE))
-    assert "one of 2 slices" in found["s1-1"]["metadata"]["annotations"]["placer.dev/accelerator"]
+    for sliced in (site({**GPU, "slices": 2}, alone, alone), site(GPU, alone, alone, hub={"slices": 2})):
+        found = deployments(kubernetes.write(plan, sliced, image=IMAGE))
+        assert "one of 2 slices" in found["s1-1"]["metadata"]["annotations"]["placer.dev/accelerator"]
     shared = site(GPU, {}, {})
     [(name, one)] = deployments(kubernetes.write(plan, shared, image=IMAGE)).items()
     assert name == "net-shared-1"
@@ -241,6 +241,7 @@ services: [{name: s, model: alexnet, source: d}]
         ("accelerator: coral, resource: coral", "buffer: 2", "resource"),
         ("accelerator: coral", "tolerations: 'a=b:Never'", "tolerations"),
         ("accelerator: coral", "tolerations: '-a'", "tolerations"),
+        ("scv: 0", "slices: 2", "no accelerator that could have slices"),
     ],
 )
 def test_bad_fields(tmp_path: Path, fields: str, more: str, problem: str) -> None:
