@@ -105,6 +105,7 @@ raspberry-pi-5,alexnet,conv1,0.0031,0.021,,,1,
 raspberry-pi-5,alexnet,conv2,0.0066,0.041,,,1,
 raspberry-pi-5,alexnet,fc6,0.0121,0.08,,,1,
 raspberry-pi-5,alexnet,conv1,0.0033,0.022,,,2,
+board,net,,0.5,3,,,,
 raspberry-pi-4b/cpu,own,,0.5,,tflite,int8,,1e9
 raspberry-pi-4b/cpu,own,,0.6,,onnxruntime,,,1e9
 """
