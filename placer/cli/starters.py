@@ -81,7 +81,8 @@ input: 150528 B # of the tensor that the first layer reads
 activations: lifetimes # working memory: the tensors alive while each layer runs; or activations of each layer
 layers:
   - {{name: conv1, kind: conv, compute: 90 MMAC, weights: 35 kB, output: 200 kB}}
-  # times: measured seconds by device type (or type/unit); they win over work and speed
+  # times: measured seconds by device type (or type/unit); they win over work and speed; so does
+  # energy: {{raspberry-pi-4b: 90 mJ}} (above idle) over power; `placer calibrate` makes both from your measurements
   - {{name: conv2, kind: conv, compute: 220 MMAC, weights: 600 kB, output: 90 kB, times: {{raspberry-pi-4b: 31 ms}}}}
   # inputs: what a layer reads, where it is not the layer before it
   - {{name: skip, kind: conv, compute: 10 MMAC, weights: 8 kB, output: 90 kB, inputs: [conv1]}}

@@ -132,7 +132,7 @@ def _service(
     if known:
         # a share of the processor when others want it too, 1024 a core; no limit while it is idle
         service["cpu_shares"] = max(2, round(sum(known) * 1.024))
-    service |= _accelerators(claims_of(compiled, parts, program))
+    service |= _accelerators(claims_of(compiled, parts, program), memory)
     health = compiled.instance.file.deployment.health
     if health is not None and health.command:
         service["healthcheck"] = {
@@ -159,13 +159,16 @@ def _service(
     }
 
 
-def _accelerators(claims: list[Claim]) -> dict[str, Any]:
-    """How Docker gives accelerators to a container: NVIDIA's by their driver, others by device files."""
+def _accelerators(claims: list[Claim], memory: str) -> dict[str, Any]:
+    """How Docker gives accelerators to a container: NVIDIA's by their driver, others by device files.
+
+    Where ``deploy`` reserves anything, Compose wants the memory there to be that of ``mem_reservation``.
+    """
     found: dict[str, Any] = {}
     graphics = sum(claim.accelerator == "nvidia" for claim in claims)
     if graphics:
         ask = {"driver": "nvidia", "count": graphics, "capabilities": ["gpu"]}
-        found["deploy"] = {"resources": {"reservations": {"devices": [ask]}}}
+        found["deploy"] = {"resources": {"reservations": {"memory": memory, "devices": [ask]}}}
     files = dict.fromkeys(path for claim in claims if claim.accelerator != "nvidia" for path in claim.files)
     if files:
         found["devices"] = [f"{path}:{path}" for path in files]

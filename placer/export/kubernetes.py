@@ -213,11 +213,12 @@ class _Documents:
     def annotations(self, latencies: dict[str, float] | None) -> dict[str, str]:
         part = self.first
         members = [self.parts.parts[number] for number in self.program.parts]
+        units = list(dict.fromkeys(one.unit for one in members))
         layers = ", ".join(f"{one.name}: {one.layer_range}" for one in members) if self.shared else part.layer_range
         notes = {
             "placer.dev/layers": layers,
             "placer.dev/model": f"{part.model}, alternative {part.alternative}",
-            "placer.dev/device": part.device if part.unit == "cpu" else f"{part.device}, unit {part.unit}",
+            "placer.dev/device": part.device if units == ["cpu"] else f"{part.device}, unit {', '.join(units)}",
             "placer.dev/instance-hash": self.plan.instance.hash,
             **self.pod.notes(),
             "placer.dev/model-parts": MODEL_PARTS,

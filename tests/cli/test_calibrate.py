@@ -80,10 +80,16 @@ def test_nothing_is_written_over_and_nothing_half(measured: Path, tmp_path: Path
     [
         (("--format", "cvs"), "unknown format 'cvs'; did you mean 'csv'?"),
         (("--idle", "2.7"), "has no unit"),
-        (("--memory", "box="), "is not [DEVICE=]VALUE"),
-        (("--memory", "4 GiB", "--memory", "5 GiB"), "is there twice for all devices"),
+        (("--memory", "box=", "-o", "out"), "is not [DEVICE=]VALUE"),
+        (("--memory", "4 GiB", "--memory", "5 GiB", "-o", "out"), "is there twice for all devices"),
         (("--like", "raspberry-pi-6"), "unknown device type 'raspberry-pi-6'; did you mean 'raspberry-pi-"),
         (("--base", "nothing.yaml"), "cannot be read"),
+        (("--device", "pi"), "has a column 'device', so --device would say nothing"),
+        (("--idle", "2 W"), "no file has any"),
+        (("--like", "raspberry-pi-6=n5105"), "unknown measured device 'raspberry-pi-6'; did you mean 'raspberry-pi-"),
+        (("--memory", "box=1 GB", "-o", "out"), "unknown measured device 'box' (allowed: raspberry-pi-4b"),
+        (("--memory", "1 GB"), "are for files that -o writes"),
+        (("--force",), "are for files that -o writes"),
     ],
 )
 def test_options_that_say_nothing(measured: Path, options: tuple[str, ...], message: str) -> None:

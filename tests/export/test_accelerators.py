@@ -101,7 +101,9 @@ def test_what_a_container_asks_for(
     assert paths == mounted == [mount["mountPath"] for mount in container["volumeMounts"][1:]]
     assert ("securityContext" in container) == bool(mounted)
     assert spec.get("runtimeClassName") == ("nvidia" if unit["accelerator"] == "nvidia" else None)
-    assert (asked or mounted[0]) in found["s0-1"]["metadata"]["annotations"]["placer.dev/accelerator"]
+    notes = found["s0-1"]["metadata"]["annotations"]
+    assert (asked or mounted[0]) in notes["placer.dev/accelerator"]
+    assert notes["placer.dev/device"] == f"hub, unit cpu, {unit['name']}"
     # 100 ms a request on the processor, twice a second, 4 cores; nothing for the accelerator
     assert resources["requests"]["cpu"] == "800m"
     other, plain = pod_of(found["s0-3"])
@@ -109,7 +111,11 @@ def test_what_a_container_asks_for(
     assert set(plain["resources"]["limits"]) == {"memory"}
     services = composed(plan, compiled)
     assert services["s0-1"].get("devices") == devices
-    graphics = services["s0-1"].get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices")
+    reserved = services["s0-1"].get("deploy", {}).get("resources", {}).get("reservations", {})
+    # compose-go refuses distinct values of the two
+    assert reserved.get("memory", services["s0-1"]["mem_reservation"]) == services["s0-1"]["mem_reservation"]
+    assert ("memory" in reserved) == ("devices" in reserved)
+    graphics = reserved.get("devices")
     nvidia = [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
     assert graphics == (nvidia if unit["accelerator"] == "nvidia" else None)
     assert not {"devices", "deploy"} & set(services["s0-3"])

@@ -50,6 +50,8 @@ def command(
     from placer.profiling.calibration.formats.text import Names
     from placer.profiling.calibration.written import files_of
 
+    if output is None and (force or memory):
+        raise click.UsageError("--force and --memory are for files that -o writes")
     options = Options(
         wanted=wanted,
         names=Names(device, model),

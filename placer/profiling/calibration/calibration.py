@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from placer.errors import InputError, Problem
+from placer.instance.device import DEVICE_FORMAT
+from placer.instance.model import MODEL_FORMAT
+from placer.instance.reading import unknown
 from placer.instance.units import show_joules
 from placer.profiling.calibration.bases import Bases, Known, layers_of, predicted, weights_of, work_of
 from placer.profiling.calibration.fitting import Fit, fit, fit_reading
@@ -116,11 +119,28 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     if options.idle is not None:
         measurements = _above_idle(measurements, options.idle)
     series = series_of(measurements)
+    _expect_use(options, series)
     models = {name: options.bases.model(name) for name in dict.fromkeys(one.thing.model for one in series)}
     devices = {name: options.bases.device(name) for name in dict.fromkeys(one.thing.device for one in series)}
     compared = [_compared(one, models[one.thing.model], devices[one.thing.device]) for one in series]
     fits = _fits(compared)
     return Calibration(formats, tuple(_with_fit(one, fits) for one in compared), fits, options)
+
+
+def _expect_use(options: Options, series: Sequence[Series]) -> None:
+    """Raise InputError for what was said of devices and models that nobody measured."""
+    devices = list(dict.fromkeys(one.thing.device for one in series))
+    known = {DEVICE_FORMAT: devices, MODEL_FORMAT: list(dict.fromkeys(one.thing.model for one in series))}
+    for option, said in (("--memory", options.memory), ("--like", options.bases.like)):
+        for name in said:
+            if name and name not in devices:
+                raise InputError(f"{option}: {unknown('measured device', name, devices)}")
+    for (stated, name), document in options.bases.given.items():
+        if name not in known[stated]:
+            what = "measured device" if stated == DEVICE_FORMAT else "measured model"
+            raise InputError([document.problem(unknown(what, name, known[stated]), ("name",))])
+    if options.idle is not None and not any(one.joules is not None for one in series):
+        raise InputError("--idle is taken off joules, and no file has any")
 
 
 def _above_idle(measurements: Sequence[Measurement], idle: float) -> list[Measurement]:

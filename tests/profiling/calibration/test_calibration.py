@@ -238,6 +238,9 @@ def test_files_of_the_user_are_bases(tmp_path: Path) -> None:
     assert [layer.times["box"] for layer in model(tmp_path, "mine").alternatives[0].layers] == [0.01] * len(names)
     kind = device(tmp_path, "box")
     assert kind.memory == Library().device_type("raspberry-pi-4b").memory
+    other = [{"device": "box", "model": "yours", "seconds": 1}]
+    with pytest.raises(InputError, match=r"unknown measured model 'mine' \(allowed: yours\)"):
+        calibrate([table(tmp_path, other)], options)
     rows[2]["layer"] = "conv9"
     with pytest.raises(InputError, match=r"unknown layer 'conv9'.*in model 'mine'") as caught:
         calibrate([table(tmp_path, rows)], options)

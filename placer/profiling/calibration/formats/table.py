@@ -53,6 +53,8 @@ def read(text: str, shown: str, names: Names) -> list[Measurement]:
     }
     given = [column for column, name in (("device", names.device), ("model", names.model)) if name is not None]
     required = [one for one in ("device", "seconds") if one not in given]
+    for name in sorted(set(given) & set(header_of(text))):
+        faults.add(f"has a column '{name}', so --{name} would say nothing; leave out one of them", 1)
     found: list[Measurement] = []
     runs: dict[tuple[Thing, str], int] = {}
     for row in rows_of(text, faults, COLUMNS, required):
