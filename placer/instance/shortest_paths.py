@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Pointers = NDArray[np.int32]
 
 NO_DEVICE = -9999
 """Stands in ``previous`` where nothing lies before: at the source, and where there is no way."""
@@ -21,7 +21,7 @@ LARGEST_DENSE = 64
 """With more devices the sparse version is taken: there it saves more on a few dozen sizes of tensors than it costs."""
 
 
-def shortest_paths(weights: Floats) -> tuple[Floats, Ints]:
+def shortest_paths(weights: Floats) -> tuple[Floats, Pointers]:
     """Return the least sums of weights along paths, and the device before each on its path.
 
     Args:
@@ -34,10 +34,10 @@ def shortest_paths(weights: Floats) -> tuple[Floats, Ints]:
     return _in_step(weights) if len(weights) <= LARGEST_DENSE else _sparse(weights)
 
 
-def _in_step(weights: Floats) -> tuple[Floats, Ints]:
+def _in_step(weights: Floats) -> tuple[Floats, Pointers]:
     """Each step settles, for every source, the nearest device that is still open; O(D^3) in all."""
     count = len(weights)
-    sums, previous = np.full((count, count), np.inf), np.full((count, count), NO_DEVICE, dtype=np.int64)
+    sums, previous = np.full((count, count), np.inf), np.full((count, count), NO_DEVICE, dtype=np.int32)
     np.fill_diagonal(sums, 0.0)
     still_open = sums.copy()
     sources = np.arange(count)
@@ -55,11 +55,11 @@ def _in_step(weights: Floats) -> tuple[Floats, Ints]:
     return sums, previous
 
 
-def _sparse(weights: Floats) -> tuple[Floats, Ints]:
+def _sparse(weights: Floats) -> tuple[Floats, Pointers]:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import dijkstra
 
     rows, columns = np.nonzero(np.isfinite(weights))
     graph = csr_array((weights[rows, columns], (rows, columns)), shape=weights.shape)
     sums, previous = dijkstra(graph, directed=True, return_predecessors=True)
-    return cast(Floats, sums), np.asarray(previous, dtype=np.int64)
+    return cast(Floats, sums), np.asarray(previous, dtype=np.int32)

@@ -25,6 +25,7 @@ LARGEST_ARCS = 1_500_000
 """More arcs than this are refused: a thousand devices that all hear each other have a million."""
 
 Floats = NDArray[np.float64]
+Pointers = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 Zone = frozenset[int]
@@ -67,8 +68,8 @@ class Routes:
 
     size: float
     seconds: Floats
-    previous: Ints
-    best_arc: Ints
+    previous: Pointers
+    best_arc: Pointers
     arcs: tuple[Arc, ...]
 
     def path(self, tail: int, head: int) -> list[int]:
@@ -119,6 +120,7 @@ class Topology:
     radio_queues: dict[str, tuple[int, bool]] = field(default_factory=dict)
     least: Literal["time", "energy"] = "time"
     _cache: dict[tuple[float, Zone | None], Routes] = field(default_factory=dict, repr=False)
+    _last_arcs: Pointers | None = field(default=None, repr=False)
 
     def carrier(self, number: int) -> Carrier:
         """The carrier of a number. Pairs of radios without contention may be a million: those are made when asked."""
@@ -172,7 +174,7 @@ class Topology:
 
     def _solve(self, size: float, zone: Zone | None) -> Routes:
         count = len(self.names)
-        best_arc = np.full((count, count), -1, dtype=np.int64)
+        best_arc = np.full((count, count), -1, dtype=np.int32)
         best = np.full((count, count), np.inf)
         # an empty tensor takes the way of a small one: with all weights equal to zero every way would be best
         times = np.array([arc.seconds(size or 1.0) for arc in self.arcs])
@@ -185,6 +187,9 @@ class Topology:
         tails, heads = self._ends[0][order], self._ends[1][order]
         best_arc[tails, heads], best[tails, heads] = order, weights[order]
         seconds, previous = shortest_paths(best)
+        if self._last_arcs is not None and np.array_equal(best_arc, self._last_arcs):
+            best_arc = self._last_arcs  # mostly the same for all sizes: kept once
+        self._last_arcs = best_arc
         if size == 0:
             seconds = _along(previous, best_arc, np.array([arc.latency for arc in self.arcs]))
         elif self.least == "energy":
@@ -210,7 +215,7 @@ class Topology:
         return weights
 
 
-def _along(previous: NDArray[Any], best_arc: Ints, weights: Floats) -> Floats:
+def _along(previous: NDArray[Any], best_arc: Pointers, weights: Floats) -> Floats:
     """Sum the weights of the arcs along each route, shape (D, D)."""
     devices = len(previous)
     rows = np.arange(devices)[:, None]

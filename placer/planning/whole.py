@@ -6,7 +6,7 @@ are, except by what they take from shared devices. It is searched depth first wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,6 +87,42 @@ def _best_whole(compiled: Compiled, objective: str, request: Request, countdown:
     if found_whole is None:
         return Baseline(key, title, None, "no nodes have room for all services whole")
     return Baseline(key, title, _outcome(compiled, found_whole, "single-node", request))
+
+
+def quick_whole(compiled: Compiled, choices: Choices, countdown: Countdown) -> Placement | None:
+    """Each service whole on the quickest station with room, the largest first: a placement within moments, if any."""
+    resources = Resources(compiled)
+    chosen: dict[int, tuple[int, int]] = {}
+    options = [_quickest(compiled, choices, group) for group in choices.groups]
+    for service in sorted(
+        range(len(options)), key=lambda service: -options[service][0][0] if options[service] else 0.0
+    ):
+        for _, choice, station in options[service]:
+            if countdown.over:
+                return None
+            trial = {**chosen, service: (choice, station)}
+            order = sorted(trial)
+            stations = tuple((trial[one][1],) * len(compiled.variants[trial[one][0]]) for one in order)
+            if resources.overdrawn(Placement(tuple(trial[one][0] for one in order), stations)) == 0.0:
+                chosen = trial
+                break
+        if service not in chosen:
+            return None
+    stations = tuple((chosen[s][1],) * len(compiled.variants[chosen[s][0]]) for s in range(len(options)))
+    return Placement(tuple(chosen[s][0] for s in range(len(options))), stations)
+
+
+def _quickest(compiled: Compiled, choices: Choices, group: Sequence[int]) -> list[tuple[float, int, int]]:
+    """Seconds of a service whole on each station, its layers in turn; variant and station; the least first."""
+    found = []
+    for choice in group:
+        variant = compiled.variants[choice]
+        usable = choices.domains[choice].usable.all(axis=0)
+        busy = (variant.run[:, None] * np.where(choices.domains[choice].usable, variant.time, 0.0)).sum(axis=0)
+        seconds = compiled.fetch(variant) + busy + compiled.deliver(variant, len(variant) - 1)
+        stations = np.flatnonzero(usable & np.isfinite(seconds)).tolist()
+        found += [(float(seconds[station]), choice, station) for station in stations]
+    return sorted(found)
 
 
 def _in_the_cloud(compiled: Compiled, objective: str, request: Request, countdown: Countdown | None) -> Baseline:

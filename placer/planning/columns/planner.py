@@ -13,14 +13,16 @@ from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.plan.plan import Certificate, Termination
 from placer.planning.decomposition.relaxation import CLOSED, OBJECTIVES, method_of, relax, termination_of
+from placer.planning.domains import choices_of
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
 from placer.planning.throughput import best_stages
 from placer.planning.tidying import tidied
 from placer.planning.ways import ways_of
+from placer.planning.whole import quick_whole
 from placer.solver.countdown import Countdown
-from placer.solver.progress import Limits, Listener, relative_gap
+from placer.solver.progress import Limits, Listener, Progress, relative_gap
 
 if TYPE_CHECKING:
     from placer.planning.columns.rounds import Rounds
@@ -118,6 +120,7 @@ def found_by(
     """
     (objective,) = request.objectives
     listener, floor, alone = in_values(compiled, objective, listener), 0.0, None
+    offered = _at_once(compiled, objective, listener, countdown) if request.keep is None else []
     moves = request.keep is not None and request.max_moves is not None
     if objective in OBJECTIVES:
         share = Limits(seconds=RELAXED * countdown.left, gap=request.limits.gap)
@@ -126,7 +129,6 @@ def found_by(
         if not moves and evaluate_placement(compiled, alone.placement, "deterministic").feasible:
             method, termination = method_of(compiled), termination_of(alone)
             return Found(method, alone.placement, alone.value, alone.bound, termination, method != "shortest-path")
-    offered: list[Placement] = []
     if objective == "throughput" and not moves:
         staged = best_stages(compiled, countdown.part(STAGED))
         floor = staged.bound
@@ -134,8 +136,27 @@ def found_by(
             raise infeasible(compiled)
         if staged.placement is not None and staged.cost <= floor * (1 + CLOSED):
             return Found("stages", staged.placement, staged.cost, floor, "optimal", True)
-        offered = [] if staged.placement is None else [staged.placement]
+        offered += [] if staged.placement is None else [staged.placement]
     return _coupled(compiled, request, listener, countdown, floor, on, offered)
+
+
+def _large(compiled: Compiled) -> bool:
+    return sum(variant.time.size for variant in compiled.variants) > LARGE
+
+
+def _at_once(compiled: Compiled, objective: str, listener: Listener | None, countdown: Countdown) -> list[Placement]:
+    """On large instances, services kept whole: an answer within moments, and a start."""
+    if not _large(compiled):
+        return []
+    found = quick_whole(compiled, choices_of(compiled), countdown.part(STAGED))
+    if found is None:
+        return []
+    judged = evaluate_placement(compiled, found, "deterministic")
+    if not judged.feasible:
+        return []
+    if listener is not None:
+        listener(Progress(countdown.spent, judged.costs[objective], 0.0, "services kept whole"))
+    return [found]
 
 
 def _coupled(
@@ -159,7 +180,7 @@ def _coupled(
     rounds = Rounds(coupling, Sites.of(coupling), floor, limits, countdown, listener)
     for known in (*offered, *([] if request.keep is None else [request.keep])):
         rounds.offer(known)
-    large = sum(variant.time.size for variant in compiled.variants) > LARGE
+    large = _large(compiled)
     if large:
         rounds.first()
         _quick(compiled, request, rounds)

@@ -91,10 +91,11 @@ class Rounds:
         """What the objective is like: that of every service at its cheapest, whatever breaks."""
         if self.coupling.objective == NOTHING:
             return 1.0
-        answers = [
-            self.sites.answer(service, self.state.prices, self.countdown)
-            for service in range(len(self.sites.choices.groups))
-        ]
+        answers = []
+        for service in range(len(self.sites.choices.groups)):
+            if self.countdown.over:  # what the floor says is near enough
+                break
+            answers.append(self.sites.answer(service, self.state.prices, self.countdown))
         columns = [self.coupling.column(a.choice, a.stations) for a in answers if a.choice >= 0]
         return max(abs(self.floor), worth(self.coupling, columns), 1e-12)
 
@@ -194,9 +195,10 @@ class Rounds:
 
     def _round(self, prices: Prices) -> tuple[bool, bool]:
         """Price every service: whether there was a new column, and whether the bound rose."""
-        answers = [
-            self.sites.answer(service, prices, self.countdown) for service in range(len(self.sites.choices.groups))
-        ]
+        answers = []
+        for service in range(len(self.sites.choices.groups)):
+            self.countdown.check("a round of prices")
+            answers.append(self.sites.answer(service, prices, self.countdown))
         fresh = self._take(answers)
         bettered = self.sites.whole and self._note(prices, answers)
         if not self.sites.whole:

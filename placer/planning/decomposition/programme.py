@@ -36,9 +36,11 @@ class Stage:
 
     def costs(self, of: Floats) -> Floats:
         """Expected costs from costs of the table."""
-        scaled = np.where(np.isfinite(of), self.run * np.where(np.isfinite(of), of, 0.0), np.inf)
-        total: Floats = scaled + self.extra[None, :]
-        return total
+        if self.run == 1.0 and not self.extra.any():
+            return of
+        if self.run > 0.0:
+            return np.asarray(self.run * of + self.extra[None, :])
+        return np.where(np.isfinite(of), self.extra[None, :], np.inf)
 
 
 def stages_of(costs: Costs, tables: Tables) -> list[Stage]:
@@ -102,7 +104,10 @@ class Programme:
         """Bound and value from the tables."""
         lower = [stage.costs(stage.table.lower) for stage in self.stages]
         self.bound = max(self.bound, float(forward(lower)[-1].min()))
-        upper = [stage.costs(stage.table.upper) for stage in self.stages]
+        if any(stage.table.upper is not stage.table.lower for stage in self.stages):
+            upper = [stage.costs(stage.table.upper) for stage in self.stages]
+        else:
+            upper = lower
         value = float(forward(upper)[-1].min())
         if value < self.value:
             self.value, self._ends = value, _cheapest(upper)
