@@ -151,9 +151,12 @@ class Sites:
         return free and prices_of_arcs(self.coupling, choice, prices) is None
 
     def _fitting(self, site: Site) -> Truths | None:
-        if id(site) not in self._runs:
-            self._runs[id(site)] = site, runs_that_fit(site)  # the site is kept, and with it its number
-        return self._runs[id(site)][1]
+        if self._sites.get(site.choice) is not site:  # all stations of a large instance: too much to keep
+            return runs_that_fit(site)
+        known = self._runs.get(site.choice)
+        if known is None or known[0] is not site:
+            known = self._runs[site.choice] = site, runs_that_fit(site)
+        return known[1]
 
     def stages(self, choice: int, prices: Prices) -> list[Stage]:
         """The stretches of a variant at prices."""
