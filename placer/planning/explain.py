@@ -65,13 +65,15 @@ def explain(compiled: Compiled, limits: Limits | None = None, deployed: Deployed
     countdown = (limits or Limits()).start().part(SHARE)
     oracle = Oracle(compiled, families(compiled, deployed), countdown, deployed)
     shop = Workshop(oracle, decide, countdown)
-    from placer.planning.clashes.remedies import waiting_workshop  # only who has such limits needs it
+    from placer.planning.clashes.choosing import chooses  # only who has such limits needs it
+    from placer.planning.clashes.remedies import waiting_workshop
     from placer.planning.clashes.waiting import WaitingOracle, waits
 
     waiting = WaitingOracle.of(compiled, countdown, deployed) if waits(compiled) else None
     if waiting is not None:
         shop = waiting_workshop(waiting, countdown)
-    if not oracle.possible(oracle.every):
+    # where exits are chosen, what holds without waiting depends on the choice too
+    if (waiting is None or not chooses(compiled)) and not oracle.possible(oracle.every):
         return _explained(oracle, shop, countdown)
     if waiting is None:
         return Explanation(True)
@@ -84,6 +86,8 @@ def _explained(oracle: Oracle, shop: Workshop, countdown: Countdown) -> Explanat
     compiled, found = oracle.compiled, list[Repair]()
     clash, irreducible = _smallest(oracle)
     unfinished = "" if irreducible else "not decided in time is whether all of these are needed for the clash"
+    if oracle.searched:
+        unfinished = "that no shares of exits keep all of these is what a search found, not proven"
     said = sentences_of(compiled, oracle.every, clash, oracle.deployed)
     if not countdown.over:
         found = list(repairs(shop, clash))

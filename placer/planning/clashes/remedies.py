@@ -8,10 +8,11 @@ import numpy as np
 
 from placer.errors import UnansweredError
 from placer.evaluation.evaluation import Evaluation, StationTimes
-from placer.instance.compiled import Compiled
+from placer.instance.compiled import Compiled, compile_instance
 from placer.instance.units import show_fraction, show_seconds
 from placer.plan.placement import Placement
 from placer.planning.clashes.changes import Change, Edit, as_printed, with_service
+from placer.planning.clashes.choosing import chooses, chosen
 from placer.planning.clashes.deployed import Deployed
 from placer.planning.clashes.families import Group
 from placer.planning.clashes.knobs import Knob, faster, knobs_of
@@ -32,6 +33,8 @@ def waiting_workshop(oracle: WaitingOracle, countdown: Countdown) -> Workshop:
 
     def knobs(compiled: Compiled, group: Group, deployed: Deployed | None) -> list[Knob]:
         waiting = group[0] in UNITS and _served(compiled, group[1])
+        if group[0] == "min_accuracy" and chooses(compiled):
+            return [_accuracy(compiled, group[1])]
         return [_limit(oracle, group)] if waiting else knobs_of(compiled, group, deployed)
 
     return Workshop(oracle, plan_for, countdown, keeps_all, knobs, TOLERANCE, remedied, REMEMBERED)
@@ -69,6 +72,25 @@ def _limit(oracle: WaitingOracle, group: Group) -> Knob:
         return max((float(check.actual or 0.0) for check in found), default=0.0) * (1.0 + room)
 
     return Knob(now, change, need, most)
+
+
+def _accuracy(compiled: Compiled, name: str) -> Knob:
+    """The accuracy of a service whose exits are chosen, as what is missing to all answers being right."""
+    now = next(s for s in compiled.instance.services if s.name == name).min_accuracy or 0.0
+
+    def change(value: float) -> Change:
+        accuracy = float(np.floor((1.0 - value) * 1e4) / 1e4)
+        words = f"accept an accuracy of {accuracy:g} of service {name} (now {now:g})"
+        made = with_service(compiled.instance, name, min_accuracy=accuracy)
+        return Change(made, words, (Edit(f"services.{name}.min_accuracy", accuracy),))
+
+    def need(placement: Placement) -> float:
+        world = chosen(compile_instance(with_service(compiled.instance, name, min_accuracy=None)), placement)
+        accuracy = [world.variants[k].accuracy for k in placement.choice if services[world.variants[k].service] == name]
+        return 1.0 - float(accuracy[0]) + ROOM
+
+    services = [service.name for service in compiled.instance.services]
+    return Knob(1.0 - now, change, need, most=1.0)
 
 
 def _of(kind: str) -> str:

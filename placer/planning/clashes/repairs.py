@@ -76,6 +76,7 @@ class Workshop:
             deployed = Deployed(deployed.placement, change.moves)
         compiled = compile_instance(change.instance)
         for placement in self.oracle.known[: self.remembered]:
+            countdown.check("the search for repairs")
             if self.keeps(compiled, placement, deployed):
                 return placement
         countdown.check("the search for repairs")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,10 +22,12 @@ from placer.evaluation.runs import Effort
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.planning.clashes.changes import with_service
+from placer.planning.clashes.choosing import chooses, chosen, eased
 from placer.planning.clashes.deciding import decide
 from placer.planning.clashes.deployed import Deployed
 from placer.planning.clashes.families import MOVES, Group, families
-from placer.planning.clashes.oracle import Oracle
+from placer.planning.clashes.oracle import OF_WAYS, Oracle
+from placer.planning.clashes.percentiles import is_constant, on_means
 from placer.planning.loss.enumeration import CHUNK, count, placements
 from placer.planning.loss.problem import Problem
 from placer.planning.loss.scoring import Scorer
@@ -37,18 +40,26 @@ WAITING = ("stability", "deadline", "deadline_p95", "max_loss")
 """Kinds of limits that depend on waiting."""
 MOST_PLACEMENTS = 5_000
 """Placements of an instance that is looked at whole."""
+MOST_CHOSEN = 24
+"""The same where the exits are chosen at each of them."""
 EFFORT, SHARE, LEAST = 1.0, 0.1, 0.2
 """Seconds of simulation for a verdict, at most, and at most of the time left; and the least."""
+FAR = 1.0
+"""Relative: a placement that exceeds limits by so much in all by the analytic evaluator (by means, where percentiles
+are limited) is taken to break them, and not simulated."""
 NEARLY = 0.1
 """Relative: what is exceeded by more is exceeded by far."""
-SHARE_OF_FIRST, SHARE_OF_PLAN = 0.6, 0.2
-"""Of the time left, for a plan of a larger instance with all of its limits, and with some."""
+SHARE_OF_FIRST, SHARE_OF_PLAN, LONGEST_CHOICE = 0.6, 0.2, 3.0
+"""Of the time left, for a plan of a larger instance with all of its limits, and with some; seconds at most where exits
+are chosen."""
 
 
 def waits(compiled: Compiled) -> bool:
     """Whether some limit of an instance depends on waiting."""
-    return bool(waiting_families(compiled)) or any(
-        service.arrivals is not None and service.deadline is not None for service in compiled.instance.services
+    return (
+        chooses(compiled)
+        or bool(waiting_families(compiled))
+        or any(service.arrivals is not None and service.deadline is not None for service in compiled.instance.services)
     )
 
 
@@ -81,8 +92,13 @@ class WaitingOracle(Oracle):
         others = [group for group in alone if group[0] != "deadline"]
         return cls(compiled, [*others, *waiting_families(compiled), *late], countdown, deployed)
 
+    @cached_property
+    def _seen(self) -> dict[Placement, dict[Group, str]]:
+        return {}
+
     def verdict(self, compiled: Compiled, placement: Placement) -> Evaluation:
         """What a placement does, within a share of the time."""
+        compiled = chosen(compiled, placement) if chooses(compiled) else compiled
         seconds = max(min(EFFORT, SHARE * self.countdown.left), LEAST)
         return evaluate_placement(compiled, placement, "verdict", effort=Effort(seconds=seconds))
 
@@ -107,10 +123,13 @@ class WaitingOracle(Oracle):
         Where every request takes its time and no other, 95 % of them are in time only if that time is.
         """
         late = [service for service in self.compiled.instance.services if ("deadline_p95", service.name) in held]
-        late = [service for service in late if _is_constant(self.compiled, service.name)]
-        if not late:
+        late = [service for service in late if is_constant(self.compiled, service.name)]
+        choosing = chooses(self.compiled)
+        if not late and not choosing:
             return super()._decided(held)
         compiled = self.relaxed(held)
+        if choosing:
+            compiled = eased(compiled)
         for service in late:
             limits = [limit for limit in (service.deadline, service.deadline_p95) if limit is not None]
             if ("deadline", service.name) not in held:
@@ -125,10 +144,28 @@ class WaitingOracle(Oracle):
             return False
         if self.trusting and far(compiled, placement):
             return False
-        open_ = [check for check in self.verdict(compiled, placement).checks if _counts(check, held)]
-        if any(check.status == "violated" for check in open_):
-            return False
-        return None if any(check.status == "undecided" for check in open_) else True
+        if self._is_usual(held):
+            seen = self._seen_of(placement)
+            if self.broken(placement) & held & self._others:
+                return False
+            statuses = {status for group, status in seen.items() if group in held}
+        else:
+            checks = self.verdict(compiled, placement).checks
+            statuses = {str(check.status) for check in checks if _counts(check, held)}
+        return False if "violated" in statuses else None if "undecided" in statuses else True
+
+    def _is_usual(self, held: frozenset[Group]) -> bool:
+        """Whether requests wait as they do with all limits, as ways, rooms and exits are the same."""
+        ways = all(group in held for group in self.every if group[0] in OF_WAYS)
+        rooms = all(device.buffer != "memory" for device in self.compiled.instance.devices)
+        return ways and rooms and not chooses(self.compiled)
+
+    def _seen_of(self, placement: Placement) -> dict[Group, str]:
+        """What the verdict says of every limit on waiting at a placement."""
+        if placement not in self._seen:
+            checks = self.verdict(self.compiled, placement).checks
+            self._seen[placement] = {(c.kind, c.subject): str(c.status) for c in checks if c.kind in WAITING}
+        return self._seen[placement]
 
     def _sought(self, compiled: Compiled, held: frozenset[Group]) -> Placement | None:
         """A placement that keeps the limits, none being known.
@@ -137,13 +174,15 @@ class WaitingOracle(Oracle):
             UnansweredError: it is not decided whether there is one.
         """
         try:
-            problem = Problem(compiled)
+            problem = Problem(on_means(eased(compiled) if chooses(compiled) else compiled))
         except InfeasibleError:
             return None
-        if count(problem) > MOST_PLACEMENTS:
+        if count(problem) > (MOST_CHOSEN if chooses(compiled) else MOST_PLACEMENTS):
             return self._planned(compiled, held)
-        doubtful = False
-        for placement in self._in_order(problem):
+        doubtful, stable = False, all(group in held for group in self.every if group[0] == "stability")
+        for excess, placement in self._in_order(problem):
+            if excess > FAR and stable and not chooses(compiled):
+                break  # and so are those that follow
             self.countdown.check("the search for a placement that keeps limits on loss and response times")
             kept = self._kept(compiled, placement, held)
             if kept:
@@ -153,15 +192,15 @@ class WaitingOracle(Oracle):
             raise UnansweredError("whether a placement keeps its limits is too close to tell by simulation in time")
         return None
 
-    def _in_order(self, problem: Problem) -> Iterator[Placement]:
-        """Every placement that keeps the other limits, that which breaks those on waiting least first."""
+    def _in_order(self, problem: Problem) -> Iterator[tuple[float, Placement]]:
+        """Every placement that keeps the other limits, after how badly it breaks those on waiting; the least first."""
         scorer, every = Scorer(problem), placements(problem, self.countdown)
         scored: list[tuple[float, Placement]] = []
         while chunk := list(itertools.islice(every, CHUNK)):
             scores = scorer.score(chunk, exact=True)
             scored += [(score.excess, one) for score, one in zip(scores, chunk, strict=True)]
         order = np.argsort([excess for excess, _ in scored], kind="stable")
-        return (scored[index][1] for index in order)
+        return (scored[index] for index in order)
 
     def _planned(self, compiled: Compiled, held: frozenset[Group]) -> Placement | None:
         """A plan of a larger instance.
@@ -170,12 +209,19 @@ class WaitingOracle(Oracle):
             UnansweredError: neither a plan nor a proof that there is none was found.
         """
         share = self.countdown.part(SHARE_OF_FIRST if len(held) == len(self.every) else SHARE_OF_PLAN)
+        if chooses(compiled):
+            share = self.countdown.part(SHARE_OF_PLAN, LONGEST_CHOICE)
+        objective = "accuracy" if chooses(compiled) else "latency"
         try:
-            found = plan(compiled, Request(("latency",), limits=Limits(seconds=share.left), confirm=False))
+            found = plan(compiled, Request((objective,), limits=Limits(seconds=share.left), confirm=False))
         except InfeasibleError:
             return None
-        if self._kept(compiled, found.placement, held) is True:
+        counted = [check.status for check in found.evaluation.checks if _counts(check, held)]
+        if "violated" not in counted and "undecided" not in counted:
             return found.placement
+        if chooses(compiled) and "violated" in counted:
+            self.searched = True
+            return None
         broken = [check.message for check in (*found.evaluation.violations, *found.evaluation.undecided)]
         raise UnansweredError(
             f"no plan was found that keeps all limits, and no proof that there is none: {'; '.join(broken)}"
@@ -183,25 +229,21 @@ class WaitingOracle(Oracle):
 
     def best(self) -> Evaluation | None:
         """What the placement does that breaks limits on waiting least, of all where that is known."""
-        known = [one for one in self.known if not self.broken(one) & self._others]
+        compiled = self.compiled
+        known = [one for one in self.known if chooses(compiled) or not self.broken(one) & self._others]
         try:
-            problem = Problem(self.compiled)
-            if count(problem) <= MOST_PLACEMENTS:
-                known = list(itertools.islice(self._in_order(problem), 1))
+            problem = Problem(eased(compiled) if chooses(compiled) else compiled)
+            if count(problem) <= MOST_PLACEMENTS and not chooses(compiled):
+                known = [placement for _, placement in itertools.islice(self._in_order(problem), 1)]
         except (InfeasibleError, UnansweredError):
             pass  # as far as placements were met
-        judged = [evaluate_placement(self.compiled, one, "analytic") for one in known[:4]]
+        worlds = [(chosen(compiled, one) if chooses(compiled) else compiled, one) for one in known[:4]]
+        judged = [evaluate_placement(world, one, "analytic") for world, one in worlds]
         return min(judged, key=lambda one: sum(check.relative_excess for check in one.violations), default=None)
 
     @property
     def _others(self) -> frozenset[Group]:
         return frozenset(group for group in self.every if group[0] not in WAITING)
-
-
-def _is_constant(compiled: Compiled, name: str) -> bool:
-    """Whether all requests of a service are alike: no exits, constant times of its layers wherever they run."""
-    variants = [v for v in compiled.variants if compiled.instance.services[v.service].name == name]
-    return all(not v.exits and not np.where(np.isfinite(v.time), v.scv, 0.0).any() for v in variants)
 
 
 def _counts(check: Check, held: frozenset[Group]) -> bool:
@@ -222,6 +264,7 @@ def plan_for(compiled: Compiled, countdown: Countdown, deployed: Deployed | None
 
 def far(compiled: Compiled, placement: Placement) -> bool:
     """Whether the analytic evaluator finds that a placement breaks a limit by far."""
+    compiled = chosen(compiled, placement) if chooses(compiled) else compiled
     checks = evaluate_placement(compiled, placement, "analytic").violations
     return any(check.relative_excess > NEARLY for check in checks)
 
@@ -232,6 +275,7 @@ def keeps_all(compiled: Compiled, placement: Placement, deployed: Deployed | Non
         return False
     if far(compiled, placement):
         return False
+    compiled = chosen(compiled, placement) if chooses(compiled) else compiled
     judged = evaluate_placement(compiled, placement, "verdict", effort=Effort(seconds=EFFORT))
     return judged.feasible and not judged.undecided
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from placer.errors import InfeasibleError
-from placer.instance.compiled import Compiled
+from placer.instance.compiled import Compiled, compile_instance
+from placer.instance.resolving import read_instance
 from placer.instance.units import RATE
 from placer.planning.answer import answer
-from placer.planning.clashes.changes import READ
+from placer.planning.clashes.changes import READ, with_service
 from placer.planning.explain import explain
 from placer.planning.request import Request
 from placer.solver.progress import Limits
@@ -106,3 +107,19 @@ def test_a_limit_that_holds_without_waiting_is_repaired_with_it() -> None:
     assert found.repairs == ()
     loose = explain(camera(10.0, max_loss=0.2, memory=0.5e6), Limits(15.0))
     assert [edit.path for edits in loose.edits for edit in edits] == ["devices.cam.memory"]
+
+
+@pytest.mark.slow
+def test_accuracy_and_loss_of_chosen_exits_clash() -> None:
+    """All requests to the end are too many for the boards, and less accurate at the first exit."""
+    instance = read_instance("choose-exits")
+    (service,) = instance.services
+    made = with_service(instance, service.name, min_accuracy=0.8)
+    found = explain(compile_instance(made), Limits(60.0))
+    assert {kind for kind, _ in found.clash} == {"min_accuracy", "max_loss"}
+    assert "a search found, not proven" in found.unfinished
+    edits = {edit.path: edit.value for edits in found.edits for edit in edits}
+    lower = float(edits["services.looks.min_accuracy"])  # type: ignore[arg-type]
+    assert 0.7 < lower < 0.8
+    kept = compile_instance(with_service(instance, service.name, min_accuracy=lower))
+    assert explain(kept, Limits(60.0)).feasible
