@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from placer.evaluation.evaluation import Evaluation
     from placer.files import Output
     from placer.instance.compiled import Compiled
+    from placer.instance.deployment import PullPolicy
     from placer.instance.instance import Instance
     from placer.plan.plan import Plan
     from placer.planning.answer import Answer
@@ -260,6 +261,7 @@ def export(
     *,
     instance: Source | None = None,
     image: str | None = None,
+    pull_policy: PullPolicy | None = None,
     force: bool = False,
     stale_ok: bool = False,
     by: By = "verdict",
@@ -271,7 +273,7 @@ def export(
         folder: where to; its parent must exist.
         formats: names of formats; all when left out.
         instance: instead of the instance that the plan names.
-        image: container image of the node program, when the instance names none.
+        image, pull_policy: container image of the node program, and when nodes pull it, instead of the instance's word.
         force: replace an earlier export in that folder.
         stale_ok: export although the instance has changed since.
         by: who judges limits on loss and response time.
@@ -281,13 +283,13 @@ def export(
         InputError: for what a format refuses, or a folder that may not be replaced.
     """
     from placer.evaluation.evaluate import evaluate as evaluate_plan
-    from placer.export.folder import FORMATS, check_formats, probe
-    from placer.export.folder import export as write
+    from placer.export import folder as files
 
-    names = tuple(formats) or tuple(FORMATS)
-    check_formats(names)
+    names = tuple(formats) or tuple(files.FORMATS)
+    files.check_formats(names)
     opened = open_plan(planned, instance)
-    probe(Path(folder), force)
+    folder = Path(folder)
+    files.probe(folder, force)
     if not opened.fresh and not stale_ok:
         raise InfeasibleError("the instance has changed since the plan was made", tip="plan again, or --stale-ok")
     judged = evaluate_plan(opened.plan, opened.compiled, by)
@@ -295,4 +297,4 @@ def export(
         raise InfeasibleError("the plan violates a limit: " + judged.violations[0].message, tip="placer check says all")
     if judged.undecided:
         raise UnansweredError(judged.undecided[0].message, tip="--by analytic or --by simulation forces one evaluator")
-    return write(opened.plan, opened.compiled, Path(folder), names, image=image, force=force)
+    return files.export(opened.plan, opened.compiled, folder, names, image=image, force=force, pull_policy=pull_policy)

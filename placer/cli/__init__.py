@@ -29,7 +29,8 @@ COMMANDS = {
     "export": "Write what the nodes run.",
     "exits": "Choose at which exit of a network each job leaves.",
     "show": "Show an instance, a model or a plan.",
-    "profile": "Make a model file from an ONNX graph.",
+    "profile": "Make a model file from an ONNX or TensorFlow Lite graph.",
+    "calibrate": "Make device and model files from your own measurements.",
     "bench": "Run a benchmark suite.",
     "schema": "Print the JSON schema of a file format.",
 }

@@ -18,6 +18,7 @@ devices:
     position: [20 m, 0 m]
     reserve: {{memory: 500 MiB, processor: 10 %}}
     margin: 20 %
+    # tolerations: ["edge=true:NoSchedule"] # taints of its Kubernetes node
   # - {{name: cam, type: esp32-s3, replicas: 20}} # cam-1 … cam-20; wherever devices are named, cam-* is all of them
 network:
   radios:
@@ -39,7 +40,10 @@ limits:
   utilisation: 80 % # of each compute unit, from the arrival rates
   # layers: 4 # at most so many layers on a device
 objective: latency # or latency-worst, throughput, energy; a list is taken in order
-# deployment: {{image: registry.example/edge-node:1.0}} # needed by `placer export`
+# deployment: # needed by `placer export`
+#   image: registry.example/edge-node:1.0
+#   pull_policy: IfNotPresent
+#   health: {{port: 9090, path: /healthz}} # where containers say that they are well
 """
 
 DEVICE = """\
@@ -62,7 +66,7 @@ units:
     # times of layers (in model files, times: {{{name}: 3 ms}}) best
     speed: 4 GMAC/s
     # speeds: {{alexnet: 6.2 GMAC/s}}
-  # - {{name: npu, speed: 1 TMAC/s, servers: 2, memory: 512 MB}}
+  # - {{name: npu, accelerator: hailo, speed: 1 TMAC/s, servers: 2, memory: 512 MB}} # containers ask for it
 assumed: [memory, reserve]
 """
 
@@ -77,7 +81,8 @@ input: 150528 B # of the tensor that the first layer reads
 activations: lifetimes # working memory: the tensors alive while each layer runs; or activations of each layer
 layers:
   - {{name: conv1, kind: conv, compute: 90 MMAC, weights: 35 kB, output: 200 kB}}
-  # times: measured seconds by device type (or type/unit); they win over work and speed
+  # times: measured seconds by device type (or type/unit); they win over work and speed; so does
+  # energy: {{raspberry-pi-4b: 90 mJ}} (above idle) over power; `placer calibrate` makes both from your measurements
   - {{name: conv2, kind: conv, compute: 220 MMAC, weights: 600 kB, output: 90 kB, times: {{raspberry-pi-4b: 31 ms}}}}
   # inputs: what a layer reads, where it is not the layer before it
   - {{name: skip, kind: conv, compute: 10 MMAC, weights: 8 kB, output: 90 kB, inputs: [conv1]}}

@@ -50,4 +50,5 @@ def assumptions(compiled: Compiled, placement: Placement, carriers: Sequence[Car
     if any(one.assumed for one in carriers):
         lines.append(f"links and channels: queue ({DEFAULT_QUEUE} tensors where none is stated)")
     lines += [f"radio {radio.name}: {name}" for radio in instance.radios for name in radio.assumed]
+    lines += [f"link {' – '.join(link.between)}: {name}" for link in instance.links for name in link.assumed]
     return list(dict.fromkeys(lines))

@@ -2,24 +2,30 @@
 
 Latency is the expected data-to-decision latency of Disabato et al. (IEEE TC 70(8), 2021): one request alone
 in the system. A tensor that one unit of a device hands to another takes the time of the switch. On a DAG branches on
-different devices run in parallel and a station runs the layers of a request one at a time, in the order of the model;
-on a chain this is the paper's sum.
+different devices run in parallel and a station serves the fragments of a request one at a time, in the order in which
+they get ready (:mod:`placer.plan.readiness`); on a chain this is the paper's sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from placer import jit
 from placer.instance.compiled import Compiled
 from placer.instance.topology import Arc
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement, results_of, transfers_of
+from placer.plan.readiness import run_by_readiness
 
 Floats = NDArray[np.float64]
+MANY = 200
+"""Layers between two gates from which on their ends are worth a compiled loop."""
+
 RouteKey = tuple[int, bool, int, int, int]
 """(service, is a result, tensor or layer, from device, to device)."""
 
@@ -134,25 +140,55 @@ class RouteBook:
 def latency(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> float:
     """Expected latency in s of a request alone in the system; inf when something is out of reach."""
     at = compiled.station_device
-    source, sink = int(compiled.source[variant.service]), int(compiled.sink[variant.service])
-    finish = np.zeros(len(variant))
-    busy: dict[int, float] = {}
-    for layer, station in enumerate(stations):
-        ready = busy.get(station, 0.0)
-        for maker in variant.predecessors[layer]:
-            tail = source if maker < 0 else int(at[stations[maker]])
-            made = 0.0 if maker < 0 else finish[maker]
-            way = book.seconds(variant, False, maker, tail, int(at[station]))
-            if maker >= 0 and tail == at[station] and stations[maker] != station:
-                way = float(compiled.switch(tail, variant.tensor_size(maker)))
-            ready = max(ready, made + way)
-        finish[layer] = busy[station] = ready + variant.time[layer, station]
+    sink = int(compiled.sink[variant.service])
+    finish = finish_times(compiled, variant, stations, book)
     decision = [
         finish[layer] + book.seconds(variant, True, layer, int(at[stations[layer]]), sink)
         for layer in range(len(variant))
     ]
     total = float(variant.run[-1]) * max(decision[leaf] for leaf in variant.leaves) if variant.run[-1] > 0 else 0.0
     return float(total + sum(share * decision[layer] for layer, share, _ in variant.exits if share > 0))
+
+
+def finish_times(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> list[float]:
+    """When each layer of a request alone in the system ends, s: gate by gate, between gates by readiness."""
+    finish: list[float] = []
+    for before, layers in variant.stretches:
+        start = finish[before] if before >= 0 else 0.0
+        layer = layers[0]
+        if len(layers) == 1 and variant.predecessors[layer] == (before,):
+            way = _way(compiled, variant, stations, book, before, stations[layer])
+            finish.append(start + way + float(variant.time[layer, stations[layer]]))
+            continue
+        first, sources, ways = [0, 0], list[int](), list[float]()
+        for reader in layers:
+            for maker in variant.predecessors[reader]:
+                sources.append(maker - before)  # of the gate or the input: 0
+                ways.append(_way(compiled, variant, stations, book, maker, stations[reader]))
+            first.append(len(sources))
+        here: Any = [stations[before] if before >= 0 else -1, *stations[layers[0] : layers[-1] + 1]]
+        servers: Any = [int(compiled.servers[station]) if station >= 0 else 1 for station in here]
+        sent: Any = [False, *(layer in variant.leaves for layer in layers)]
+        seconds: Any = [0.0, *(float(variant.time[layer, stations[layer]]) for layer in layers)]
+        done: Any = [0.0] * len(here)
+        graph: tuple[Any, ...] = (first, sources, here, servers, sent, seconds, ways, done)
+        if len(here) > MANY:
+            graph = tuple(np.array(one) for one in graph)
+        # what is not compiled is quicker with lists
+        jit.version(run_by_readiness, None if len(here) > MANY else False)(*graph)
+        finish += [start + float(one) for one in graph[-1][1:]]
+    return finish
+
+
+def _way(
+    compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook, maker: int, head: int
+) -> float:
+    """Seconds from the end of a layer (-1: the input) until its tensor is on a station."""
+    at = compiled.station_device
+    tail = int(compiled.source[variant.service]) if maker < 0 else int(at[stations[maker]])
+    if maker >= 0 and tail == at[head]:
+        return 0.0 if stations[maker] == head else float(compiled.switch(tail, variant.tensor_size(maker)))
+    return book.seconds(variant, False, maker, tail, int(at[head]))
 
 
 def service_metrics(compiled: Compiled, variant: Variant, stations: tuple[int, ...], book: RouteBook) -> ServiceMetrics:

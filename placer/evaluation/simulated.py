@@ -12,7 +12,7 @@ from placer.evaluation.evaluation import ServiceTimes, StationTimes
 from placer.evaluation.queues import Labelled
 from placer.evaluation.runs import Runs
 from placer.instance.compiled import Compiled
-from placer.instance.units import show_fraction, show_seconds
+from placer.instance.units import show_estimate, show_fraction, show_seconds
 from placer.queueing.network import DELAY
 from placer.simulation.results import SimulationResult
 from placer.simulation.runner import simulate
@@ -124,7 +124,9 @@ def _check(kind: Any, name: str, what: str, figure: Estimate, limit: float, unit
     show = show_fraction if unit == "1" else show_seconds
     verdict = judge(figure, limit)
     mean = float(figure.mean)
-    text = f"service {name}: {what}: {show(mean)} ± {show(_known(float(figure.half_width)))}, limit {show(limit)}"
+    half = _known(float(figure.half_width))
+    found = show_estimate(mean, half) if unit == "1" else f"{show(mean)} ± {show(half)}"
+    text = f"service {name}: {what}: {found}, limit {show(limit)}"
     if verdict.kept is None:
         more = (
             ""

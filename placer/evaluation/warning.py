@@ -31,8 +31,17 @@ def surprises(compiled: Compiled, times: Sequence[ServiceTimes]) -> Iterator[str
     """Yield a line for every service that loses more than a hundredth of its requests, and limits no loss.
 
     And one for every service whose mean response time keeps the deadline while its 95th percentile, where it is known,
-    does not.
+    does not; and one for services whose loss depends on phases of periodic arrivals that nobody states.
     """
+    ranges: dict[tuple[float, float], list[str]] = {}
+    for one in times:
+        if one.phases_matter:
+            ranges.setdefault(one.loss_range, []).append(one.name)
+    for (low, high), names in ranges.items():
+        yield (
+            f"{', '.join(names)}: loss {show_fraction(low)} to {show_fraction(high)}, according to phases of periodic "
+            "arrivals that nobody states (arrivals: phase): all are taken as equally likely, and each stays for ever"
+        )
     deadlines = {service.name: service.deadline for service in compiled.instance.services}
     limited = {service.name for service in compiled.instance.services if service.max_loss is not None}
     for one in times:

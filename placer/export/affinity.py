@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from placer.evaluation.deterministic import RouteBook, latency
+from placer.export.accelerators import unit_of
 from placer.export.part import Part
 from placer.export.parts import Parts
 from placer.instance.compiled import Compiled
@@ -50,6 +51,8 @@ def movable_to(compiled: Compiled, parts: Parts, part: Part, book: RouteBook) ->
         runs = np.isfinite(variant.time[layers, station]).all() and variant.allowed[layers, station].all()
         if device.name == part.device or not runs or not compiled.instance.device_type(device).kubelet:
             continue
+        if unit_of(compiled, station).accelerator is not None:
+            continue  # a container that asks for no accelerator gets none
         moved = list(stations)
         for layer in layers:
             moved[layer] = station

@@ -6,19 +6,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from placer.export import firmware_map
+from placer.export.accelerators import Claim, check_claims, claims_of
 from placer.export.containers import check_memory, image_of, mebibytes, millicores
 from placer.export.fragment_file import CONFIG_FOLDER, CONFIG_NAME, DEFAULT_PORT, MODEL_PARTS, fragment_facts
 from placer.export.names import label
 from placer.export.part import Part
 from placer.export.parts import Parts, parts_of
+from placer.export.pods import STARTS_WITHIN
 from placer.export.programs import Program, programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
+from placer.instance.deployment import PullPolicy
 from placer.plan.plan import Plan
 
 FOLDER = "compose"
 _LEAST_MEMORY = 6
 """MiB: Docker refuses a smaller limit."""
+_PULL: dict[PullPolicy, str] = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
 
 
 def write(
@@ -27,6 +31,7 @@ def write(
     *,
     image: str | None = None,
     port: int = DEFAULT_PORT,
+    pull_policy: PullPolicy | None = None,
 ) -> dict[str, str]:
     """Return the Compose files of a plan by path, one per device; microcontrollers get maps.
 
@@ -35,15 +40,19 @@ def write(
         compiled: its instance.
         image: container image of the node program; the instance's ``deployment.image`` when None.
         port: port of the first fragment of each device; the others follow.
+        pull_policy: when nodes pull the image; the instance's ``deployment.pull_policy`` when None.
 
     Raises:
-        InputError: without an image, or when the containers of a device do not fit.
+        InputError: without an image, or when the containers of a device do not fit or ask for more accelerators than
+            there are.
     """
     parts = parts_of(plan, compiled)
     mapped = _microcontroller(compiled)
     programs = programs_of(compiled, parts, [n for n, part in enumerate(parts.parts) if not mapped(part.device)])
     chosen = image_of(compiled, image) if programs else ""
     check_memory(compiled, programs, _LEAST_MEMORY)
+    check_claims(compiled, parts, programs, docker=True)
+    policy = pull_policy or compiled.instance.file.deployment.pull_policy
     # inside a container the parts of a program listen one port apart
     listens = {number: port + place for program in programs for place, number in enumerate(program.parts)}
     files = {}
@@ -55,6 +64,8 @@ def write(
         }
         for program in [one for one in programs if one.device == device]:
             body["services"][program.name] = _service(compiled, parts, program, chosen, listens, port)
+            if policy is not None:
+                body["services"][program.name]["pull_policy"] = _PULL[policy]
             for number in program.parts:
                 content = _config(plan, compiled, parts, number, mapped, listens, port)
                 body["configs"][parts.parts[number].name] = {"content": content}
@@ -121,6 +132,15 @@ def _service(
     if known:
         # a share of the processor when others want it too, 1024 a core; no limit while it is idle
         service["cpu_shares"] = max(2, round(sum(known) * 1.024))
+    service |= _accelerators(claims_of(compiled, parts, program), memory)
+    health = compiled.instance.file.deployment.health
+    if health is not None and health.command:
+        service["healthcheck"] = {
+            "test": ["CMD", *(word.replace("$", "$$") for word in health.command)],
+            "interval": "10s",
+            "retries": 3,
+            "start_period": f"{STARTS_WITHIN}s",
+        }
     files = [f"{CONFIG_FOLDER}/{f'{part.name}.json' if shared else CONFIG_NAME}" for part in members]
     ways = [f"{port + part.ordinal}:{listens[n]}" for n, part in zip(program.parts, members, strict=True)]
     return service | {
@@ -131,6 +151,25 @@ def _service(
             "dev.placer.service": ", ".join(part.service for part in members),
             "dev.placer.fragment": ", ".join(str(part.index + 1) for part in members),
             "dev.placer.layers": ", ".join(part.layer_range for part in members),
+            "dev.placer.memory": (
+                f"reservation and limit {memory}: {program.memory_note}, rounded up; at least {_LEAST_MEMORY} MiB"
+            ),
             "dev.placer.model-parts": MODEL_PARTS,
         },
     }
+
+
+def _accelerators(claims: list[Claim], memory: str) -> dict[str, Any]:
+    """How Docker gives accelerators to a container: NVIDIA's by their driver, others by device files.
+
+    Where ``deploy`` reserves anything, Compose wants the memory there to be that of ``mem_reservation``.
+    """
+    found: dict[str, Any] = {}
+    graphics = sum(claim.accelerator == "nvidia" for claim in claims)
+    if graphics:
+        ask = {"driver": "nvidia", "count": graphics, "capabilities": ["gpu"]}
+        found["deploy"] = {"resources": {"reservations": {"memory": memory, "devices": [ask]}}}
+    files = dict.fromkeys(path for claim in claims if claim.accelerator != "nvidia" for path in claim.files)
+    if files:
+        found["devices"] = [f"{path}:{path}" for path in files]
+    return found

@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable
 
 from placer.errors import InputError, Problem
+from placer.export.accelerators import unit_of
 from placer.export.part import Part
 from placer.export.programs import Program
 from placer.instance.compiled import Compiled
 from placer.instance.units import show_bytes
 
 MEBI = 2**20
+LEAST_MEMORY = 16
+"""MiB: with less no pod starts."""
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,299}")
 
 
@@ -52,15 +55,14 @@ def check_memory(compiled: Compiled, programs: Iterable[Program], least: int) ->
 
 
 def millicores(compiled: Compiled, part: Part) -> int | None:
-    """Return the processor that a part takes at the arrival rates, in thousandths of a core.
+    """Return the processor that a part takes at the arrival rates, in thousandths of a core: utilisation × cores.
 
     None without arrivals, and on units that are no CPU: their work is not the processor's. A unit that is
     asked for more than it has gets all of it, since more could never be scheduled.
     """
     device = compiled.instance.devices[int(compiled.station_device[part.station])]
-    kind = compiled.instance.device_type(device)
-    unit = next(unit for unit in kind.units if unit.name == part.unit)
-    if not math.isfinite(part.utilisation) or not part.unit.startswith("cpu"):
+    kind, unit = compiled.instance.device_type(device), unit_of(compiled, part.station)
+    if not math.isfinite(part.utilisation) or unit.accelerator is not None or not part.unit.startswith("cpu"):
         return None
     cores = device.cores if device.cores is not None and unit is kind.units[0] else unit.cores
     reserve = (device.reserve or kind.reserve).processor

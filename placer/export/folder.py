@@ -18,6 +18,7 @@ from placer.export.names import inside
 from placer.export.text import json_text
 from placer.files import probe_folder, recover_folder, write_folder
 from placer.instance.compiled import Compiled
+from placer.instance.deployment import PullPolicy
 from placer.instance.library import find_shipped
 from placer.instance.reading import unknown
 from placer.plan.plan import Plan, dump_plan
@@ -35,12 +36,14 @@ class Options:
         image: container image; the instance's when None.
         affinity: ``required`` or ``preferred``.
         port: first port.
+        pull_policy: when nodes pull the image; the instance's when None.
     """
 
     folder: Path
     image: str | None = None
     affinity: Affinity = "required"
     port: int = DEFAULT_PORT
+    pull_policy: PullPolicy | None = None
 
 
 Writer = Callable[[Plan, Compiled, Options], dict[str, str]]
@@ -53,11 +56,12 @@ def _kubernetes(plan: Plan, compiled: Compiled, options: Options) -> dict[str, s
         image=options.image,
         affinity=options.affinity,
         port=options.port,
+        pull_policy=options.pull_policy,
     )
 
 
 def _compose(plan: Plan, compiled: Compiled, options: Options) -> dict[str, str]:
-    return compose.write(plan, compiled, image=options.image, port=options.port)
+    return compose.write(plan, compiled, image=options.image, port=options.port, pull_policy=options.pull_policy)
 
 
 def _plan(plan: Plan, compiled: Compiled, options: Options) -> dict[str, str]:
@@ -96,6 +100,7 @@ def export(
     force: bool = False,
     affinity: Affinity = "required",
     port: int = DEFAULT_PORT,
+    pull_policy: PullPolicy | None = None,
 ) -> list[Path]:
     """Write a plan in some formats into a folder, and return the files written, sorted.
 
@@ -110,6 +115,7 @@ def export(
         force: replace an earlier export. Nothing else is ever replaced.
         affinity: ``required`` or ``preferred``, for Kubernetes.
         port: first port of the programs.
+        pull_policy: when nodes pull the image; the instance's ``deployment.pull_policy`` when None.
 
     Raises:
         InputError: for an unknown format, a folder that may not be replaced, or what a format refuses.
@@ -118,7 +124,7 @@ def export(
     if not 1 <= port <= 65535 - len(compiled.instance.services) * 64:
         raise InputError(f"port {port} leaves no ports for the fragments; allowed: 1 to 1500 below 65536")
     check_folder(folder, force)
-    options = Options(folder, image, affinity, port)
+    options = Options(folder, image, affinity, port, pull_policy)
     files: dict[str, str] = {}
     for name in dict.fromkeys(formats):
         files |= FORMATS[name](plan, compiled, options)

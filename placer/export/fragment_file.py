@@ -49,6 +49,7 @@ def fragment_facts(
         "alternative": part.alternative,
         "device": part.device,
         "unit": part.unit,
+        **({} if part.runtime_name is None else {"runtime": part.runtime_name}),
         "layers": list(part.layers),
         "seconds": number_or_none(part.seconds),
         "listen": {"port": port},

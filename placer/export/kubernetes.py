@@ -1,6 +1,6 @@
 """Kubernetes: a ConfigMap, a Service and a Deployment per fragment, bound to its node; and a kustomization.
 
-Fragments that share loaded weights on a compute unit are one Deployment, with a Service for each of them.
+Fragments of one process (:mod:`placer.export.programs`) are one Deployment, with a Service for each of them.
 
 What schemas do not say and Kubernetes demands anyway: a selector that matches the labels, names of Services
 that start with a letter, requests that fit the node. Fragments that a device outside the cluster sends to get
@@ -15,23 +15,24 @@ from typing import Any
 from placer.errors import InputError
 from placer.evaluation.deterministic import RouteBook
 from placer.export import firmware_map
+from placer.export.accelerators import check_claims
 from placer.export.affinity import AFFINITIES, Affinity, affordable, movable_to, move_note, node_affinity
-from placer.export.containers import check_memory, image_of, mebibytes, millicores
-from placer.export.fragment_file import CONFIG_FOLDER, CONFIG_NAME, DEFAULT_PORT, MODEL_PARTS, fragment_facts
+from placer.export.containers import LEAST_MEMORY, check_memory, image_of
+from placer.export.fragment_file import DEFAULT_PORT, MODEL_PARTS, fragment_facts
 from placer.export.names import label
 from placer.export.part import Part
-from placer.export.parts import Parts, parts_of
-from placer.export.programs import Program, programs_of
+from placer.export.parts import parts_of
+from placer.export.pods import Pod
+from placer.export.programs import programs_of
 from placer.export.text import json_text, yaml_text
 from placer.instance.compiled import Compiled
+from placer.instance.deployment import PullPolicy
 from placer.instance.reading import unknown
-from placer.instance.units import show_bytes, show_seconds
+from placer.instance.units import show_seconds
 from placer.plan.plan import Plan
 
 FOLDER = "kubernetes"
 KUSTOMIZATION = "kustomization.yaml"
-LEAST_MEMORY = 16
-"""MiB: with less no container starts."""
 
 
 def write(
@@ -41,6 +42,7 @@ def write(
     image: str | None = None,
     affinity: Affinity = "required",
     port: int = DEFAULT_PORT,
+    pull_policy: PullPolicy | None = None,
 ) -> dict[str, str]:
     """Return the files of a plan: one per program, the kustomization, maps of devices without kubelet.
 
@@ -51,9 +53,10 @@ def write(
         affinity: ``required`` binds each part to its node, ``preferred`` to all where it may run.
         port: port on which the programs listen; a device outside the cluster reaches a fragment at this port
             plus the fragment's position on its node.
+        pull_policy: when nodes pull the image; the instance's ``deployment.pull_policy`` when None.
 
     Raises:
-        InputError: without an image, or when the containers of a node do not fit.
+        InputError: without an image, or when the containers of a node do not fit or ask for more accelerators than are.
     """
     if affinity not in AFFINITIES:
         raise InputError(unknown("affinity", affinity, AFFINITIES))
@@ -62,6 +65,8 @@ def write(
     programs = programs_of(compiled, parts, [n for n, part in enumerate(parts.parts) if not mapped(part.device)])
     chosen = image_of(compiled, image) if programs else ""
     check_memory(compiled, programs, LEAST_MEMORY)
+    check_claims(compiled, parts, programs, docker=False)
+    policy = pull_policy or compiled.instance.file.deployment.pull_policy
     book = RouteBook(compiled)
     priced = affinity == "preferred" and affordable(compiled, parts)
     files = {}
@@ -69,7 +74,9 @@ def write(
         first = parts.parts[program.parts[0]]
         entered = {n for n in program.parts if any(mapped(flow.sender_device) for flow in parts.received(n))}
         latencies = None
-        if affinity == "preferred" and not entered:
+        pod = Pod(compiled, parts, program, chosen, port, policy)
+        # a container that asks for an accelerator starts nowhere else
+        if affinity == "preferred" and not entered and not pod.claims():
             # without the prices the part stays where it is planned: nothing else is known to work
             alone = priced and len(program.parts) == 1
             latencies = movable_to(compiled, parts, first, book) if alone else {first.device: float("nan")}
@@ -78,7 +85,7 @@ def write(
             number: json_text(fragment_facts(plan, parts, number, address, mapped, port + place))
             for place, number in enumerate(program.parts)
         }
-        documents = _Documents(plan, compiled, parts, program, chosen, port)
+        documents = _Documents(plan, pod)
         title = f"{first.service}, fragment {first.index + 1}: {first.layer_range} on {first.device}"
         if program.services > 1:
             title = f"{first.model} on {first.device}, loaded once for {len(program.parts)} fragments"
@@ -118,18 +125,10 @@ def _kustomization(plan: Plan, compiled: Compiled, files: list[str]) -> str:
 class _Documents:
     """The resources of one program: its configuration, a Service for each of its parts, its Deployment."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        compiled: Compiled,
-        parts: Parts,
-        program: Program,
-        image: str,
-        port: int,
-    ) -> None:
-        self.plan, self.compiled, self.parts, self.program = plan, compiled, parts, program
-        self.image, self.port = image, port
-        self.first = parts.parts[program.parts[0]]
+    def __init__(self, plan: Plan, pod: Pod) -> None:
+        self.plan, self.pod, self.compiled, self.parts, program = plan, pod, pod.compiled, pod.parts, pod.program
+        self.program = program
+        self.first = self.parts.parts[program.parts[0]]
         self.shared = len(program.parts) > 1
         # what identifies the program and nothing else: a Deployment's selector can never be changed, so a new
         # plan must find the same labels on another device
@@ -168,23 +167,18 @@ class _Documents:
             metadata["annotations"] = annotations
         return metadata
 
-    def _file(self, number: int) -> str:
-        """The name of the configuration of a part."""
-        return f"{self.parts.parts[number].name}.json" if self.shared else CONFIG_NAME
-
-    def _port_name(self, number: int) -> str:
-        return f"tensors-{self.program.parts.index(number) + 1}" if self.shared else "tensors"
-
     def config_map(self, configs: dict[int, str]) -> dict[str, Any]:
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": self.metadata(self.program.name, self.labels),
-            "data": {self._file(number): config for number, config in configs.items()},
+            "data": {self.pod.file(number): config for number, config in configs.items()},
         }
 
     def service(self, number: int) -> dict[str, Any]:
-        ports = [{"name": "tensors", "protocol": "TCP", "port": self.port, "targetPort": self._port_name(number)}]
+        ports = [
+            {"name": "tensors", "protocol": "TCP", "port": self.pod.port, "targetPort": self.pod.port_name(number)}
+        ]
         return {
             "apiVersion": "v1",
             "kind": "Service",
@@ -197,16 +191,11 @@ class _Documents:
     ) -> dict[str, Any]:
         digest = hashlib.sha256("".join(configs.values()).encode()).hexdigest()[:16]
         allowed = list(latencies) if latencies is not None else None
-        pod = {
-            "affinity": node_affinity(self.compiled, self.first, allowed),
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "containers": [self.container(entered)],
-            "volumes": [{"name": "fragment", "configMap": {"name": self.program.name}}],
-        }
+        bound = node_affinity(self.compiled, self.first, allowed)
+        spec = self.pod.spec(bound, entered, allowed or [self.first.device])
         template = {
             "metadata": {"labels": self.labels, "annotations": {"placer.dev/config": digest}},
-            "spec": pod,
+            "spec": spec,
         }
         return {
             "apiVersion": "apps/v1",
@@ -222,17 +211,16 @@ class _Documents:
         }
 
     def annotations(self, latencies: dict[str, float] | None) -> dict[str, str]:
-        part, program = self.first, self.program
-        held = [f"weights {show_bytes(program.weights)}", f"activations {show_bytes(program.activations)}"]
-        held += [f"runtime {show_bytes(program.runtime)}", f"container {show_bytes(program.container)}"]
-        members = [self.parts.parts[number] for number in program.parts]
+        part = self.first
+        members = [self.parts.parts[number] for number in self.program.parts]
+        units = list(dict.fromkeys(one.unit for one in members))
         layers = ", ".join(f"{one.name}: {one.layer_range}" for one in members) if self.shared else part.layer_range
         notes = {
             "placer.dev/layers": layers,
             "placer.dev/model": f"{part.model}, alternative {part.alternative}",
-            "placer.dev/device": part.device if part.unit == "cpu" else f"{part.device}, unit {part.unit}",
+            "placer.dev/device": part.device if units == ["cpu"] else f"{part.device}, unit {', '.join(units)}",
             "placer.dev/instance-hash": self.plan.instance.hash,
-            "placer.dev/memory": ", ".join(held) + f"; at least {LEAST_MEMORY} MiB, with which a container starts",
+            **self.pod.notes(),
             "placer.dev/model-parts": MODEL_PARTS,
         }
         if part.seconds < float("inf") and not self.shared:
@@ -241,26 +229,3 @@ class _Documents:
         if note:
             notes["placer.dev/move"] = note
         return notes
-
-    def container(self, entered: set[int]) -> dict[str, Any]:
-        ports: list[dict[str, Any]] = []
-        for place, number in enumerate(self.program.parts):
-            ports.append({"name": self._port_name(number), "containerPort": self.port + place, "protocol": "TCP"})
-            if number in entered:
-                ports[-1]["hostPort"] = self.port + self.parts.parts[number].ordinal
-        memory = f"{mebibytes(self.program, LEAST_MEMORY)}Mi"
-        requests = {"memory": memory}
-        cores = [millicores(self.compiled, self.parts.parts[number]) for number in self.program.parts]
-        known = [one for one in cores if one is not None]
-        if known:
-            requests = {"cpu": f"{sum(known)}m", **requests}
-        files = ":".join(f"{CONFIG_FOLDER}/{self._file(number)}" for number in self.program.parts)
-        return {
-            "name": "fragment",
-            "image": self.image,
-            "ports": ports,
-            "env": [{"name": "PLACER_FRAGMENT", "value": files}],
-            # no limit on the processor: a limit would slow a part down while its node is idle
-            "resources": {"requests": requests, "limits": {"memory": memory}},
-            "volumeMounts": [{"name": "fragment", "mountPath": CONFIG_FOLDER, "readOnly": True}],
-        }

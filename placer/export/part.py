@@ -25,6 +25,8 @@ class Part:
         weights, activations: bytes of RAM, activations for every job that the unit serves at once; 0 for what lies in
             flash or in a unit's own memory.
         runtime, container: bytes of RAM that its process takes besides, and the container of that.
+        runtime_name: the inference runtime; None where none is named.
+        runtime_known: whether a runtime is named, or the model states what one takes.
         exits: (layer, share of all jobs) of the early exits inside.
         timeout: seconds to wait for a reply.
         timeout_from: ``deadline_p95``, ``deadline`` or ``default``.
@@ -50,6 +52,8 @@ class Part:
     activations: float
     runtime: float
     container: float
+    runtime_name: str | None
+    runtime_known: bool
     exits: tuple[tuple[str, float], ...]
     timeout: float
     timeout_from: str

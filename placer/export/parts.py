@@ -16,6 +16,8 @@ from placer.export import names
 from placer.export.flows import Flow, flows_of
 from placer.export.part import Part
 from placer.instance.compiled import Compiled
+from placer.instance.instance import Instance
+from placer.instance.model import Alternative
 from placer.instance.runtime import container_memory
 from placer.instance.service import Service
 from placer.instance.variant import Variant
@@ -93,7 +95,7 @@ def _service_parts(
     unique: dict[str, str],
     ordinals: dict[str, int],
 ) -> Iterator[Part]:
-    index = {name: layer for layer, name in enumerate(variant.layers)}
+    instance, index = compiled.instance, {name: layer for layer, name in enumerate(variant.layers)}
     shares = {layer: share for layer, share, _ in variant.exits}
     rate = float(compiled.rate[variant.service])
     timeout, timeout_from = timeout_of(service)
@@ -101,7 +103,9 @@ def _service_parts(
         layers = [index[name] for name in fragment.layers]
         station = compiled.station_index[fragment.device, fragment.unit]
         device = int(compiled.station_device[station])
-        container = _container(compiled, service, variant, device)
+        spec, graph = instance.devices[device], _graph(instance, service, variant)
+        runtime = instance.runtime(service, graph, spec)
+        container = container_memory(spec, instance.device_type(spec), runtime)
         times, reached = variant.time[layers, station], variant.run[layers]
         with np.errstate(invalid="ignore"):
             busy = float(np.sum(np.where(reached > 0, reached * times, 0.0)))
@@ -127,6 +131,8 @@ def _service_parts(
             activations=float(compiled.servers[station]) * peak if in_ram[1] else 0.0,
             runtime=float(variant.runtime_memory[station]) - container,
             container=container,
+            runtime_name=runtime.name if runtime is not None else None,
+            runtime_known=runtime is not None or graph.runtime_memory is not None,
             exits=tuple((variant.layers[layer], shares[layer]) for layer in layers if layer in shares),
             timeout=timeout,
             timeout_from=timeout_from,
@@ -135,12 +141,8 @@ def _service_parts(
         )
 
 
-def _container(compiled: Compiled, service: Service, variant: Variant, device: int) -> float:
-    """Bytes that a container of a service takes on a device beside its runtime."""
-    instance = compiled.instance
-    spec = instance.devices[device]
-    graph = next(one for one in instance.alternatives(service) if one.name == variant.name)
-    return container_memory(spec, instance.device_type(spec), instance.runtime(service, graph, spec))
+def _graph(instance: Instance, service: Service, variant: Variant) -> Alternative:
+    return next(graph for graph in instance.alternatives(service) if graph.name == variant.name)
 
 
 def timeout_of(service: Service) -> tuple[float, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from placer.export import names
 from placer.export.parts import Parts
 from placer.instance.compiled import Compiled
+from placer.instance.units import show_bytes
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Program:
         services: how many services it serves.
         weights, activations: bytes of RAM: every layer loaded once, the largest working memory of each unit.
         runtime, container: bytes of RAM besides.
+        runtime_name, runtime_known: as of its parts.
     """
 
     name: str
@@ -35,11 +37,23 @@ class Program:
     activations: float
     runtime: float
     container: float
+    runtime_name: str | None
+    runtime_known: bool
 
     @property
     def memory(self) -> float:
         """Bytes of RAM that it needs."""
         return self.weights + self.activations + self.runtime + self.container
+
+    @property
+    def memory_note(self) -> str:
+        """What its memory is for, for people."""
+        name = f" {self.runtime_name}" if self.runtime_name is not None else ""
+        held = {"weights": self.weights, "activations": self.activations, f"runtime{name}": self.runtime}
+        text = ", ".join(f"{what} {show_bytes(size)}" for what, size in (held | {"container": self.container}).items())
+        if not self.runtime_known:
+            text += " (no runtime is named: what the program itself takes is not in it)"
+        return text
 
 
 def programs_of(compiled: Compiled, parts: Parts, hosted: Iterable[int]) -> list[Program]:
@@ -60,9 +74,8 @@ def programs_of(compiled: Compiled, parts: Parts, hosted: Iterable[int]) -> list
         units = dict.fromkeys(parts.parts[number].station for number in members)
         sizes = [_held(compiled, parts, [n for n in members if parts.parts[n].station == unit]) for unit in units]
         weights, activations = (sum(column) for column in zip(*sizes, strict=True))
-        found.append(
-            Program(name, tuple(members), first.device, services, weights, activations, first.runtime, first.container)
-        )
+        own = (first.runtime, first.container, first.runtime_name, first.runtime_known)
+        found.append(Program(name, tuple(members), first.device, services, weights, activations, *own))
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from placer.instance.accelerator import Accelerator, Resources, problem_of
+from placer.instance.deployment import Taints
 from placer.instance.fields import Count, Facts, Label, Positive, Reference, Scv, Text, Truth
 from placer.instance.units import Bytes, DataRate, Duration, Fraction, Macs, Metres, Seconds, Speed, Watts
 
@@ -76,16 +78,30 @@ class Unit(Facts):
     speedup: dict[Cores, Positive] = Field(default_factory=dict)
     """Measured speed on n cores relative to one core, by n; not linear in general."""
     overhead: Seconds = 0.0
-    """Seconds that each layer takes beside its work (starting a kernel, say), where its time was not measured."""
+    """Seconds that each layer takes beside its work by ``speed`` (starting a kernel, say)."""
     bandwidth: DataRate | None = None
-    """Bytes of weights that it reads per second, as measured: a layer whose time was not measured takes the longer of
-    computing and reading its weights."""
+    """Bytes of weights that it reads per second, as measured: where ``speed`` is what is known, a layer takes the
+    longer of computing and reading its weights."""
     scv: Scv = 0.0
     """Squared coefficient of variation of service times on this unit; 0 is constant."""
     memory: Bytes | None = None
     """Memory of its own; None shares the device's."""
     power: Power | None = None
     """Idle and load power of the device while this unit runs, when they differ from the device type's."""
+    accelerator: Accelerator | None = None
+    """What it is where it is no processor: containers with a fragment on it ask for it."""
+    resource: Resources = ()
+    """What containers ask for: an extended resource of Kubernetes (``squat.ai/coral-edgetpu``), device files
+    (``/dev/apex_0``, all that Docker knows), or both; what is usual for its kind when left out."""
+    slices: Servers = 1
+    """Containers that may ask for it at once: what its device plugin offers (time slicing), one without."""
+
+    @model_validator(mode="after")
+    def _accelerator_is_named(self) -> Unit:
+        problem = problem_of(self.accelerator, self.resource, self.slices)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
 
 
 class Switch(Facts):
@@ -199,6 +215,8 @@ class Device(Facts):
     """Its name as a Kubernetes node (``kubernetes.io/hostname``); dots are allowed."""
     address: Address | None = None
     """Host name or IP address at which others reach it; its host name, or its name, when left out."""
+    tolerations: Taints = ()
+    """Taints of its Kubernetes node that containers on it tolerate, as ``kubectl taint`` writes them."""
     replicas: Count | None = None
     """So many devices instead of one: ``NAME-1``, ``NAME-2`` and so on."""
     type: Reference
@@ -211,6 +229,8 @@ class Device(Facts):
     """Cores of the first compute unit given to layers, when fewer (or more) than its type's."""
     servers: Servers | None = None
     """Jobs that its first compute unit serves at once, when it differs from the type's."""
+    slices: Servers | None = None
+    """Containers that may ask for each of its accelerators at once, when that differs from the type's."""
     memory: Bytes | None = None
     """RAM, when it differs from the type's."""
     flash: Bytes | None = None

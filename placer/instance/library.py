@@ -17,18 +17,19 @@ from placer.errors import InputError, Problem
 from placer.instance.device import DEVICE_FORMAT, DeviceType
 from placer.instance.exit_profile import EXITS_FORMAT, ExitProfile
 from placer.instance.model import MODEL_FORMAT, Model
-from placer.instance.network import RADIO_FORMAT, RadioType
+from placer.instance.network import LINK_FORMAT, RADIO_FORMAT, LinkType, RadioType
 from placer.instance.reading import parse_document, read_document, read_text, validate
 from placer.instance.runtime import RUNTIME_FORMAT, Runtime
 
-Kind = Literal["instance", "model", "device type", "radio", "runtime", "exit profile"]
-Entry = Model | DeviceType | RadioType | Runtime | ExitProfile
+Kind = Literal["instance", "model", "device type", "radio", "link", "runtime", "exit profile"]
+Entry = Model | DeviceType | RadioType | LinkType | Runtime | ExitProfile
 
 _FOLDERS: dict[Kind, str] = {
     "instance": "instances",
     "model": "models",
     "device type": "models/devices",
     "radio": "models/radios",
+    "link": "models/links",
     "runtime": "models/runtimes",
     "exit profile": "models/exits",
 }
@@ -36,6 +37,7 @@ _SCHEMAS: dict[Kind, type[Entry]] = {
     "model": Model,
     "device type": DeviceType,
     "radio": RadioType,
+    "link": LinkType,
     "runtime": Runtime,
     "exit profile": ExitProfile,
 }
@@ -43,6 +45,7 @@ FORMATS: dict[Kind, str] = {
     "model": MODEL_FORMAT,
     "device type": DEVICE_FORMAT,
     "radio": RADIO_FORMAT,
+    "link": LINK_FORMAT,
     "runtime": RUNTIME_FORMAT,
     "exit profile": EXITS_FORMAT,
 }
@@ -171,6 +174,12 @@ class Library:
         """Return the radio technology that ``reference`` names."""
         entry = self._get("radio", reference)
         assert isinstance(entry, RadioType)
+        return entry
+
+    def link(self, reference: str) -> LinkType:
+        """Return the kind of link that ``reference`` names."""
+        entry = self._get("link", reference)
+        assert isinstance(entry, LinkType)
         return entry
 
     def runtime(self, reference: str) -> Runtime:

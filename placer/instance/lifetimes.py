@@ -96,14 +96,14 @@ def arena(lifetimes: Sequence[Lifetime], alignment: int = 1) -> Arena:
     """Lay tensors into one block, the largest first, each into the first gap that holds it.
 
     Args:
-        lifetimes: the tensors; of two of the same size, the one listed first is laid first.
+        lifetimes: the tensors; of two of the same size, the one listed last is laid first, as there.
         alignment: sizes are rounded up to a multiple of this many bytes (TensorFlow Lite Micro: 16).
     """
     count = len(lifetimes)
     first = np.array([tensor.first for tensor in lifetimes], dtype=np.int64)
     last = np.array([tensor.last for tensor in lifetimes], dtype=np.int64)
     sizes = np.ceil(np.array([tensor.size for tensor in lifetimes], dtype=np.float64) / alignment) * alignment
-    order = np.argsort(-sizes, kind="stable")
+    order = np.argsort(sizes, kind="stable")[::-1]
     offsets = np.zeros(count)
     for position, tensor in enumerate(order):
         placed = order[:position]

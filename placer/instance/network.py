@@ -11,6 +11,7 @@ from placer.instance.reading import Strict
 from placer.instance.units import DataRate, Distance, EnergyPerByte, PacketLoss, Seconds, Share, Watts
 
 RADIO_FORMAT = "placer/radio/1"
+LINK_FORMAT = "placer/link/1"
 
 LARGEST_LINKS = 20_000
 
@@ -109,14 +110,40 @@ class Radio(Facts):
         return self
 
 
+class LinkType(Facts):
+    """A kind of cable or uplink, from a library file."""
+
+    format: Literal["placer/link/1"]
+    """Version of this format."""
+    name: Label
+    """Name of the kind."""
+    title: Text | None = None
+    """Name for people."""
+    source: Text
+    """Where the figures come from."""
+    rate: LinkRate
+    """Nominal rate of each direction, or ``{up: …, down: …}`` as seen from the first device of a link."""
+    goodput: Share = 1.0
+    """Fraction of the nominal rate that carries data."""
+    loss: PacketLoss = 0.0
+    """Fraction of the packets that are lost and sent again: tensors take 1/(1 - loss) times as long, no request is
+    lost. 0 where the goodput was measured with the losses in it."""
+    latency: Seconds = 0.0
+    """Delay beside the transmission."""
+    transmit_energy: EnergyPerByte | None = None
+    """Energy of the sender per byte; unknown when left out."""
+
+
 class Link(Facts):
     """A cable or an uplink between two devices, in both directions; between two devices there is one at most."""
 
     between: tuple[LabelPattern, LabelPattern]
     """The two devices. One may be a pattern (``cam-*``), which makes a link for each device that is like it."""
-    rate: LinkRate
-    """Nominal rate of each direction, or ``{up: …, down: …}``: up is from the first of the two devices to the
-    second."""
+    technology: Reference | None = None
+    """A shipped kind of link (``ethernet-1g``) or a file beside the instance; the fields below override it."""
+    rate: LinkRate | None = None
+    """Nominal rate of each direction, when it differs from the technology's, or ``{up: …, down: …}``: up is from the
+    first of the two devices to the second."""
     goodput: Share = 1.0
     """Fraction of the nominal rate that carries data."""
     loss: PacketLoss = 0.0
@@ -130,14 +157,25 @@ class Link(Facts):
     """Tensors that the link holds in each direction, the one being sent included; assumed when left out."""
 
     @model_validator(mode="after")
-    def _has_two_ends(self) -> Link:
+    def _is_complete(self) -> Link:
+        if self.technology is None and self.rate is None:
+            raise ValueError("a link needs a technology, or a rate")
         if self.between[0] == self.between[1]:
             raise ValueError(f"a link needs two different devices, got '{self.between[0]}' twice")
         return self
 
+    def like(self, base: LinkType) -> Link:
+        """This link with the figures of its technology where it has none of its own."""
+        own = self.model_fields_set
+        names = ("rate", "goodput", "loss", "latency", "transmit_energy")
+        figures: dict[str, Any] = {name: getattr(base, name) for name in names if name not in own}
+        inherited = tuple(name for name in base.assumed if name not in own)
+        return self.model_copy(update=figures | {"assumed": (*self.assumed, *inherited)})
+
     @property
     def goodputs(self) -> tuple[float, float]:
         """Bytes/s of data from the first device to the second and back, what is sent again taken off."""
+        assert self.rate is not None, "the technology's figures are filled in when an instance is resolved"
         there, back = (self.rate.up, self.rate.down) if isinstance(self.rate, Rates) else (self.rate, self.rate)
         share = self.goodput * (1.0 - self.loss)
         return there * share, back * share

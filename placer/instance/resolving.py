@@ -16,7 +16,7 @@ from placer.instance.fields import LONGEST_LABEL
 from placer.instance.instance import Instance, RadioLink
 from placer.instance.library import Library, locate
 from placer.instance.model import Model
-from placer.instance.network import Radio
+from placer.instance.network import LinkType, Radio
 from placer.instance.reading import Document, read_document, unknown, validate
 from placer.instance.schema import InstanceFile
 from placer.instance.service_checks import service_problems
@@ -79,6 +79,7 @@ def resolve(
         if reference not in runtimes:
             runtimes[reference] = lookup(library.runtime, reference, where)
     problems += _first(_name_problems(file), origin)
+    file = _links(file, library, lookup)
     radios = tuple(_radios(file, library, lookup))
     problems += _first(_queue_problems(radios), origin)
     if problems:
@@ -150,6 +151,8 @@ def _override_problems(instance: Instance) -> Iterator[tuple[str, PathParts]]:
         for field in ("cores", "servers"):
             if getattr(device, field) is not None and not kind.units:
                 yield f"type '{kind.name}' has no compute unit whose {field} could be set", (*where, field)
+        if device.slices is not None and not any(unit.accelerator for unit in kind.units):
+            yield f"type '{kind.name}' has no accelerator that could have slices", (*where, "slices")
         if device.container is not None and not kind.has_containers:
             yield f"type '{kind.name}' is a microcontroller and has no containers", (*where, "container")
         several = device.servers is None and any(unit.servers > 1 for unit in kind.units)
@@ -223,6 +226,20 @@ def _queue_problems(radios: tuple[RadioLink, ...]) -> Iterator[tuple[str, PathPa
         if radio.queue != known:
             message = f"channel '{name}' has a queue of {known} already, not of {radio.queue}"
             yield message, ("network", "radios", position, "queue")
+
+
+def _links(file: InstanceFile, library: Library, lookup: Callable[..., Any]) -> InstanceFile:
+    """The file whose links have the figures of their technologies."""
+    kinds: dict[str, LinkType | None] = {}
+    for position, link in enumerate(file.network.links):
+        if link.technology is not None and link.technology not in kinds:
+            where: PathParts = ("network", "links", position, "technology")
+            kinds[link.technology] = lookup(library.link, link.technology, where)
+    if not kinds:
+        return file
+    bases = [None if link.technology is None else kinds[link.technology] for link in file.network.links]
+    links = [link if base is None else link.like(base) for link, base in zip(file.network.links, bases, strict=True)]
+    return file.model_copy(update={"network": file.network.model_copy(update={"links": tuple(links)})})
 
 
 def _radios(file: InstanceFile, library: Library, lookup: Callable[..., Any]) -> Iterator[RadioLink]:

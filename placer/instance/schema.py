@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from placer.instance.deployment import Deployment
 from placer.instance.device import Device
 from placer.instance.fields import Count, Label, LabelPattern, Text
 from placer.instance.network import Network
@@ -32,15 +33,6 @@ class Limits(Strict):
     """Largest share of the airtime of a channel, from the arrival rates; ``none`` allows any load."""
     links: FractionOrNone = 1.0
     """Largest utilisation of a direction of a link (or of radios without contention); ``none`` allows any load."""
-
-
-class Deployment(Strict):
-    """What manifests need beside the plan."""
-
-    image: Annotated[str, Field(max_length=300, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")] | None = None
-    """Container image of the node program."""
-    namespace: Label | None = None
-    """Kubernetes namespace."""
 
 
 def _objective(value: Any) -> Any:

@@ -60,8 +60,9 @@ def layer_time(layer: Layer, model: Model, device: Device, kind: DeviceType, uni
 
     In this order: the layer's time measured on this type (``times``), its work over the speed measured for
     this model family, its work over the unit's general speed (to which the safety margin is added, because
-    boards run different networks at different speeds). What was not measured is no faster than reading the weights
-    at the unit's ``bandwidth``, and has its ``overhead`` on top (the roofline, Williams et al., CACM 52(4), 2009).
+    boards run different networks at different speeds). By that general speed a layer is no faster than reading its
+    weights at the unit's ``bandwidth``, and has its ``overhead`` on top (the roofline, Williams et al., CACM 52(4),
+    2009); the speed of a family is one of whole networks and has both in it.
     Infinite when none is known: the layer cannot run there.
     """
     measured = of_type(layer.times, kind, unit)
@@ -124,6 +125,8 @@ def _unmeasured(layer: Layer, model: Model, device: Device, kind: DeviceType, un
     if math.isinf(seconds):
         return math.inf, False
     assumed = assumed or "compute" in layer.assumed
+    if (model.family or model.name) in unit.speeds:
+        return seconds, assumed  # the speed of a whole network has all of that in it
     if unit.bandwidth is not None and layer.weights / unit.bandwidth > seconds:
         seconds, assumed = layer.weights / unit.bandwidth, "bandwidth" in unit.assumed or "weights" in layer.assumed
     return seconds + unit.overhead, assumed or (unit.overhead > 0 and "overhead" in unit.assumed)

@@ -230,3 +230,15 @@ def show_joules(value: float) -> str:
 def show_fraction(value: float) -> str:
     """A fraction for people: ``1.25 %``; what is no more than rounding of nothing is ``< 0.0001 %``."""
     return "< 0.0001 %" if 0.0 < value < 1e-6 else f"{value * 100:.4g} %"
+
+
+WIDE = 0.1
+"""Half-width of an estimated fraction above which it is shown as a range where it would leave 0 to 1."""
+
+
+def show_estimate(mean: float, half_width: float) -> str:
+    """An estimated fraction for people: ``1.25 % ± 0.1 %``, or its range where that leaves little of it known."""
+    low, high = mean - half_width, mean + half_width
+    if half_width > WIDE and (low < 0.0 or high > 1.0):
+        return f"{show_fraction(mean)} ({show_fraction(max(low, 0.0))} to {show_fraction(min(high, 1.0))})"
+    return f"{show_fraction(mean)} ± {show_fraction(half_width)}"

@@ -15,6 +15,7 @@ from placer.instance.timing import Figures
 from placer.instance.topology import Zone
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 
 
@@ -94,6 +95,12 @@ class Variant:
         return tuple((u, v) for v, sources in enumerate(self.predecessors) for u in sources if u >= 0)
 
     @cached_property
+    def reads(self) -> tuple[Ints, Ints]:
+        """What layer v reads, ``sources[first_source[v]:first_source[v + 1]]``: shapes (M + 1,) and (E,)."""
+        first_source = np.cumsum([0, *map(len, self.predecessors)])
+        return first_source, np.array([u for sources in self.predecessors for u in sources], dtype=np.int64)
+
+    @cached_property
     def roots(self) -> tuple[int, ...]:
         """Layers that read the input."""
         return tuple(v for v, sources in enumerate(self.predecessors) if -1 in sources)
@@ -107,6 +114,17 @@ class Variant:
     def gates(self) -> tuple[int, ...]:
         """Layers on every path from the input to every output."""
         return tuple(gate_layers([list(sources) for sources in self.predecessors]))
+
+    @cached_property
+    def stretches(self) -> list[tuple[int, range]]:
+        """The layers between gates: (gate before or -1, layers up to and with the next gate)."""
+        result, before = [], -1
+        for gate in self.gates:
+            result.append((before, range(before + 1, gate + 1)))
+            before = gate
+        if before < len(self) - 1:
+            result.append((before, range(before + 1, len(self))))
+        return result
 
     def result_size(self, layer: int) -> float:
         """Bytes of the result that ``layer`` sends to the sink: an exit's is as large as the last output."""

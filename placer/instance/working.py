@@ -18,7 +18,6 @@ of them, with no gap below that would hold it. For a model as a whole this is mo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -33,7 +32,7 @@ Floats = NDArray[np.float64]
 Sources = tuple[tuple[int, ...], ...]
 """Per layer the tensors that it reads, by their makers; -1 is the input."""
 
-_MOST_BESIDE, _MOST_OFFSETS = 6, 64
+_MOST_BESIDE, _MOST_OFFSETS = 5, 16
 """Tensors beside a tensor, and offsets of it, up to which all possible offsets are listed."""
 
 
@@ -109,23 +108,23 @@ def _highest_ends(lifetimes: dict[int, Lifetime], alignment: int) -> dict[int, f
     beside it, and as no gap below it is as large as itself, it ends no higher than all of those beside it together and
     once its own size for itself and for each of them.
     """
-    size = {tensor: _aligned(lifetime.size, alignment) for tensor, lifetime in lifetimes.items()}
-    ends: dict[int, float] = {}
-    offsets: dict[int, set[float] | None] = {}
-    for tensor in sorted(lifetimes, key=lambda one: (-size[one], one)):
-        here = lifetimes[tensor]
-        beside = [one for one in ends if lifetimes[one].first <= here.last and lifetimes[one].last >= here.first]
-        blocks = [(size[one], known) for one in beside if (known := offsets[one]) is not None]
-        possible = None
-        if len(blocks) == len(beside) <= _MOST_BESIDE:
-            possible = _heights(size[tensor], blocks)
-        if possible is not None and len(possible) <= _MOST_OFFSETS:
-            ends[tensor], offsets[tensor] = size[tensor] + max(possible), possible
-            continue
-        stacked = size[tensor] + max(ends[one] for one in beside)
-        spaced = size[tensor] * (len(beside) + 1) + sum(size[one] for one in beside)
-        ends[tensor], offsets[tensor] = min(stacked, spaced), None
-    return ends
+    tensors = list(lifetimes)
+    first, last = (np.array([getattr(lifetimes[one], end) for one in tensors]) for end in ("first", "last"))
+    size = np.ceil(np.array([lifetimes[one].size for one in tensors]) / alignment) * alignment
+    order = sorted(range(len(tensors)), key=lambda one: (-size[one], -tensors[one]))
+    ends, offsets = np.zeros(len(tensors)), dict[int, set[float]]()
+    for position, tensor in enumerate(order):
+        laid = np.array(order[:position], dtype=np.int64)
+        beside = laid[(first[laid] <= last[tensor]) & (last[laid] >= first[tensor])].tolist()
+        if len(beside) <= _MOST_BESIDE and all(one in offsets for one in beside):
+            possible = _heights(size[tensor], [(size[one], offsets[one]) for one in beside])
+            if len(possible) <= _MOST_OFFSETS:
+                ends[tensor], offsets[tensor] = size[tensor] + max(possible), possible
+                continue
+        stacked = size[tensor] + ends[beside].max()
+        spaced = size[tensor] * (len(beside) + 1) + size[beside].sum()
+        ends[tensor] = min(stacked, spaced)
+    return dict(zip(tensors, ends.tolist(), strict=True))
 
 
 def _heights(wanted: float, blocks: list[tuple[float, set[float]]]) -> set[float]:
@@ -142,7 +141,3 @@ def _heights(wanted: float, blocks: list[tuple[float, set[float]]]) -> set[float
                         reached.add(state)
                         waiting.append(state)
     return {height for height, _ in reached}
-
-
-def _aligned(size: float, alignment: int) -> float:
-    return math.ceil(size / alignment) * alignment

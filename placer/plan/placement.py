@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
+from placer.plan.readiness import number_fragments
 
 
 @dataclass(frozen=True)
@@ -22,44 +25,19 @@ class Placement:
 
 
 def fragments_of(variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, list[int]]]:
-    """Cut a variant into fragments: maximal runs that a station can serve as one job without delaying anyone.
-
-    Per station the layers are taken in topological order. A layer joins the fragment before it on the same
-    station when it reads something made there, when every tensor that it needs from elsewhere had to be there
-    at the start of the fragment anyway, and when nobody elsewhere waits for what the fragment has made so
-    far. On a chain these are the maximal runs of layers on one device; on a DAG they are connected and
-    convex.
+    """Cut a variant into fragments, see :func:`placer.plan.readiness.number_fragments`.
 
     Returns:
         (station, layer indices) of each fragment, ordered by first layer.
     """
-    sent = _sent_away(variant, stations)
-    fragments: list[tuple[int, list[int]]] = []
-    open_fragment: dict[int, tuple[list[int], set[int]]] = {}
-    for layer, station in enumerate(stations):
-        sources = variant.predecessors[layer]
-        local = {u for u in sources if u >= 0 and stations[u] == station}
-        foreign = {u for u in sources if u not in local}
-        current = open_fragment.get(station)
-        if current is not None:
-            members, received = current
-            if local & set(members) and foreign <= received and not sent[members[-1]]:
-                members.append(layer)
-                continue
-        members = [layer]
-        # what an earlier fragment here received is not held for a later one: each waits for its own
-        open_fragment[station] = (members, foreign)
-        fragments.append((station, members))
-    return fragments
-
-
-def _sent_away(variant: Variant, stations: tuple[int, ...]) -> list[bool]:
-    """Return, per layer, whether its tensor is awaited on another station or by the sink."""
-    sent = [layer in variant.leaves for layer in range(len(variant))]
-    for maker, reader in variant.edges:
-        if stations[maker] != stations[reader]:
-            sent[maker] = True
-    return sent
+    first_source, sources = variant.reads
+    sent, number = np.zeros(len(stations), dtype=bool), np.zeros(len(stations), dtype=np.int64)
+    sent[list(variant.leaves)] = True
+    count = number_fragments(first_source, sources, np.array(stations, dtype=np.int64), sent, number)
+    members: list[list[int]] = [[] for _ in range(count)]
+    for layer, fragment in enumerate(number.tolist()):
+        members[fragment].append(layer)
+    return [(stations[layers[0]], layers) for layers in members]
 
 
 def transfers_of(compiled: Compiled, variant: Variant, stations: tuple[int, ...]) -> list[tuple[int, int, int, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from placer.errors import InfeasibleError, UnansweredError
 from placer.instance.compiled import Compiled
 from placer.planning.columns.planner import SHARE, answer, found_by
 from placer.planning.decomposition.relaxation import CLOSED
@@ -16,6 +17,8 @@ from placer.planning.ilp.planner import plan as plan_ilp
 from placer.planning.ilp.planner import products_of
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
+from placer.planning.stability import keeping_up, restated, unstable
+from placer.solver.countdown import Countdown
 from placer.solver.progress import Listener
 
 LARGEST_SMALL = 300_000
@@ -33,11 +36,11 @@ def auto(compiled: Compiled, request: Request, listener: Listener | None = None)
     objectives = request.objectives or tuple(compiled.instance.file.objective)
     served = [service for service in compiled.instance.services if service.arrivals is not None]
     limited = any(service.max_loss is not None or service.deadline is not None for service in served)
-    if not limited or request.max_moves is not None:
-        return without_waiting(compiled, request, listener)
     countdown = request.limits.start()
+    if not limited or request.max_moves is not None:
+        return _stable(compiled, request, listener, countdown)
     share = request.limits.within(countdown.part(0.5))
-    first = without_waiting(compiled, replace(request, limits=share), listener)
+    first = _stable(compiled, replace(request, limits=share), listener, countdown.part(0.5))
     interrupted = first.plan.certificate.termination == "interrupted"
     if not first.evaluation.violations or interrupted or len(objectives) > 1:
         return first
@@ -45,6 +48,25 @@ def auto(compiled: Compiled, request: Request, listener: Listener | None = None)
     from placer.planning.loss.planner import plan_loss  # the ILP's answer is often enough: its imports are dear
 
     return plan_loss(compiled, replace(request, limits=left), listener, first)
+
+
+def _stable(compiled: Compiled, request: Request, listener: Listener | None, countdown: Countdown) -> Outcome:
+    """The best placement without waiting whose queues do not grow without end, if there is one; else the best.
+
+    The best is looked for without that limit first: only where it is unstable is there a second search.
+
+    Raises:
+        InfeasibleError: when there is no placement (proven).
+        UnansweredError: when the limits ended the search before any placement was found.
+    """
+    first = without_waiting(compiled, request, listener)
+    if not unstable(first.evaluation) or first.plan.certificate.termination == "interrupted":
+        return first
+    again = replace(request, limits=request.limits.within(countdown), write_model=None)
+    try:
+        return restated(compiled, without_waiting(keeping_up(compiled), again, listener), request)
+    except (InfeasibleError, UnansweredError):
+        return first  # its evaluation says which unit is given too much
 
 
 def without_waiting(compiled: Compiled, request: Request, listener: Listener | None) -> Outcome:

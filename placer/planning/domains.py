@@ -78,16 +78,22 @@ def accurate_enough(compiled: Compiled, variant: Variant) -> bool:
     return bool(variant.accuracy >= service.min_accuracy - 1e-9)
 
 
-def _fits_alone(compiled: Compiled, variant: Variant, station: int) -> Truths:
-    """Which layers fit a station that holds nothing else, shape (M,)."""
-    device = int(compiled.station_device[station])
+def needed_alone(compiled: Compiled, variant: Variant, station: int) -> dict[int, Floats]:
+    """What each layer needs, alone, of every memory that it uses on a station: bytes, shape (M,)."""
     stores = compiled.stores
     working = stores.servers[station] * variant.activations[:, station]
     need: dict[int, Floats] = {int(stores.runtime[station]): np.full(len(variant), variant.runtime_memory[station])}
     for store, held in ((stores.weights[station], variant.weights), (stores.working[station], working)):
         need[int(store)] = need.get(int(store), 0.0) + held
+    return need
+
+
+def _fits_alone(compiled: Compiled, variant: Variant, station: int) -> Truths:
+    """Which layers fit a station that holds nothing else, shape (M,)."""
+    device = int(compiled.station_device[station])
+    stores = compiled.stores
     fits = np.ones(len(variant), dtype=bool)
-    for store, size in need.items():
+    for store, size in needed_alone(compiled, variant, station).items():
         fits &= size <= stores.capacity[store] * (1 + 1e-12)
     fits &= variant.macs <= compiled.max_compute[device] * (1 + 1e-12)
     return fits

@@ -97,7 +97,7 @@ def _entry(argument: str, kind: Kind, schema: type[Entry]) -> Entry:
 
 
 def build_case(model: Model, machines: Machines, input_size: float | None = None) -> Case:
-    """Return the case of a model between two machines.
+    """Return the case of a model between two machines; of its alternatives those whose times are known on both.
 
     Args:
         model: the model.
@@ -120,7 +120,12 @@ def build_case(model: Model, machines: Machines, input_size: float | None = None
         )
     compiled = _compile(model, device, server, rate, latency)
     stations = (_station(compiled, DEVICE, device, device_unit), _station(compiled, SERVER, server, server_unit))
-    _expect_times(compiled, model, stations, (device, server))
+    timed = [bool(np.isfinite(variant.time[:, list(stations)]).all()) for variant in compiled.variants]
+    if not any(timed):
+        _expect_times(compiled, model, stations, (device, server))
+    if not all(timed):  # builds of runtimes that one of the two does not have
+        usable = tuple(one for one, known in zip(model.alternatives, timed, strict=True) if known)
+        compiled = _compile(model.model_copy(update={"alternatives": usable}), device, server, rate, latency)
     power = float(compiled.power[stations[0]])
     transmit = None if radio is None else radio.transmit_power
     dark = any(bool(np.isnan(variant.joules[:, stations[0]]).any()) for variant in compiled.variants)
@@ -196,7 +201,9 @@ def _expect_times(
 
 def _known(model: Model) -> str:
     layers = [layer for alternative in model.alternatives for layer in alternative.layers]
-    measured = sorted(set.intersection(*(set(layer.times) for layer in layers)))
+    measured = sorted(
+        set().union(*(set.intersection(*(set(one.times) for one in build.layers)) for build in model.alternatives))
+    )
     text = f"measured on: {', '.join(measured)}" if measured else "it was measured on no device"
     if all(layer.compute is not None for layer in layers):
         fast = [

@@ -40,6 +40,7 @@ RUNS: dict[str, list[tuple[int, tuple[str, ...]]]] = {
     "exits": [(0, (*EXITS, "--jobs", "500", "--replications", "2")), (1, (*EXITS[:3], "2000 /s", *EXITS[4:]))],
     "show": [(0, ("show", "wifi-n")), (2, ("show", "raspberry-pi-9"))],
     "profile": [(0, ("profile", "tiny.onnx")), (2, ("profile", "nowhere.onnx"))],
+    "calibrate": [(0, ("calibrate", "measured.csv", "-o", "manifests")), (2, ("calibrate", "plan.json"))],
     "bench": [(0, ("bench", "build", "--limit", "1", "--method", "arrays")), (2, ("bench", "nothing"))],
     "schema": [(0, ("schema", "radio")), (2, ("schema", "antenna"))],
 }
@@ -81,6 +82,7 @@ def test_the_program_and_this_process_say_the_same(
             pytest.skip("needs onnx")
         _write_network(tmp_path / "tiny.onnx")
     (tmp_path / "plan.json").write_bytes((kept / "plan.json").read_bytes())
+    (tmp_path / "measured.csv").write_text("device,model,seconds\nraspberry-pi-5,alexnet,0.022\n", encoding="utf-8")
     program = apart(*arguments, cwd=tmp_path)
     assert program.returncode == code, program.stderr
     assert program.stdout or "placer: " in program.stderr or "Error: " in program.stderr

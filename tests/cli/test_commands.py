@@ -248,7 +248,7 @@ def test_show(thing: str) -> None:
 
 
 def test_schemas_are_json() -> None:
-    for name in ("instance", "model", "device-type", "radio", "plan"):
+    for name in ("instance", "model", "device-type", "radio", "link", "plan"):
         assert json.loads(placer("schema", name).stdout)["properties"]
 
 

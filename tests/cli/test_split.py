@@ -81,6 +81,25 @@ def test_bad_usage_is_said(arguments: tuple[str, ...], words: str) -> None:
     assert done.stdout == ""
 
 
+def test_builds_that_one_of_the_two_lacks_are_left_out() -> None:
+    """Of a dozen builds only one was timed on both machines; energy of it is known without a power of the network."""
+    arguments = ("split", "vitpose-deit-small", "--device", "raspberry-pi-5", "--server", "rtx-5090-desktop")
+    done = placer(*arguments, "--uplink", "1 Mbit/s", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["value"] == pytest.approx(0.242392)
+    spent = placer(*arguments, "--uplink", "1 Mbit/s", "--radio", "lte", "--objective", "energy", "--json")
+    assert json.loads(spent.stdout)["value"] == pytest.approx(1.1215, rel=1e-4)
+    none = placer(*arguments[:-1], "n5105", "--uplink", "1 Mbit/s")
+    assert none.returncode == 2
+    assert "measured on: beagley-ai, raspberry-pi-5, raspberry-pi-5-hailo-8/npu" in " ".join(none.stderr.split())
+
+
+def test_show_says_where_energy_is_unknown() -> None:
+    assert "unknown for want of: power" in placer("show", "n5105").stdout
+    assert "unknown for want of" not in placer("show", "raspberry-pi-5").stdout
+    assert "unknown for want of" not in placer("show", "raspberry-pi-5-hailo-8").stdout
+
+
 def test_unknown_times_name_the_devices_that_are_known(tmp_path: Path) -> None:
     model = tmp_path / "net.yaml"
     layer = "{name: a, kind: fc, output: 4 kB, times: {raspberry-pi-4b: 3 ms, edge-2500: 1 ms}}"

@@ -76,3 +76,19 @@ def test_ctrl_c_writes_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (data["partial"], data["stopped"], data["exit_code"]) == (True, "interrupted", 0)
     assert [list(row["values"].values()) for row in data["rows"]] == [["1 /s"], ["6 /s"]]
     assert done.stderr == ""
+
+
+def test_accuracy_that_is_unknown_names_whose_model_lacks_it(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "format: placer/model/1\nname: net\nsource: made up\nalternatives:\n"
+        "  - {name: here, input: 1 MB, accuracy: 1, layers: [{name: l, output: 1 B, times: {raspberry-pi-5: 1 s}}]}\n"
+        "  - {name: there, input: 1 MB, layers: [{name: l, output: 1 B, times: {cloud-gpu: 10 ms}}]}\n"
+    )
+    (tmp_path / "site.yaml").write_text(
+        "format: placer/instance/1\ndevices: [{name: a, type: raspberry-pi-5}, {name: b, type: cloud-gpu}]\n"
+        "network: {links: [{between: [a, b], rate: 1 Mbit/s}]}\nservices: [{name: look, model: net, source: a}]\n"
+    )
+    vary = "network.links.a-b.rate=1,1000 Mbit/s"
+    done = placer("sweep", str(tmp_path / "site.yaml"), "--executor", "serial", "--vary", vary)
+    assert done.returncode == 0, done.stderr
+    assert "unknown for want of: accuracy of the model of look" in " ".join(done.stdout.split())

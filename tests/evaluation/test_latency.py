@@ -122,14 +122,12 @@ def one_run(compiled: Compiled, variant: Variant, stations: tuple[int, ...], gat
     jobs = [(at, [x for x in layers if x <= last]) for at, layers in fragments_of(variant, stations)]
     jobs = [job for job in jobs if job[1]]
     device = compiled.station_device
-    line: dict[int, list[int]] = {}
-    for number, (at, _) in enumerate(jobs):
-        line.setdefault(at, []).append(number)
+    line: dict[int, list[int]] = {at: [] for at, _ in jobs}
+    queued: set[int] = set()
     waits_for: list[set[tuple[int, int]]] = []
     for at, layers in jobs:
-        needed = {u for layer in layers for u in variant.predecessors[layer]}
-        # what the station made itself is there: it takes the jobs in the order of the model
-        waits_for.append({(u, at) for u in needed if u < 0 or stations[u] != at})
+        needed = {u for layer in layers for u in variant.predecessors[layer]} - set(layers)
+        waits_for.append({(u, at) for u in needed})
     events: list[tuple[float, int, str, tuple[int, int]]] = []
     ends: dict[int, float] = {}
     busy: set[int] = set()
@@ -141,13 +139,19 @@ def one_run(compiled: Compiled, variant: Variant, stations: tuple[int, ...], gat
         private = variant.private[tensor]
         way = compiled.topology.routes(size, variant.zone if private else None).seconds
         for at in {at for wanted in waits_for for u, at in wanted if u == tensor}:
+            if tensor >= 0 and at == stations[tensor]:
+                continue
             # from one unit of a device to another: 0.1 ms and a copy at 4 GB/s, where nobody says otherwise
             switch = 1e-4 + size / 4e9 if tensor >= 0 and device[at] == tail else 0.0
             heapq.heappush(events, (now + way[tail, device[at]] + switch, next(serial), "arrive", (tensor, at)))
 
     def start(now: float) -> None:
+        for number, (at, _) in enumerate(jobs):  # first come, first served, as they get ready
+            if number not in queued and waits_for[number] <= present:
+                queued.add(number)
+                line[at].append(number)
         for at, queue in line.items():
-            if at not in busy and queue and waits_for[queue[0]] <= present:
+            if at not in busy and queue:
                 busy.add(at)
                 number, clock = queue.pop(0), now
                 for layer in jobs[number][1]:
@@ -163,8 +167,10 @@ def one_run(compiled: Compiled, variant: Variant, stations: tuple[int, ...], gat
             present.add((number, at))
         else:
             busy.discard(at)
+            present.update((layer, at) for layer in jobs[number][1])
             send(now, jobs[number][1][-1], int(device[at]))  # what others wait for is made last
-        start(now)
+        if not events or events[0][0] > now:
+            start(now)
     sink = int(compiled.sink[variant.service])
     result = float(variant.output[variant.leaves[-1]])
     if gate is not None:

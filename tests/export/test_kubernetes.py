@@ -112,8 +112,8 @@ def test_memory_and_processor_of_a_fragment() -> None:
     # 30 ms a request, 2 requests a second, 4 cores
     assert container["resources"]["requests"]["cpu"] == "240m"
     assert first["metadata"]["annotations"]["placer.dev/memory"] == (
-        "weights 600 kB, activations 300 kB, runtime 100 kB, container 30 MB; at least 16 MiB, with which a container "
-        "starts"
+        "request and limit 30Mi: weights 600 kB, activations 300 kB, runtime 100 kB, container 30 MB, rounded up; at "
+        "least 16 MiB, with which a container starts"
     )
     assert first["metadata"]["annotations"]["placer.dev/model-parts"].startswith("not included")
 

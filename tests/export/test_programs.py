@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
+import numpy as np
 import pytest
 import yaml
 
 from placer.api import compiled_of, plan
 from placer.errors import InputError
 from placer.export import compose, kubernetes
+from placer.export.parts import parts_of
+from placer.export.programs import programs_of
 from placer.instance.compiled import Compiled
-from placer.plan.plan import Plan
+from placer.plan.placement import Placement
+from placer.plan.plan import Certificate, Plan, make_plan
+from tests.random_instances import random_instance
 
 IMAGE = "registry.example/edge-node:1.0"
 
@@ -113,3 +118,39 @@ def test_containers_that_do_not_fit(tmp_path: Path, memory: str, fits: bool) -> 
         return
     with pytest.raises(InputError, match="device 'hub' ask for 364 MiB"):
         kubernetes.write(found, compiled, image=IMAGE)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_planned_is_what_is_exported(seed: int) -> None:
+    """Weights, runtimes and containers of all programs of a device are what the evaluator counts there."""
+    compiled = random_instance(seed, site=True)
+    rng = np.random.default_rng(seed)
+    choice = tuple(int(rng.choice(group)) for group in compiled.service_variants)
+    stations = tuple(
+        tuple(rng.integers(len(compiled.stations), size=len(compiled.variants[one])).tolist()) for one in choice
+    )
+    placement = Placement(choice, stations)
+    certificate = Certificate(method="given", termination="given", objectives=(), seconds=0.0, seed=0)
+    parts = parts_of(make_plan(compiled, placement, certificate), compiled)
+    held = dict.fromkeys(compiled.device_names, 0.0)
+    for program in programs_of(compiled, parts, range(len(parts.parts))):
+        held[program.device] += program.memory - program.activations
+    counted = compiled.stores.ram(compiled.sharing.kept(choice, stations))
+    assert list(held.values()) == pytest.approx(counted.tolist())
+
+
+def test_the_note_names_the_runtime_or_says_that_none_is_named(tmp_path: Path) -> None:
+    notes = []
+    for more in ("", ", runtime: onnxruntime"):
+        path = tmp_path / f"site{len(notes)}.yaml"
+        path.write_text(TWO.replace("700 MB", "1 GB").replace("false}\n", f"false{more}}}\n"), encoding="utf-8")
+        (tmp_path / "heavy.yaml").write_text(HEAVY, encoding="utf-8")
+        found, compiled = plan(path, objective="latency").plan, compiled_of(path)
+        text = kubernetes.write(found, compiled, image=IMAGE)["kubernetes/one-1.yaml"]
+        deployment = next(one for one in yaml.safe_load_all(text) if one["kind"] == "Deployment")
+        notes.append(deployment["metadata"]["annotations"]["placer.dev/memory"])
+        config = next(one for one in yaml.safe_load_all(text) if one["kind"] == "ConfigMap")
+        assert json.loads(config["data"]["fragment.json"]).get("runtime") == (more[-11:] or None)
+    assert "no runtime is named" in notes[0]
+    assert "runtime onnxruntime 47.7 MB" in notes[1]
+    assert "no runtime" not in notes[1]

@@ -66,4 +66,5 @@ def small_tree() -> dict[str, Any]:
         "instance.yaml": base,
         "parts/net.yaml": yaml.safe_load((CASES / "positive" / "parts" / "net.yaml").read_text()),
         "parts/board.yaml": yaml.safe_load((CASES / "positive" / "parts" / "board.yaml").read_text()),
+        "parts/engine.yaml": yaml.safe_load((CASES / "positive" / "parts" / "engine.yaml").read_text()),
     }

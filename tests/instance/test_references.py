@@ -16,7 +16,7 @@ from tests.instance.build import small_tree, write_tree
     "reference",
     ["/etc/passwd", "..", "../x.yaml", "a/../../x.yaml", "C:x.yaml", "C:\\x.yaml", "\\\\host\\x", "a\\b", "/"],
 )
-@pytest.mark.parametrize("kind", ["model", "device type", "radio"])
+@pytest.mark.parametrize("kind", ["model", "device type", "radio", "link", "runtime"])
 def test_nothing_outside(tmp_path: Path, reference: str, kind: str) -> None:
     with pytest.raises(InputError, match="leaves the folder"):
         find(reference, kind, tmp_path)  # type: ignore[arg-type]
@@ -103,3 +103,31 @@ def test_every_shipped_thing_reads() -> None:
 def test_the_name_of_a_file_becomes_a_label(tmp_path: Path, stem: str, name: str) -> None:
     path = write_tree(tmp_path, small_tree())
     assert read_instance(path.rename(tmp_path / f"{stem}.yaml")).name == name
+
+
+def test_links_by_their_technology(tmp_path: Path) -> None:
+    """A kind of link from the library, its own figures first; what it assumes is assumed here."""
+    tree = {
+        "instance.yaml": """
+format: placer/instance/1
+devices: [{name: a, type: raspberry-pi-4b}, {name: b, type: raspberry-pi-5}, {name: c, type: raspberry-pi-5}]
+network:
+  links:
+    - {between: [a, b], technology: ethernet-1g}
+    - {between: [a, c], technology: slow.yaml, latency: 3 ms}
+services: [{name: s, model: cnn-5, source: a}]
+""",
+        "slow.yaml": (
+            "{format: placer/link/1, name: slow, source: own, goodput: 50 %, rate: {up: 1 MB/s, down: 2 MB/s}}"
+        ),
+    }
+    instance = read_instance(write_tree(tmp_path, tree))
+    quick, slow = instance.links
+    assert quick.goodputs == pytest.approx((0.941 * 1.25e8,) * 2)
+    assert (quick.latency, quick.assumed) == (pytest.approx(1e-4), ("latency",))
+    assert (slow.goodputs, slow.latency) == ((5e5, 1e6), 3e-3)
+    for wrong, told in (("technology: ethernet-1", "ethernet-1g"), ("goodput: 50 %", "a technology, or a rate")):
+        tree["instance.yaml"] = tree["instance.yaml"].replace("technology: ethernet-1g", wrong)
+        with pytest.raises(InputError, match=told):
+            read_instance(write_tree(tmp_path, tree))
+        tree["instance.yaml"] = tree["instance.yaml"].replace(wrong, "technology: ethernet-1g")

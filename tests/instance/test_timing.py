@@ -59,10 +59,14 @@ def test_reading_the_weights_may_take_longer_than_computing() -> None:
 
 
 def test_a_layer_that_was_not_measured_has_the_overhead_of_its_unit() -> None:
-    unit = {"speeds": {"net": 2e9}, "overhead": 0.5}
-    assert seconds(unit, {"compute": 4e9}) == (2.5, False)
-    assert seconds({**unit, "assumed": ["overhead"]}, {"compute": 4e9}) == (2.5, True)
+    unit = {"speed": 2e9, "overhead": 0.5}
+    assert seconds(unit, {"compute": 4e9}) == (2.5, True)
     assert seconds(unit, {"compute": 4e9, "times": {"board": 3.0}}) == (3.0, False)
+
+
+def test_the_speed_of_a_family_has_overhead_and_reading_in_it() -> None:
+    unit = {"speeds": {"net": 2e9}, "overhead": 0.5, "bandwidth": 1e9}
+    assert seconds(unit, {"compute": 4e9, "weights": 9e9}) == (2.0, False)
 
 
 def test_measured_energy_wins_over_power() -> None:

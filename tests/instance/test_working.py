@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from placer.errors import InputError
 from placer.instance.compiled import compile_instance
+from placer.instance.device import DeviceType
 from placer.instance.library import Library
 from placer.instance.lifetimes import arena, live
-from placer.instance.model import Alternative
-from placer.instance.resolving import read_instance
+from placer.instance.model import Alternative, Model
+from placer.instance.resolving import read_instance, resolve
 from placer.instance.runtime import Runtime
+from placer.instance.schema import InstanceFile
+from placer.instance.variant import Variant
 from placer.instance.working import fragment_lifetimes, working_memory
 from placer.plan.placement import fragments_of
 from tests.cli.run import placer
-from tests.instance.build import write_tree
+from tests.instance.build import board, write_tree
 
 ENGINE = {"format": "placer/runtime/1", "name": "packed", "source": "test", "memory": 0.0, "arena": "greedy-by-size"}
 
@@ -52,23 +55,23 @@ def parts(graph: Alternative) -> tuple[Any, tuple[float, ...]]:
     return sources, (*(layer.output for layer in graph.layers), graph.input)
 
 
-class Cut:
-    """As much of a variant as cutting into fragments looks at."""
-
-    def __init__(self, graph: Alternative) -> None:
-        self.predecessors = parts(graph)[0]
-        count = len(self.predecessors)
-        read = {tensor for tensors in self.predecessors for tensor in tensors}
-        self.leaves = tuple(layer for layer in range(count) if layer not in read)
-        self.edges = [(u, v) for v, tensors in enumerate(self.predecessors) for u in tensors if u >= 0]
-
-    def __len__(self) -> int:
-        return len(self.predecessors)
+def variant_of(graph: Alternative) -> Variant:
+    """The graph as a service of one board runs it."""
+    library = Library(None)
+    model = {"format": "placer/model/1", "name": "net", "source": "test", "alternatives": (graph,)}
+    library.entries["model", "net"] = Model.model_validate(model)
+    library.entries["device type", "board"] = DeviceType.model_validate(board())
+    file = {
+        "format": "placer/instance/1",
+        "devices": ({"name": "d", "type": "board"},),
+        "services": ({"name": "s", "model": "net", "source": "d"},),
+    }
+    return compile_instance(resolve(InstanceFile.model_validate(file), library)).variants[0]
 
 
 def fragments(graph: Alternative, units: int) -> set[tuple[int, ...]]:
     """Every fragment of every placement."""
-    cut: Any = Cut(graph)
+    cut = variant_of(graph)
     found = set()
     for stations in itertools.product(range(units), repeat=len(cut)):
         found |= {tuple(members) for _, members in fragments_of(cut, stations)}
@@ -163,7 +166,7 @@ def test_a_model_that_says_lifetimes(tmp_path: Path) -> None:
     less = write_tree(tmp_path / "less", {"instance.yaml": small, "net.yaml": MODEL})
     explained = placer("explain", str(less))
     assert explained.returncode == 1
-    assert "memory of chip" in explained.stdout
+    assert "layer a of service s needs 500 kB; the largest free device it may run on, chip, has" in explained.stdout
 
 
 def test_stated_and_computed_is_refused(tmp_path: Path) -> None:

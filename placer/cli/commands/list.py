@@ -11,6 +11,7 @@ KINDS: dict[str, Kind] = {
     "devices": "device type",
     "models": "model",
     "radios": "radio",
+    "links": "link",
     "runtimes": "runtime",
     "instances": "instance",
     "exits": "exit profile",
@@ -21,7 +22,7 @@ KINDS: dict[str, Kind] = {
 @click.argument("what", type=click.Choice(list(KINDS)))
 @json_option
 def command(what: str, as_json: bool) -> int:
-    """List what placer ships: devices, models, radios, runtimes, instances or exits (profiles of networks with exits).
+    """List what placer ships of a kind; `exits` are profiles of networks with exits.
 
     `placer show NAME` shows one, `placer show NAME --yaml` prints its file to copy.
     """

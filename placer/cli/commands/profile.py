@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 @click.command("profile")
-@click.argument("file", metavar="MODEL.onnx", type=FILE)
+@click.argument("file", metavar="MODEL.onnx|MODEL.tflite", type=FILE)
 @click.option("-o", "--output", type=FILE, help="Write the model here (YAML).")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--name", help="Name of the model; from the file when left out.")
@@ -44,14 +44,18 @@ def command(
     no_fuse: bool,
     as_json: bool,
 ) -> int:
-    """Make a model file from an ONNX graph: layers, work, weights, memory, tensor sizes."""
+    """Make a model file from an ONNX or TensorFlow Lite graph: layers, work, weights, memory, tensor sizes."""
     from placer.cli.output.profile import assumptions, summary
     from placer.profiling.model_file import Heading
     from placer.profiling.render import render
 
     target = claim_output(output, force)
     heading = Heading(name=name)
-    model = _onnx(file, heading, shapes, values, batch, fuse=not no_fuse)
+    if file.suffix.lower() == ".tflite":
+        given = {"--input-shape": shapes, "--input-value": values, "--batch": batch, "--no-fuse": no_fuse}
+        model = _tflite(file, heading, [option for option, value in given.items() if value])
+    else:
+        model = _onnx(file, heading, shapes, values, batch, fuse=not no_fuse)
     if target is not None:
         target.write(render(model))
     if as_json:
@@ -77,6 +81,16 @@ def _onnx(
         batch or 1,
     )
     return profile(file, heading=heading, inputs=inputs, fuse=fuse)
+
+
+def _tflite(file: Path, heading: Heading, unused: list[str]) -> dict[str, Any]:
+    from placer.profiling.tflite.profile import profile
+
+    if unused:
+        raise click.UsageError(
+            f"{', '.join(unused)}: a TensorFlow Lite file has its shapes fixed and its activations fused; leave it out"
+        )
+    return profile(file, heading=heading)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -6,14 +6,14 @@ import click
 
 from placer.cli.common import json_option, print_json
 
-_FORMATS = ["instance", "model", "device-type", "radio", "runtime", "exits", "exit-policy", "plan"]
+_FORMATS = ["instance", "model", "device-type", "radio", "link", "runtime", "exits", "exit-policy", "plan"]
 
 
 @click.command("schema")
 @click.argument("format_", metavar="FORMAT", type=click.Choice(_FORMATS))
 @json_option
 def command(format_: str, as_json: bool) -> int:
-    """Print the JSON schema of FORMAT: instance, model, device-type, radio, runtime, exits, exit-policy or plan."""
+    """Print the JSON schema of FORMAT."""
     from pydantic import BaseModel
 
     from placer.exits.policy import PolicyFile
@@ -21,7 +21,7 @@ def command(format_: str, as_json: bool) -> int:
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
     from placer.instance.model import Model
-    from placer.instance.network import RadioType
+    from placer.instance.network import LinkType, RadioType
     from placer.instance.runtime import Runtime
     from placer.instance.schema import InstanceFile
     from placer.plan.plan import Plan
@@ -31,6 +31,7 @@ def command(format_: str, as_json: bool) -> int:
         "model": Model,
         "device-type": DeviceType,
         "radio": RadioType,
+        "link": LinkType,
         "runtime": Runtime,
         "exits": ExitProfile,
         "exit-policy": PolicyFile,

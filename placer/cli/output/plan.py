@@ -12,7 +12,7 @@ from placer.cli.output.table import table
 from placer.evaluation.checks import Status
 from placer.evaluation.evaluation import Evaluation
 from placer.evaluation.objectives import OBJECTIVES
-from placer.instance.units import show_bytes, show_fraction, show_joules, show_seconds
+from placer.instance.units import show_bytes, show_estimate, show_fraction, show_joules, show_seconds
 from placer.planning.methods import DETERMINISTIC
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
     for times in evaluation.times:
         loss, response = show_fraction(times.loss_ratio), show_seconds(times.response_time)
         if times.loss_interval > 0:
-            loss += f" ± {show_fraction(times.loss_interval)}"
+            loss = show_estimate(times.loss_ratio, times.loss_interval)
         if times.response_interval > 0:
             response += f" ± {show_seconds(times.response_interval)}"
         rates = (f"{times.offered:.4g} /s", f"{times.throughput:.4g} /s")
@@ -185,16 +185,6 @@ def print_times(evaluation: Evaluation, out: Console) -> None:
         rows.append((times.name, *rates, loss, response, p95, show_seconds(times.sum_of_sojourns)))
     title = f"Under random arrivals ({evaluation.evaluator} evaluator)"
     out.print(table(title, ("service", *figures), rows, right=figures))
-    ranges: dict[tuple[float, float], list[str]] = {}
-    for times in evaluation.times:
-        if times.phases_matter:
-            ranges.setdefault(times.loss_range, []).append(times.name)
-    for (low, high), names in ranges.items():
-        between = f"{show_fraction(low)} to {show_fraction(high)}"
-        out.print(
-            f"{', '.join(names)}: loss {between}, according to phases of periodic arrivals that nobody", markup=False
-        )
-        out.print("  states (arrivals: phase): all are taken as equally likely, and each stays for ever", markup=False)
     for station in evaluation.stations:
         if station.unstable:
             load = show_fraction(station.load)

@@ -26,7 +26,7 @@ from placer.instance.working import working_memory
 from placer.plan.files import MIGRATIONS
 from placer.plan.plan import PLAN_FORMAT, Plan
 
-_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "runtime", "exit profile")
+_KINDS: tuple[Kind, ...] = ("instance", "model", "device type", "radio", "link", "runtime", "exit profile")
 
 
 def identify(thing: str) -> tuple[str, Path]:
@@ -103,6 +103,10 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
         rate = there if there == back else f"{there} →, {back} ←"
         line = f"link {link.between[0]} – {link.between[1]}: {rate}, {link.latency * 1e3:g} ms{_lost(link.loss)}"
         out.print(line, markup=False)
+    for runtime in instance.runtimes.values():
+        line = f"runtime {runtime.name}: {show_bytes(runtime.memory)} a process"
+        line += f", {show_bytes(runtime.container)} a container" if runtime.container else ""
+        out.print(line + (f", arena {runtime.arena}" if runtime.arena else ""), markup=False)
     services = []
     for position, service in enumerate(instance.services):
         variant = compiled.variants[compiled.service_variants[position][0]]
@@ -119,8 +123,11 @@ def _print_instance(compiled: Compiled, out: Console) -> None:
 
 
 def _unit(compiled: Compiled, station: int) -> str:
-    """A compute unit, and how many jobs it serves at once where that is not one."""
-    name, servers = compiled.stations[station].unit, compiled.servers[station]
+    """A compute unit, what accelerator it is, if one, and how many jobs it serves at once where that is not one."""
+    place, servers = compiled.stations[station], compiled.servers[station]
+    kind = compiled.instance.device_type(compiled.instance.devices[place.device])
+    accelerator = next(unit.accelerator for unit in kind.units if unit.name == place.unit)
+    name = place.unit if accelerator is None else f"{place.unit} ({accelerator})"
     return name if servers == 1 else f"{name} × {servers}"
 
 
@@ -130,16 +137,17 @@ def _lost(loss: float) -> str:
 
 
 def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> dict[str, Any]:
-    """Show a model, a device type, a radio, a runtime or an exit profile."""
+    """Show a model, a device type, a radio, a kind of link, a runtime or an exit profile."""
     from placer.instance.device import DeviceType
     from placer.instance.exit_profile import ExitProfile
-    from placer.instance.network import RadioType
+    from placer.instance.network import LinkType, RadioType
     from placer.instance.runtime import Runtime
 
     schemas: dict[str, type[Strict]] = {
         "model": Model,
         "device type": DeviceType,
         "radio": RadioType,
+        "link": LinkType,
         "runtime": Runtime,
         "exit profile": ExitProfile,
     }
@@ -157,6 +165,8 @@ def show_entry(kind: str, path: Path, picture: Output | None, as_json: bool) -> 
             _print_model(entry, out)
         else:
             out.print(table(data.get("title") or data["name"], ("field", "value"), _fields(data)))
+        if isinstance(entry, DeviceType) and entry.power is None and not all(unit.power for unit in entry.units):
+            out.print("energy here is unknown for want of: power (but for layers with a measured energy)", markup=False)
     return data
 
 

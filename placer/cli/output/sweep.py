@@ -70,6 +70,9 @@ def _print_points(sweep: Sweep, out: Console) -> None:
         rows.append([*cells, f"{row.answer.seconds:.2f}", _plan(row)])
     columns = (*axes, "status", *figures, *tail, "plan")
     out.print(table(title + ")", columns, rows, right=(*axes, *figures, *tail)))
+    if shows_accuracy and any(row[-3] == "unknown" for row in rows):
+        dark = dict.fromkeys(s.name for answer in answers for s in answer.services if math.isnan(s.accuracy))
+        out.print(f"unknown for want of: accuracy of the model of {', '.join(dark)}", markup=False)
 
 
 def _status(row: Row) -> str:

@@ -25,8 +25,8 @@ from placer.planning.domains import Domain, choices_of
 from placer.planning.ilp.formulation import build, limit_moves
 from placer.planning.ilp.goals import add_goal_limits
 from placer.planning.ilp.planner import products_of
+from placer.planning.ilp.readiness import solve
 from placer.solver.countdown import Countdown
-from placer.solver.highs import Solver
 from placer.solver.progress import Limits
 
 TINY, SMALL = 400, 300_000
@@ -152,14 +152,14 @@ def _by_ilp(compiled: Compiled, countdown: Countdown, deployed: Deployed | None)
         if deployed is not None:
             limit_moves(formulation, deployed.placement, deployed.most)
         formulation.model.objective = pyo.Objective(expr=0.0)
-        result = Solver.of(formulation.model, countdown).solve(Limits(seconds=countdown.left))
+        found = solve(formulation, Limits(seconds=countdown.left), countdown)
     except InfeasibleError:
         return None
-    if result.has_incumbent:
-        found = formulation.placement(result.values)
-        if keeps(compiled, found, deployed):
-            return found
+    if found.placement is not None and found.exact:
+        if keeps(compiled, found.placement, deployed):
+            return found.placement
         raise UnansweredError("internal error: the solver's placement fails the evaluator")
+    result = found.result
     if result.status == "infeasible":
         return None
     if countdown.over:

@@ -11,7 +11,7 @@ from placer.instance.compiled import Compiled
 from placer.planning.clashes.deployed import Deployed
 from placer.planning.clashes.families import Group
 from placer.planning.clashes.relaxing import Relaxing
-from placer.planning.domains import domain_of
+from placer.planning.domains import domain_of, needed_alone
 
 
 def sentences_of(
@@ -90,13 +90,14 @@ def _single_layer(compiled: Compiled, every: Sequence[Group], clash: Sequence[Gr
                 continue
             largest = max(devices, key=lambda device: compiled.memory[device])
             station = next(i for i in free.stations(int(layer)) if compiled.station_device[i] == largest)
-            own = variant.activations[layer, station] + variant.runtime_memory[station]
-            need = float(variant.weights[layer] + own)
+            needs = {store: float(size[layer]) for store, size in needed_alone(compiled, variant, station).items()}
+            store = max(needs, key=lambda one: needs[one] - compiled.stores.capacity[one])  # what is short of most
+            what = " of flash" if compiled.stores.family(store) == "flash" else ""
             service = compiled.instance.services[variant.service].name
             return [
-                f"layer {variant.layers[layer]} of service {service} needs {units.show_bytes(need)}; the largest free "
-                f"device it may run on, {compiled.device_names[largest]}, has "
-                f"{units.show_bytes(compiled.memory[largest])} ({len(devices)} device(s) looked at)"
+                f"layer {variant.layers[layer]} of service {service} needs {units.show_bytes(needs[store])}{what}; the "
+                f"largest free device it may run on, {compiled.device_names[largest]}, has "
+                f"{units.show_bytes(compiled.stores.capacity[store])} ({len(devices)} device(s) looked at)"
             ]
     return []
 

@@ -1,7 +1,8 @@
 """Placements of one service within the room that others leave, layer by layer, many at once.
 
-A partial placement is guided by what it costs so far and the least that can follow (:func:`to_go`). With the guide
-as a bound and no placement thrown away, the same walk lists every placement below a value.
+A partial placement is guided by what it costs so far and the least that can follow
+(:mod:`placer.planning.columns.legs`). With the guide as a bound and no placement thrown away, the same walk lists
+every placement below a value.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from placer import jit
 from placer.instance.compiled import Compiled, Floats, Ints
 from placer.instance.variant import Variant
+from placer.planning.columns.legs import Leg
 from placer.planning.columns.pricing import Site
-from placer.planning.decomposition.programme import Stage, backward
-from placer.planning.decomposition.stretches import stretches
+from placer.planning.decomposition.branching import makespans
+from placer.planning.decomposition.table import SMALLEST_COMPILED
 from placer.planning.resources import Room
 from placer.solver.countdown import Countdown
 
@@ -28,8 +31,10 @@ class _Paths:
 
     Attributes:
         at: shape (B, M), positions in the subset.
-        done: shape (B, M), cost at the end of each layer of the stretch at hand.
-        busy: shape (B, K), the same of the last layer of the stretch on each station.
+        done: shape (B, M), cost at the end of each layer of the stretch at hand, at least: nothing waits for a station.
+        load, first, rest: shape (B, K), where seconds count: work of the stretch at hand on each station, the earliest
+            arrival there and the least that can follow it.
+        least: shape (B,), what the stretch at hand costs at least.
         base: shape (B,), cost up to the start of the stretch, and prices paid since.
         stores, layers, compute, work: shapes (B, S), (B, D), (B, D), (B, N), what is left.
         peak: shape (B, N), working memory set aside.
@@ -38,7 +43,10 @@ class _Paths:
 
     at: Ints
     done: Floats
-    busy: Floats
+    load: Floats
+    first: Floats
+    rest: Floats
+    least: Floats
     base: Floats
     stores: Floats
     layers: Floats
@@ -50,67 +58,6 @@ class _Paths:
     def take(self, rows: Ints) -> _Paths:
         """Some of them, in this order, possibly several times."""
         return _Paths(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-
-@dataclass(frozen=True, eq=False)
-class Leg:
-    """One stretch for the walk: K stations.
-
-    Attributes:
-        layers: of the variant.
-        send: per node 0..n, shape (K or 1, K or 1); of the stretch's own units.
-        cost: per node 1..n + 1, shape (K or 1,); the end's with what is paid there.
-        price: per node 1..n, shape (K,); 0 where costs add up.
-        ahead: per edge the least that can follow it, by its maker's station, shape (K or 1,).
-        after: the least that can follow the stretch, by its end's station, shape (K or 1,).
-    """
-
-    stage: Stage
-    layers: range
-    send: list[Floats]
-    cost: list[Floats]
-    price: list[Floats]
-    ahead: dict[tuple[int, int], Floats]
-    after: Floats
-
-
-def legs_of(site: Site, stages: list[Stage]) -> list[Leg]:
-    """The stretches of a variant with what can follow at least."""
-    rest = backward([stage.costs(stage.table.lower) for stage in stages])
-    variant = site.costs.domain.variant
-    found = []
-    for (_, layers), stage, after in zip(stretches(variant), stages, rest, strict=True):
-        stretch = stage.table.stretch
-        send, cost = [_times(stage.run, one) for one in stretch.send], [_times(stage.run, one) for one in stretch.cost]
-        cost[-1] = cost[-1] + stage.extra
-        price = list(stretch.price or [np.zeros(1)] * stretch.inner)
-        found.append(Leg(stage, layers, send, cost, price, to_go(stage, send, cost, price, after), after))
-    return found
-
-
-def _times(factor: float, figures: Floats) -> Floats:
-    return np.where(np.isfinite(figures), factor * np.where(np.isfinite(figures), figures, 0.0), np.inf)
-
-
-def to_go(
-    stage: Stage, send: list[Floats], cost: list[Floats], price: list[Floats], after: Floats
-) -> dict[tuple[int, int], Floats]:
-    """The least that can follow each edge, every edge by itself; costs that add up are shared among edges."""
-    stretch = stage.table.stretch
-    end = stretch.inner + 1
-    found: dict[tuple[int, int], Floats] = {}
-    for maker in reversed(range(end)):
-        for reader in stretch.readers[maker]:
-            share = 1.0 if stretch.serial else 1.0 / len(stretch.predecessors[reader - 1])
-            if reader == end:
-                rest = cost[-1] + after
-            else:
-                parts = [found[reader, other] for other in stretch.readers[reader]]
-                follow = np.maximum.reduce(parts) if stretch.serial else np.add.reduce(parts)
-                rest = cost[reader - 1] + price[reader - 1] + follow
-            split = 1.0 if stretch.serial else 1.0 / len(stretch.readers[maker])
-            found[maker, reader] = (split * send[maker] + share * rest[None, :]).min(axis=1)
-    return found
 
 
 class Walk:
@@ -155,6 +102,9 @@ class Walk:
             np.zeros((1, layers), dtype=np.int64),
             np.zeros((1, layers)),
             np.zeros((1, count)),
+            np.zeros((1, count)),
+            np.zeros((1, count)),
+            np.zeros(1),
             np.zeros(1),
             room.stores[None].copy(),
             room.layers[None].copy(),
@@ -165,7 +115,8 @@ class Walk:
         )
         guide = np.zeros(1)
         for leg in self.legs:
-            paths.done[:], paths.busy[:] = 0.0, 0.0
+            paths.done[:], paths.load[:], paths.least[:] = 0.0, 0.0, 0.0
+            paths.first[:], paths.rest[:] = np.inf, np.inf
             for node, layer in enumerate(leg.layers, start=1):
                 if countdown is not None:
                     countdown.check("a walk over placements")
@@ -185,7 +136,7 @@ class Walk:
         """Place one layer in every way that fits; the best by the guide."""
         stretch = leg.stage.table.stretch
         fits, stored = self._fitting(layer, paths)
-        ready = paths.busy if stretch.serial and node <= stretch.inner else np.zeros_like(paths.busy)
+        ready = np.zeros_like(paths.load)
         for maker in stretch.predecessors[node - 1]:
             row, made = self._made(leg, maker, paths)
             way = leg.send[maker][row]
@@ -196,8 +147,15 @@ class Walk:
         done = ready + leg.cost[node - 1][None, :]
         inside = node <= stretch.inner
         price = leg.price[node - 1][None, :] if inside else 0.0
-        guide = self._guide(leg, node, paths, done) + paths.base[:, None] + price
-        guide = np.where(fits, guide, np.inf)
+        least = self._guide(leg, node, paths, done)
+        if stretch.serial:
+            alone = leg.follow(node)[None, :] if inside else np.inf
+            rest = np.minimum(paths.rest, alone)
+            work = paths.load + leg.cost[node - 1][None, :]
+            if inside:
+                least = np.maximum(least, np.minimum(paths.first, ready) + work / stretch.servers + rest)
+            least = np.maximum(least, paths.least[:, None])
+        guide = np.where(fits, least + paths.base[:, None] + price, np.inf)
         order = np.argsort(guide, axis=None, kind="stable")
         keep = int(np.count_nonzero(guide.ravel()[order[: self.width + 1]] <= min(self.cutoff, 1e300)))
         if keep > self.width:
@@ -208,8 +166,11 @@ class Walk:
         found.at[:, layer] = columns
         found.done[:, layer] = done[rows, columns]
         if stretch.serial:
-            found.busy[each, columns] = done[rows, columns]
+            found.least[:] = least[rows, columns]
             if inside:
+                found.load[each, columns] = work[rows, columns]
+                found.first[each, columns] = np.minimum(found.first[each, columns], ready[rows, columns])
+                found.rest[each, columns] = rest[rows, columns]
                 found.base += np.broadcast_to(leg.price[node - 1], done.shape[1:])[columns]
         elif inside:
             found.base += done[rows, columns]
@@ -241,6 +202,9 @@ class Walk:
     def _finish(self, leg: Leg, paths: _Paths) -> _Paths:
         """Count a stretch that is complete."""
         stretch, last = leg.stage.table.stretch, leg.layers[-1]
+        if stretch.serial and stretch.inner:
+            paths.base = paths.base + self._taken(leg, paths)
+            return paths
         if not stretch.ends_at_decision:
             paths.base = paths.base + paths.done[:, last]
             return paths
@@ -251,6 +215,18 @@ class Walk:
             total = np.maximum(total, made + way) if stretch.serial else total + way / len(stretch.readers[maker])
         paths.base = paths.base + total + float(leg.cost[-1][0])
         return paths
+
+    def _taken(self, leg: Leg, paths: _Paths) -> Floats:
+        """What a stretch with branches takes in the order in which its layers get ready, shape (B,)."""
+        stretch = leg.stage.table.stretch
+        places = np.zeros((len(paths.base), stretch.inner + 2), dtype=np.int64)
+        places[:, 0] = self._start(leg, paths)
+        nodes = stretch.inner + (0 if stretch.ends_at_decision else 1)
+        places[:, 1 : nodes + 1] = paths.at[:, leg.layers[0] : leg.layers[0] + nodes]
+        taken = np.zeros(len(places))
+        compiled = None if places.size >= SMALLEST_COMPILED else False
+        jit.version(makespans, compiled)(leg.graph, places, taken)
+        return taken
 
     def _fitting(self, layer: int, paths: _Paths) -> tuple[Truths, Floats]:
         """Where one more layer fits, and how much more working memory a job needs there: shapes (B, K)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from placer.planning.decomposition.relaxation import CLOSED, OBJECTIVES, method_
 from placer.planning.outcome import Outcome
 from placer.planning.request import Request
 from placer.planning.stating import Claim, in_values, stated
+from placer.planning.throughput import best_stages
 from placer.planning.tidying import tidied
 from placer.planning.ways import ways_of
 from placer.solver.countdown import Countdown
@@ -26,6 +29,8 @@ SHARE = 0.9
 """Of the time limit, for planning; the rest is for the evaluation."""
 RELAXED = 0.4
 """Of the time left, for every service by itself."""
+STAGED = 0.2
+"""Of the time, for contiguous stages where the slowest one counts."""
 TIDYING = 0.3
 """Of the time left, for fewer fragments: a second at most."""
 LARGE = 5_000
@@ -119,7 +124,16 @@ def found_by(
         if not moves and evaluate_placement(compiled, alone.placement, "deterministic").feasible:
             method, termination = method_of(compiled), termination_of(alone)
             return Found(method, alone.placement, alone.value, alone.bound, termination, method != "shortest-path")
-    return _coupled(compiled, request, listener, countdown, floor, on)
+    offered: list[Placement] = []
+    if objective == "throughput" and not moves:
+        staged = best_stages(compiled, countdown.part(STAGED))
+        floor = staged.bound
+        if floor == math.inf:
+            raise infeasible(compiled)
+        if staged.placement is not None and staged.cost <= floor * (1 + CLOSED):
+            return Found("stages", staged.placement, staged.cost, floor, "optimal", True)
+        offered = [] if staged.placement is None else [staged.placement]
+    return _coupled(compiled, request, listener, countdown, floor, on, offered)
 
 
 def _coupled(
@@ -129,8 +143,9 @@ def _coupled(
     countdown: Countdown,
     floor: float,
     on: bool,
+    offered: Sequence[Placement],
 ) -> Found:
-    """Quick methods and column generation."""
+    """Quick methods and column generation, with placements that are known."""
     # here, as the solver is not loaded where every service by itself is the answer
     from placer.planning.columns.coupling import Coupling
     from placer.planning.columns.rounds import Rounds
@@ -140,8 +155,8 @@ def _coupled(
     coupling = Coupling(compiled, objective, request.keep, request.max_moves)
     limits = _limits(request)
     rounds = Rounds(coupling, Sites.of(coupling), floor, limits, countdown, listener)
-    if request.keep is not None:
-        rounds.offer(request.keep)
+    for known in (*offered, *([] if request.keep is None else [request.keep])):
+        rounds.offer(known)
     large = sum(variant.time.size for variant in compiled.variants) > LARGE
     if large:
         rounds.first()

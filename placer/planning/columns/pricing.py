@@ -12,7 +12,7 @@ from placer.instance.compiled import Compiled, Floats, Ints
 from placer.planning.columns.coupling import Coupling
 from placer.planning.columns.tariffs import Prices, prices_of_arcs, prices_of_layers, way_of
 from placer.planning.decomposition.programme import Programme, Stage, Tables, stages_of
-from placer.planning.decomposition.stretches import Costs, Stretch, stretches
+from placer.planning.decomposition.stretches import Costs, Stretch
 from placer.planning.decomposition.table import Table
 from placer.planning.domains import Domain
 
@@ -75,7 +75,7 @@ class Site:
             own = np.where(self.costs.domain.usable, variant.joules, 0.0)
             price = price + joules * variant.run[:, None] * own
         found = []
-        for (before, layers), stage in zip(stretches(variant), self.unpriced, strict=True):
+        for (before, layers), stage in zip(variant.stretches, self.unpriced, strict=True):
             gate = not stage.table.stretch.ends_at_decision
             inside = price[layers[0] : layers[-1] + (0 if gate else 1)]
             extra = _scaled(factor, stage.extra)
@@ -156,5 +156,9 @@ def _scaled(factor: float, figures: Floats) -> Floats:
 
 def on_stations(compiled: Compiled, subset: Ints) -> Compiled:
     """The instance with some of its stations, as far as costs of placements need it."""
-    stations = tuple(compiled.stations[station] for station in subset.tolist())
-    return replace(compiled, stations=stations, station_device=compiled.station_device[subset])
+    return replace(
+        compiled,
+        stations=tuple(compiled.stations[station] for station in subset.tolist()),
+        station_device=compiled.station_device[subset],
+        servers=compiled.servers[subset],
+    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from placer.instance.compiled import Ints
-from placer.planning.columns.beam import Leg, legs_of
 from placer.planning.columns.coupling import DEADLINE, SLOWEST, Coupling
+from placer.planning.columns.legs import Leg, legs_of
 from placer.planning.columns.pricing import Priced, Site
 from placer.planning.columns.runs import Truths, cheapest, runs_that_fit
 from placer.planning.columns.tariffs import Prices, fixed_price, prices_of_arcs, prices_of_layers

@@ -1,8 +1,11 @@
 """The exact cost of a stretch between two stations: depth first over the stations of its inner layers, in plain loops.
 
-Layers are placed in the order of the model, which is the order in which a station runs them; a partial placement is
-bounded by what is certain to follow (:func:`placer.planning.decomposition.matrices.rests`). Compiled by numba where
-there is much to do, plain Python otherwise: the same numbers.
+Layers are placed in the order of the model. A partial placement is bounded by what is certain in whatever order a
+station runs its layers: by every path through it and what follows at least
+(:func:`placer.planning.decomposition.matrices.rests`), and on every station by the work there between the earliest
+arrival and the shortest rest (the bound of one machine with heads and tails: Carlier, EJOR 11(1), 1982; an equal share
+of the work for each of several servers). A whole one
+costs what it takes by :mod:`placer.plan.readiness`. Compiled by numba where there is much to do: the same numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer import jit
+from placer.plan.readiness import run_by_readiness
 from placer.planning.decomposition.graphs import Found, Graph, Pairs
 from placer.planning.decomposition.stretches import Floats, Ints
 
@@ -58,6 +62,12 @@ def search(graph: Graph, pairs: Pairs, found: Found, nodes: int, budget: int) ->
     return len(pairs.start)
 
 
+def makespans(graph: Graph, places: Ints, found: Floats) -> None:
+    """Fill in the seconds of P whole placements of a stretch: stations of all its nodes, shape (P, n + 2)."""
+    for row in range(len(places)):
+        found[row] = _makespan(graph, places[row])
+
+
 @jit.helper
 def _solve(graph: Graph, pairs: Pairs, pair: int, found: Found, path: _Path, nodes: int) -> int:
     """One pair; returns how many nodes it took."""
@@ -87,7 +97,7 @@ def _solve(graph: Graph, pairs: Pairs, pair: int, found: Found, path: _Path, nod
             level += 1
             _expand(graph, pairs, pair, path, level, best)
             continue
-        total = _makespan(graph, path) + _priced(graph, path, inner + 1) if graph.serial else _joules(graph, path)
+        total = _makespan(graph, path.at) + _priced(graph, path, inner + 1) if graph.serial else _joules(graph, path)
         if total < best:
             best = value = total
             found.stations[pair, 1:] = path.at[1 : inner + 1]
@@ -122,6 +132,7 @@ def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best
     if graph.end_is_station:
         path.used[path.at[len(graph.send)]] = True
     before, priced = _before(graph, pairs, path, level, column), _priced(graph, path, level)
+    known = path.bound[level - 1, path.place[level - 1] - 1] if level > 1 else 0.0
     count = 0
     for station in range(stations):
         if not path.allowed[level, station]:
@@ -131,8 +142,10 @@ def _expand(graph: Graph, pairs: Pairs, pair: int, path: _Path, level: int, best
                 continue
             path.tried[graph.alike[station]] = True
         if graph.serial:
-            ahead = _end_of(graph, path, level, station) + _after(graph, pairs, level, station, column)
-            bound = max(before, ahead) + priced + graph.price[level, station]
+            end = _end_of(graph, path, level, station)
+            ahead = end + _after(graph, pairs, level, station, column)
+            ahead = max(before, ahead, _machine(graph, pairs, path, level, station, column, end))
+            bound = max(ahead + priced, known) + graph.price[level, station]
         else:
             bound = before + _added(graph, path, level, station) + _after(graph, pairs, level, station, column)
         if bound < best:
@@ -226,25 +239,53 @@ def _after(graph: Graph, pairs: Pairs, node: int, station: int, column: int) -> 
 
 @jit.helper
 def _end_of(graph: Graph, path: _Path, level: int, station: int) -> float:
-    """When a layer ends on a station: after what it reads is there, and after the layers listed before it there."""
+    """When a layer ends on a station at the earliest: after what it reads is there."""
     ready = 0.0
     for place in range(graph.first_source[level], graph.first_source[level + 1]):
         maker = graph.sources[place]
         ready = max(ready, path.done[maker] + graph.send[maker, path.at[maker], station])
-    for node in range(1, level):
-        if path.at[node] == station:
-            ready = max(ready, path.done[node])
     return float(ready + graph.cost[level, station])
 
 
 @jit.helper
-def _makespan(graph: Graph, path: _Path) -> float:
-    """Seconds of a stretch whose inner layers are placed."""
-    end, ready = len(graph.send), 0.0
+def _machine(graph: Graph, pairs: Pairs, path: _Path, level: int, station: int, column: int, end: float) -> float:
+    """Work of a station with a layer that ends at ``end``, between the first arrival and the least rest."""
+    load = graph.cost[level, station]
+    first, rest = end - load, _after(graph, pairs, level, station, column)
+    for node in range(1, level):
+        if path.at[node] == station:
+            load += graph.cost[node, station]
+            first = min(first, path.done[node] - graph.cost[node, station])
+            rest = min(rest, _after(graph, pairs, node, station, column))
+    return float(first + load / graph.servers[station] + rest)
+
+
+@jit.helper
+def _makespan(graph: Graph, place_of: Ints) -> float:
+    """Seconds of a stretch whose nodes are placed, shape (n + 2,)."""
+    end = len(graph.send)
+    nodes = end + 1 if graph.end_is_station else end
+    places = graph.first_source[nodes]
+    at, seconds, way = place_of[:nodes].copy(), np.zeros(nodes), np.zeros(places)
+    servers, sent, done = graph.servers[at], np.zeros(nodes, np.bool_), np.zeros(nodes)
+    if not graph.start_is_station:
+        at[0] = -1
+    for node in range(1, nodes):
+        seconds[node] = graph.cost[node, at[node]]
+        for place in range(graph.first_source[node], graph.first_source[node + 1]):
+            maker = graph.sources[place]
+            way[place] = graph.send[maker, place_of[maker], at[node]]
+    if not graph.end_is_station:
+        for place in range(graph.first_source[end], graph.first_source[end + 1]):
+            sent[graph.sources[place]] = True
+    run_by_readiness(graph.first_source[: nodes + 1], graph.sources[:places], at, servers, sent, seconds, way, done)
+    if graph.end_is_station:
+        return float(done[end])
+    decision = 0.0
     for place in range(graph.first_source[end], graph.first_source[end + 1]):
         maker = graph.sources[place]
-        ready = max(ready, path.done[maker] + graph.send[maker, path.at[maker], path.at[end]])
-    return float(ready + graph.cost[end, path.at[end]])
+        decision = max(decision, done[maker] + graph.send[maker, place_of[maker], place_of[end]])
+    return float(decision + graph.cost[end, place_of[end]])
 
 
 @jit.helper

@@ -27,6 +27,7 @@ class Graph(NamedTuple):
     send: Floats
     cost: Floats
     device: Ints
+    servers: Ints
     alike: Ints
     start_is_station: bool
     end_is_station: bool
@@ -62,8 +63,8 @@ class Found(NamedTuple):
     stations: Ints
 
 
-def graph_of(stretch: Stretch) -> Graph:
-    """The arrays of a stretch for the loops."""
+def graph_of(stretch: Stretch, swaps: bool = True) -> Graph:
+    """The arrays of a stretch for the loops; without ``swaps`` no two stations are said to be alike."""
     inner, stations = stretch.inner, len(stretch.device)
     sources = [u for one in stretch.predecessors for u in one]
     readers = [w for one in stretch.readers for w in one]
@@ -83,7 +84,8 @@ def graph_of(stretch: Stretch) -> Graph:
         send,
         cost,
         stretch.device,
-        alike(stretch),
+        stretch.servers,
+        alike(stretch) if swaps else np.arange(stations),
         not stretch.starts_at_input,
         not stretch.ends_at_decision,
         stretch.serial,
@@ -96,9 +98,8 @@ def alike(stretch: Stretch) -> Ints:
     stations = len(stretch.device)
     square = [matrix for matrix in stretch.send if matrix.shape == (stations, stations)]
     narrow = [matrix.ravel() for matrix in stretch.send if matrix.shape != (stations, stations)]
-    single = np.array(
-        [column for column in (*stretch.cost, *(stretch.price or ()), *narrow) if len(column) == stations]
-    )
+    columns = (*stretch.cost, *(stretch.price or ()), *narrow)
+    single = np.array([stretch.servers, *(column for column in columns if len(column) == stations)])
     result = np.arange(stations)
     first_of: dict[bytes, list[int]] = {}
     ordered = [np.sort(matrix, axis=axis) for matrix in square for axis in (0, 1)]

@@ -132,7 +132,7 @@ def heads(stretch: Stretch, rows: Ints) -> Floats:
 
 
 def together(stretch: Stretch) -> Floats:
-    """What the stretch costs with all its inner layers on one station, the best for each start and end."""
+    """What the stretch costs at most with all its inner layers on one station, the best for each start and end."""
     if stretch.inner == 0:
         return least(stretch)
     price, direct = _price(stretch), 0 in stretch.predecessors[-1]
@@ -172,12 +172,9 @@ def _waiting(stretch: Stretch) -> Floats:
 
 def _after_input(stretch: Stretch) -> Floats:
     """From the arrival of the start's tensor to the end, all inner layers one after the other: shape (N, columns)."""
-    done = np.cumsum(np.array(stretch.cost[:-1]), axis=0)
-    makers = [maker for maker in stretch.predecessors[-1] if maker > 0]
-    if stretch.serial:
-        parts = [done[maker - 1][:, None] + stretch.send[maker] for maker in makers]
-        total: Floats = np.maximum.reduce(parts) + stretch.cost[-1][None, :]
-        return total
-    ways: Floats = np.add.reduce([stretch.send[maker] for maker in makers])
-    ways += done[-1][:, None] + stretch.cost[-1][None, :]
-    return ways
+    done: Floats = np.add.reduce(stretch.cost[:-1])
+    sends = [stretch.send[maker] for maker in stretch.predecessors[-1] if maker > 0]
+    # in seconds at most: whatever the order, each of them leaves when all is done
+    ways: Floats = np.maximum.reduce(sends) if stretch.serial else np.add.reduce(sends)
+    result: Floats = ways + done[:, None] + stretch.cost[-1][None, :]
+    return result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placer.planning.decomposition.stretches import Costs, Floats, stretches
+from placer.planning.decomposition.stretches import Costs, Floats
 from placer.planning.decomposition.table import Table
 
 FIRST_NODES, MORE = 2_000, 8
@@ -44,7 +44,7 @@ class Stage:
 def stages_of(costs: Costs, tables: Tables) -> list[Stage]:
     """The stretches of a variant; those known of before are taken from ``tables``, and the others noted there."""
     variant, stages = costs.domain.variant, []
-    for before, layers in stretches(variant):
+    for before, layers in variant.stretches:
         key = costs.key(before, layers)
         if key not in tables:
             tables[key] = Table(costs.stretch(before, layers))

@@ -14,22 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placer.instance.compiled import Compiled
-from placer.instance.variant import Variant
 from placer.planning.domains import Domain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-def stretches(variant: Variant) -> list[tuple[int, range]]:
-    """Cut a variant at its gates: (gate before or -1, layers up to and with the next gate)."""
-    result, before = [], -1
-    for gate in variant.gates:
-        result.append((before, range(before + 1, gate + 1)))
-        before = gate
-    if before < len(variant) - 1:
-        result.append((before, range(before + 1, len(variant))))
-    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +31,8 @@ class Stretch:
         predecessors: per node 1..n+1 the nodes that it reads, in the order of the model.
         send: per node 0..n what its tensor costs from its stations to its readers': shape (rows, columns).
         cost: per node 1..n+1 what it costs itself on each station, inf where it may not run: shape (columns,).
-        device: shape (N,), device of each station.
-        serial: whether costs are seconds (branches run side by side, a station does one thing at a time) or joules,
+        device, servers: shape (N,), device of each station, and jobs that it serves at once.
+        serial: whether costs are seconds (branches run side by side, a server does one thing at a time) or joules,
             which add up, a tensor being sent once to each device.
         starts_at_input, ends_at_decision: whether the start, the end are those and no gates.
         price: per node 1..n what is added for it on each station whatever runs beside it, in the units of costs, at
@@ -55,6 +43,7 @@ class Stretch:
     send: tuple[Floats, ...]
     cost: tuple[Floats, ...]
     device: Ints
+    servers: Ints
     serial: bool
     starts_at_input: bool
     ends_at_decision: bool
@@ -150,7 +139,8 @@ class Costs:
             cost.append(np.zeros(1))
             predecessors.append(tuple(leaf - before for leaf in variant.leaves))
         finite = tuple(np.nan_to_num(matrix, nan=np.inf, posinf=np.inf) for matrix in send)
-        return Stretch(tuple(predecessors), finite, tuple(cost), at, not self.energy, before < 0, not ends)
+        servers = self.compiled.servers
+        return Stretch(tuple(predecessors), finite, tuple(cost), at, servers, not self.energy, before < 0, not ends)
 
     def extra(self, layers: range) -> Floats:
         """What results that leave at the gate that ends a stretch cost on average, by its station, shape (N,)."""

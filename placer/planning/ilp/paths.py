@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from placer.instance.compiled import Compiled
 from placer.instance.variant import Variant
-from placer.planning.decomposition.stretches import stretches
 from placer.planning.domains import Domain
 
 Floats = NDArray[np.float64]
@@ -86,7 +85,7 @@ def stretch_to_go(variant: Variant, costs: Costs) -> tuple[Floats, list[int]]:
     to_go = np.zeros_like(costs.unary)
     first = list(range(len(variant)))
     after = np.zeros(costs.unary.shape[1])
-    for before, layers in reversed(stretches(variant)):
+    for before, layers in reversed(variant.stretches):
         rest = after.copy()
         for layer in reversed(layers):
             first[layer] = layers[0]

@@ -242,6 +242,7 @@ def formulate(
 
 
 def _solve_ilp(task: _Task, listener: Listener | None, countdown: Countdown) -> _Stage:
+    from placer.planning.ilp.readiness import agree, solve
     from placer.solver.highs import Solver
 
     compiled, request, objectives, start, floor = task.compiled, task.request, task.objectives, task.start, task.floor
@@ -252,34 +253,26 @@ def _solve_ilp(task: _Task, listener: Listener | None, countdown: Countdown) -> 
         solver.write(request.write_model)
     if start is not None:
         solver.start_from(formulation.start(start))
-    limits = request.limits.within(countdown)
-    if objectives[-1] == "throughput":
-        # within a gap g of the requests per second is within g / (1 + g) of the load
-        limits = replace(limits, gap=limits.gap / (1.0 + limits.gap))
-    result = solver.solve(limits, listener, 1.0 / formulation.scale)
+    limits, gap = request.limits, request.limits.gap
+    if objectives[-1] == "throughput":  # within a gap g of the requests per second is within g / (1 + g) of the load
+        limits = replace(limits, gap=gap / (1.0 + gap))
+    found = solve(formulation, limits, countdown, listener, solver)
+    result = found.result
     if result.status == "infeasible" and start is None:
         ways = " for tensors that take the ways of least time" if ways_of(compiled, "latency") else ""
         message = f"no placement satisfies the instance (proven{ways})"
         raise InfeasibleError(message, tip="placer explain says what clashes")
-    placement = formulation.placement(result.values) if result.has_incumbent else start
+    placement = found.placement or start
     if placement is None:
         raise UnansweredError(f"no placement was found within the limits ({result.status})")
-    if result.has_incumbent:
-        _agree(compiled, objectives[-1], placement, result.objective / formulation.scale)
+    if result.has_incumbent and found.exact:
+        agree(_alone(compiled, placement), objectives[-1], result.objective / formulation.scale)
     if start is not None:
         placement = _better(compiled, objectives[-1], placement, start)
-    bound = max(result.bound / formulation.scale, floor)
-    return _Stage(placement, bound, _termination(result, request), "ilp")
-
-
-def _agree(compiled: Compiled, name: str, placement: Placement, stated: float) -> None:
-    """The evaluator must find the objective that the solver states for its point, or one of them is wrong."""
-    value = _alone(compiled, placement).costs[name]
-    if not value <= stated + 1e-6 * max(abs(stated), 1e-9):
-        raise UnansweredError(
-            f"internal error: the solver states {name} = {stated:.9g}, its placement has {value:.9g}",
-            tip="this is a defect of the solver's version or of placer; please report it with the instance",
-        )
+    if not found.exact and not _alone(compiled, placement).feasible:
+        raise UnansweredError("the time ended before a placement was found that keeps its deadlines")
+    ended = _termination(result) if found.exact else "time-limit"
+    return _Stage(placement, max(result.bound / formulation.scale, floor), ended, "ilp")
 
 
 def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -> Placement:
@@ -290,7 +283,7 @@ def _better(compiled: Compiled, name: str, found: Placement, start: Placement) -
     return found
 
 
-def _termination(result: Result, request: Request) -> Termination:
+def _termination(result: Result) -> Termination:
     if result.status == "optimal":
         return "optimal" if relative_gap(result.objective, result.bound) <= 1e-9 else "gap-reached"
     if result.status in ("time-limit", "iteration-limit", "interrupted"):

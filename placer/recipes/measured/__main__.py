@@ -12,7 +12,7 @@ from placer.files import write_atomically
 from placer.instance.device import DeviceType
 from placer.instance.library import Library
 from placer.instance.reading import parse_document, validate
-from placer.profiling.onnx.render import render
+from placer.profiling.render import render
 from placer.recipes.measured import tokens
 from placer.recipes.measured.boards import BOARDS, board_of, device_type
 from placer.recipes.measured.builds import model, shipped_rows

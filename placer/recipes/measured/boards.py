@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from placer.recipes.measured.accelerators import accelerator
 from placer.recipes.measured.rows import Collection, figure, median
 
 
@@ -254,7 +255,7 @@ def device_type(
     source.append("multiply-accumulates over the time of the fastest build.")
     power, said = _power(rows)
     source += [said, board.said, "The memory reserve is assumed."]
-    unit: dict[str, Any] = {"name": board.unit, "speed": f"{figure(speed / 1e9, 4)} GMAC/s"}
+    unit: dict[str, Any] = {"name": board.unit, **accelerator(name), "speed": f"{figure(speed / 1e9, 4)} GMAC/s"}
     kept = {"memory": board.memory} | ({"flash": board.flash} if board.flash else {})
     return {
         "format": "placer/device-type/1",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from placer.recipes.measured.accelerators import accelerator
 from placer.recipes.measured.rows import Collection, figure
 
 
@@ -21,6 +22,7 @@ class Machine:
         unit: its compute unit.
         accelerators: which rows are of that unit, as the collection says.
         architecture, tier: as in a device type.
+        assumed: ``memory`` where the machine is sold with several sizes, and the collection does not say which.
     """
 
     rows: tuple[str, ...]
@@ -30,6 +32,7 @@ class Machine:
     accelerators: tuple[str | None, ...]
     architecture: str = "amd64"
     tier: str = "edge"
+    assumed: tuple[str, ...] = ()
 
 
 def _card(name: str, memory: str) -> Machine:
@@ -54,7 +57,9 @@ MACHINES: dict[str, Machine] = {
         "cpu",
         ("CPU",),
     ),
-    "llm-minisforum-ms-r1": Machine(("Minisforum MS-R1",), "Minisforum MS-R1", "64 GiB", "cpu", ("CPU",), "arm64"),
+    "llm-minisforum-ms-r1": Machine(
+        ("Minisforum MS-R1",), "Minisforum MS-R1", "64 GiB", "cpu", ("CPU",), "arm64", assumed=("memory",)
+    ),
     "llm-framework-desktop": Machine(
         ("Framework Mainboard (128GB)", "Framework Desktop Mainboard (395+)"),
         "Framework Desktop (Ryzen AI Max+ 395)",
@@ -138,7 +143,7 @@ def device_type(name: str, collection: Collection) -> dict[str, Any]:
             "idle was not published and counts as nothing, so energy is all that it draws."
         )
     power = {"power": {"idle": "0 W", "load": f"{max(watts):g} W", "assumed": ["idle"]}} if watts else {}
-    unit: dict[str, Any] = {"name": machine.unit, "bandwidth": f"{figure(rate / 1e9, 4)} GB/s"}
+    unit: dict[str, Any] = {"name": machine.unit, **accelerator(name), "bandwidth": f"{figure(rate / 1e9, 4)} GB/s"}
     return {
         "format": "placer/device-type/1",
         "name": name,
@@ -150,6 +155,7 @@ def device_type(name: str, collection: Collection) -> dict[str, Any]:
         "reserve": {"memory": "1 GiB", "assumed": ["memory"]},
         **power,
         "units": [unit | ({"assumed": ["bandwidth"]} if guessed else {})],
+        **({"assumed": list(machine.assumed)} if machine.assumed else {}),
     }
 
 

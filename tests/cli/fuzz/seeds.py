@@ -16,6 +16,7 @@ from placer.cli import cli
 from placer.instance.library import shipped_root
 from tests.cli.fuzz.mutations import npy
 from tests.instance.build import small_tree, write_tree
+from tests.profiling.calibration.test_formats import FRIGATE, LLAMA, PROMPT, TRITON
 from tests.profiling.onnx.build import ones, save
 
 LOSS = """\
@@ -99,6 +100,15 @@ REFERENCE = {
     "throughput": {"g": {"contiguous": 3.0, "contiguous_bound": 2.0, "noncontiguous": 3, "noncontiguous_bound": 2.5}},
     "latency": {"g": {"best_feasible": 5.0, "bound": 4.0}},
 }
+MEASURED = """device,model,layer,seconds,joules,runtime,precision,run,macs
+raspberry-pi-5,alexnet,conv1,0.0031,0.021,,,1,
+raspberry-pi-5,alexnet,conv2,0.0066,0.041,,,1,
+raspberry-pi-5,alexnet,fc6,0.0121,0.08,,,1,
+raspberry-pi-5,alexnet,conv1,0.0033,0.022,,,2,
+board,net,,0.5,3,,,,
+raspberry-pi-4b/cpu,own,,0.5,,tflite,int8,,1e9
+raspberry-pi-4b/cpu,own,,0.6,,onnxruntime,,,1e9
+"""
 CHAINNET = {
     "numClasses": "2\n1\n",
     "numNodes": "3\n2\n",
@@ -140,6 +150,11 @@ def write_seeds(folder: Path) -> Path:
         "compression.yaml": COMPRESSION,
         "trace.csv": "# made up\ntime_s,rate_mbit_s\n0,20\n1,1.5\n2.5,6\n4,20\n",
         "radio.yaml": (root / "models/radios/wifi-n.yaml").read_text(encoding="utf-8"),
+        "engine.yaml": (root / "models/runtimes/tflite-micro.yaml").read_text(encoding="utf-8"),
+        "measured.csv": MEASURED,
+        "perf.csv": TRITON,
+        "bench.json": json.dumps([LLAMA, PROMPT], indent=1),
+        "stats.json": json.dumps(FRIGATE, indent=1),
         "graphs/throughput/g.json": json.dumps(GRAPH),
         "graphs/latency/g.json": json.dumps(GRAPH),
         "graphs/reference.json": json.dumps(REFERENCE),

@@ -18,6 +18,8 @@ BY = ("--by", "analytic")
 SHORT = ("--jobs", "100", "--replications", "2")
 LOAD = ("--arrivals", "20 /s", "--buffer", "3", *SHORT)
 CUT = ("--server", "edge-2500", "--uplink", "5 Mbit/s")
+NAMED = ("--device", "box/gpu", "--model", "net")
+WRITTEN = ("--memory", "4 GiB", "-o", "new")
 SIMULATE = ("simulate", "--executor", "serial", *SHORT)
 PARTS = ("instance.yaml", "parts/net.yaml", "parts/board.yaml")
 
@@ -86,6 +88,11 @@ TARGETS: tuple[Target, ...] = (
     Target(("users.yaml", "parts/net.yaml"), ("split", "--server", "edge-2500", "--users", "users.yaml"), 2.5),
     Target(("net.onnx",), ("@profile-and-show", "net.onnx"), 5),
     Target(("net.onnx",), ("profile", "net.onnx", "--no-fuse", "--json", "--batch", "3"), 2),
+    Target(("measured.csv",), ("calibrate", "measured.csv", *WRITTEN), 3),
+    Target(("perf.csv",), ("calibrate", "perf.csv", *NAMED, "--json"), 1.5),
+    Target(("bench.json",), ("calibrate", "bench.json", *NAMED, *WRITTEN), 2),
+    Target(("stats.json",), ("calibrate", "stats.json", *NAMED, *WRITTEN), 1),
+    Target(PARTS[1:], ("calibrate", "measured.csv", "--base", "{}", "--like", "n5105", "--idle", "0.1 W"), 1),
     Target(("graphs/throughput/g.json",), ("@graph", "graphs/throughput/g.json"), 4),
     Target(("graphs/throughput/g.json",), ("@min-cuts", "graphs"), 2),
     Target(("graphs/throughput/g.json", "graphs/reference.json"),
@@ -118,6 +125,7 @@ BASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "exits": (("figures.yaml", *LOAD), ("profile.yaml", *LOAD, "--method", "thresholds")),
     "show": (("instance.yaml",), ("plan.json",), ("parts/net.yaml",), ("profile.yaml",)),
     "profile": (("net.onnx",),),
+    "calibrate": (("measured.csv", *WRITTEN), ("bench.json", *NAMED)),
     "bench": (("chainnet", "--data", "chainnet", "--method", "analytic"),),
     "schema": (("plan",),),
 }  # fmt: skip

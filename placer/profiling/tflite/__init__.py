@@ -1,0 +1,1 @@
+"""TensorFlow Lite files: their layers, work, weights, flash and arena."""
