@@ -94,16 +94,25 @@ def _nodes(onnx: Any, model: Any) -> Found:
     if len(model.graph.node) > MOST_OPERATORS:
         yield "$.graph.node", f"{len(model.graph.node)} operators; at most {MOST_OPERATORS} are profiled"
         return
-    versions = {entry.domain: entry.version for entry in model.opset_import}
-    version = next((versions[domain] for domain in _STANDARD if domain in versions), 1)
+    version = version_of(model)
     for position, node in enumerate(model.graph.node):
-        path = f"$.graph.node[{position}]"
-        if not node.op_type or not any(node.output):
-            yield path, f"an operator of type {_brief(node.op_type)} has no type or no output"
-        elif node.domain in _STANDARD:
-            fault = _fault(onnx, node, version)
-            if fault is not None:
-                yield path, f"operator {_brief(node.name or node.output[0])} ({node.op_type[:60]}): {fault}"
+        fault = fault_of_node(onnx, node, version)
+        if fault is not None:
+            yield f"$.graph.node[{position}]", fault
+
+
+def version_of(model: Any) -> int:
+    """Return the standard operator set of a model; 1 where it names none."""
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    return next((versions[domain] for domain in _STANDARD if domain in versions), 1)
+
+
+def fault_of_node(onnx: Any, node: Any, version: int) -> str | None:
+    """Return what is wrong with an operator by itself, or None."""
+    if not node.op_type or not any(node.output):
+        return f"an operator of type {_brief(node.op_type)} has no type or no output"
+    fault = _fault(onnx, node, version) if node.domain in _STANDARD else None
+    return None if fault is None else f"operator {_brief(node.name or node.output[0])} ({node.op_type[:60]}): {fault}"
 
 
 def _fault(onnx: Any, node: Any, version: int) -> str | None:
@@ -126,7 +135,9 @@ def _fault(onnx: Any, node: Any, version: int) -> str | None:
             return f"the attribute {_brief(attribute.name)} is given twice"
         if known is not None and int(attribute.type) != int(known.type.value) and not attribute.ref_attr_name:
             return f"the attribute {_brief(attribute.name)} is not of the type {known.type.name}"
-    missing = [name for name, known in schema.attributes.items() if known.required and name not in names]
+    # consumed_inputs of operator set 1 says what memory may be used again, and is left out by many
+    needed = (name for name, known in schema.attributes.items() if known.required and name != "consumed_inputs")
+    missing = [name for name in needed if name not in names]
     return f"its attribute {missing[0]} is missing" if missing else None
 
 

@@ -120,6 +120,18 @@ def _embed(node: Any, known: Sequence[Any]) -> Made:
     return [made, (ids[:1], _INT32), made]
 
 
+def _gather_blocks(node: Any, known: Sequence[Any]) -> Made:
+    """Rows of a quantised table, unpacked; two numbers of 4 bits may lie in a byte."""
+    table, axis = known[0].shape, number(node, "gather_axis", 0)
+    wide = table[-1] * (8 // number(node, "bits", 4) if known[0].kind == _UINT8 else 1)
+    table = (*table[:-1], wide)
+    return [((*table[:axis], *known[1].shape, *table[axis + 1 :]), known[2].kind)]
+
+
+def _distances(node: Any, known: Sequence[Any]) -> Made:
+    return [((known[0].shape[0], known[1].shape[0]), known[0].kind)]
+
+
 def _lstm(node: Any, known: Sequence[Any]) -> Made:
     steps, batch, _ = known[0].shape
     directions, hidden = known[1].shape[0], number(node, "hidden_size", 1)
@@ -205,6 +217,8 @@ OWN_RULES: dict[str, Rule] = {
     "MultiHeadAttention": made_by_multi_head,
     "GroupQueryAttention": made_by_group_query,
     "DynamicQuantizeLSTM": _lstm,
+    "GatherBlockQuantized": _gather_blocks,
+    "CDist": _distances,
     "Rfft": _rfft,
     "Irfft": _irfft,
     "NhwcConv": _slides(1, last=True),

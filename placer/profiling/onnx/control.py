@@ -28,12 +28,14 @@ class Body:
     Attributes:
         nodes: in order.
         weights: stored tensors of the body, under their new names.
+        size: operators that were copied, those in the graphs of their attributes included.
         recorded: what the body records of the types of its tensors, under their new names.
         constants: int64 or bool values that the laps need (the number of the lap), by name.
     """
 
     nodes: list[Any] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
+    size: int = 0
     recorded: list[Any] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
 
@@ -95,7 +97,7 @@ def first_lap(node: Any, values: Mapping[str, Any]) -> Laps:
     limit, condition = (node.input[position] if len(node.input) > position else "" for position in (0, 1))
     laps = _LAST
     if limit:
-        if limit not in values or values[limit].size != 1:
+        if limit not in values or values[limit].size != 1 or values[limit].dtype.kind not in "iu":
             raise RunTimeChoiceError(f"its number of laps '{limit}' depends on the data")
         laps = max(int(values[limit].reshape(-1)[0]), 0)
     body = attribute(node, "body").g
@@ -123,7 +125,7 @@ def next_lap(onnx: Any, laps: Laps, values: Mapping[str, Any]) -> tuple[Body, La
     given = dict(
         zip((value.name for value in graph.input), (number, laps.condition or told, *laps.carried), strict=False)
     )
-    body, names = _placed(graph, given, loop, number)
+    body, names = _placed(graph, given, loop, number, first=not laps.lap)
     body.constants = {number: np.array(laps.lap, dtype=np.int64), told: np.array(True)}
     ends = [names.get(value.name, value.name) for value in graph.output]
     split = 1 + len(laps.carried)
@@ -146,8 +148,8 @@ def _loop_end(onnx: Any, laps: Laps) -> Body:
     return body
 
 
-def scan(onnx: Any, node: Any, tensors: Mapping[str, Any]) -> Body:
-    """Return what a Scan runs: its body once for each slice.
+def scan(onnx: Any, node: Any, tensors: Mapping[str, Any], most: int) -> Body:
+    """Return what a Scan runs: its body once for each slice, at most ``most`` operators.
 
     Raises:
         RunTimeChoiceError: when the length of what it goes through is not known, or it is of operator set 8.
@@ -173,11 +175,13 @@ def scan(onnx: Any, node: Any, tensors: Mapping[str, Any]) -> Body:
             at = laps - 1 - lap if back[position] else lap
             body.nodes.append(part(onnx, name, slices[-1], axes[position], at, 1, True))
         given = dict(zip((value.name for value in graph.input), (*carried, *slices), strict=True))
-        once, names = _placed(graph, given, name_of(node), place)
+        once, names = _placed(graph, given, name_of(node), place, first=not lap)
         body.nodes += once.nodes
         body.recorded += once.recorded
-        if not lap:
-            body.weights = once.weights
+        body.weights += once.weights
+        body.size += once.size
+        if max(body.size, laps) > most:
+            raise RunTimeChoiceError(f"it has more than {most} operators in all its laps")
         ends = [names.get(value.name, value.name) for value in graph.output]
         carried = ends[:states]
         for result, end in zip(collected, ends[states:], strict=True):
@@ -219,11 +223,18 @@ def part(onnx: Any, source: str, target: str, axis: int, start: int, size: int, 
     return onnx.helper.make_node("Part", [source], [target], domain=OWN_DOMAIN, **figures)
 
 
-def _placed(graph: Any, given: Mapping[str, str], store: str, place: str) -> tuple[Body, dict[str, str]]:
-    """Copy a graph under new names: ``store`` before what it stores, ``place`` before what it makes."""
+def _placed(
+    graph: Any, given: Mapping[str, str], store: str, place: str, *, first: bool = True
+) -> tuple[Body, dict[str, str]]:
+    """Copy a graph under new names: ``store`` before what it stores, ``place`` before what it makes.
+
+    What it stores is copied the ``first`` time only.
+    """
     names, body = dict(given), Body()
     for tensor in graph.initializer:
         names[tensor.name] = f"{store}/{tensor.name}"
+        if not first:
+            continue
         copy = type(tensor)()
         copy.CopyFrom(tensor)
         copy.name = names[tensor.name]
@@ -233,11 +244,13 @@ def _placed(graph: Any, given: Mapping[str, str], store: str, place: str) -> tup
         for name in filter(None, node.output):
             names[name] = f"{under}/{name}"
     for node in graph.node:
+        if node.op_type == "Constant" and not first:
+            continue
         copy = type(node)()
         copy.CopyFrom(node)
         if node.name:
             copy.name = f"{place}/{node.name}"
-        _rename(copy, names)
+        body.size += _rename(copy, names)
         body.nodes.append(copy)
     for value in [*graph.value_info, *graph.output]:
         if value.name in names:
@@ -248,8 +261,9 @@ def _placed(graph: Any, given: Mapping[str, str], store: str, place: str) -> tup
     return body, names
 
 
-def _rename(node: Any, names: Mapping[str, str]) -> None:
-    """Rename what an operator reads and makes, in the graphs of its attributes too."""
+def _rename(node: Any, names: Mapping[str, str]) -> int:
+    """Rename what an operator reads and makes, in the graphs of its attributes too; return how many operators it is."""
+    size = 1
     for ends in (node.input, node.output):
         ends[:] = [names.get(name, name) for name in ends]
     for held in node.attribute:
@@ -257,7 +271,7 @@ def _rename(node: Any, names: Mapping[str, str]) -> None:
             own = {value.name for group in (graph.input, graph.initializer) for value in group}
             own |= {name for inner in graph.node for name in inner.output}
             outer = {name: new for name, new in names.items() if name not in own}
-            for inner in graph.node:
-                _rename(inner, outer)
+            size += sum(_rename(inner, outer) for inner in graph.node)
             for end in graph.output:
                 end.name = outer.get(end.name, end.name)
+    return size

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from placer.errors import InputError, Problem
-from placer.profiling.onnx.checking import LARGEST_SIZE, MOST_OPERATORS, fault_of_tensor
+from placer.profiling.onnx.checking import (
+    LARGEST_SIZE,
+    MOST_OPERATORS,
+    fault_of_node,
+    fault_of_tensor,
+    version_of,
+)
 from placer.profiling.onnx.control import (
     CONTROL_FLOW,
+    OWN_DOMAIN,
     Body,
     Laps,
     RunTimeChoiceError,
@@ -27,6 +34,8 @@ from placer.profiling.onnx.sequences import SEQUENCES, replace
 
 _ARGUMENT = 64
 """int64 constants of up to this many elements are arguments (shapes, axes), not weights."""
+
+_UNFIT = (ValueError, IndexError, KeyError, AttributeError, TypeError, ZeroDivisionError, OverflowError)
 
 
 def fold(model: Any, path: Path, recorded: Recorded | None = None) -> Folded:
@@ -56,7 +65,9 @@ class _Folder:
         self.result = Folded()
         self.values: dict[str, Any] = {}
         self.inference = Inference(model)
+        self.version = version_of(model)
         self.due: deque[Any] = deque()
+        self.copied = 0
 
     def run(self) -> Folded:
         graph = self.model.graph
@@ -68,13 +79,14 @@ class _Folder:
             if known is not None:
                 self.result.tensors[value.name] = known
         self.due.extend(graph.node)
-        count = 0
         while self.due:
-            node = self.due.popleft()
-            count += 1
-            if count > MOST_OPERATORS:
-                raise self._broken(f"has more than {MOST_OPERATORS} operators once its loops are laid out")
-            self._visit(node)
+            item = self.due.popleft()
+            try:
+                self._visit(item)
+            except _UNFIT as error:  # what a broken operator, or one in a graph of an attribute, ends in
+                node = item.node if isinstance(item, Laps) else item
+                text = f"operator {name_of(node)[:60]!r} ({node.op_type[:60]}) is broken: {str(error)[:160]}"
+                raise self._broken(text) from error
         return self.result
 
     def _visit(self, node: Any) -> None:
@@ -96,7 +108,7 @@ class _Folder:
             elif node.op_type == "Loop":
                 body, rest = Body(), first_lap(node, self.values)
             elif node.op_type == "Scan":
-                body = scan(self.onnx, node, self.result.tensors)
+                body = scan(self.onnx, node, self.result.tensors, MOST_OPERATORS)
             else:
                 raise RunTimeChoiceError("it maps a sequence of tensors")
         except RunTimeChoiceError as error:
@@ -109,8 +121,10 @@ class _Folder:
                 "as a model of its own and profile that"
             )
             raise InputError([Problem(text, file=str(self.path))], tip=tip) from error
-        if len(self.due) + len(body.nodes) > MOST_OPERATORS:
+        self.copied += 1 + body.size
+        if self.copied > MOST_OPERATORS:
             raise self._broken(f"has more than {MOST_OPERATORS} operators once its loops are laid out")
+        self._check(body.nodes)
         self._store([tensor for tensor in body.weights if tensor.name not in self.result.tensors])
         for name, value in body.constants.items():
             self.result.stored[name] = frozenset()
@@ -119,6 +133,13 @@ class _Folder:
         if rest is not None:
             self.due.appendleft(rest)
         self.due.extendleft(reversed(body.nodes))
+
+    def _check(self, nodes: list[Any]) -> None:
+        """Hold the operators of a branch or a body to what holds for those of the main graph."""
+        for node in nodes:
+            fault = fault_of_node(self.onnx, node, self.version)
+            if fault is not None and node.domain != OWN_DOMAIN:
+                raise self._broken(fault)
 
     def _sequence(self, node: Any) -> None:
         try:

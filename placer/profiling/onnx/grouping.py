@@ -150,8 +150,6 @@ def _is_pointwise(operator: Operator, head: Operator, dag: Dag) -> bool:
 
 def _is_per_channel(operator: Operator, head: Operator, dag: Dag) -> bool:
     """Whether an affine operator has one figure a channel, so that the head's weights absorb it."""
-    if operator.type == "BatchNormalization":
-        return True
     if operator.type == "Div" and operator.operands[0] in operator.constants:
         return False
     return _has_channel_figures(operator, head, dag)

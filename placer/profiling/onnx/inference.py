@@ -77,6 +77,8 @@ class Inference:
         """
         if node.domain == OWN_DOMAIN:
             return _own(node, tensors)
+        if node.domain in _STANDARD_DOMAINS and node.op_type == "Einsum":
+            return _einsum(node, tensors)
         if node.domain in _STANDARD_DOMAINS:
             found = self._by_library(node, tensors, values, self._opsets)
             return found or self._old(node, tensors, values)
@@ -121,11 +123,6 @@ class Inference:
         first = known[0] if known else None
         if first is None or any(one is None for name, one in zip(node.input, known, strict=True) if name):
             return {}
-        if node.op_type == "Einsum":  # the library's rule knows no operands of different rank under the dots
-            shapes = [one.shape for one in known if one is not None]
-            return {
-                node.output[0]: Tensor(contraction(attribute(node, "equation").s.decode(), shapes).shape, first.kind)
-            }
         if node.op_type in _BROADCAST:
             shape = broadcast([one.shape for one in known if one is not None]) or first.shape
             boolean = node.op_type.endswith("OrEqual")
@@ -181,6 +178,15 @@ def _in_newer_words(onnx: Any, node: Any) -> tuple[Any, dict[str, Any]] | None:
     kind = {"Upsample": "Resize"}.get(node.op_type, node.op_type)
     twin = onnx.helper.make_node(kind, [*operands, *names.values()], list(node.output), **attributes)
     return twin, {names[name]: value for name, value in made.items() if name}
+
+
+def _einsum(node: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The library's rule knows no operands of different rank under the dots, and loops for ever on some equations."""
+    known = [tensors[name] for name in node.input if name in tensors]
+    if len(known) < len(node.input):
+        return {}
+    equation = attribute(node, "equation").s.decode("ascii")
+    return {node.output[0]: Tensor(contraction(equation, [one.shape for one in known]).shape, known[0].kind)}
 
 
 def _own(node: Any, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

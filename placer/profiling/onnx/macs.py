@@ -46,8 +46,8 @@ NOTHING = {
     "QLinearSoftmax", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss",
     # moved and made
     "Bernoulli", "BlackmanWindow", "CenterCropPad", "Compress", "Concat", "Constant", "ConstantOfShape",
-    "DepthToSpace", "Expand", "EyeLike", "Flatten", "Gather", "GatherElements", "GatherND", "HammingWindow",
-    "HannWindow", "Multinomial", "NonZero", "OneHot", "Pad", "Part", "QLinearConcat", "RandomNormal",
+    "DepthToSpace", "Expand", "EyeLike", "Flatten", "Gather", "GatherBlockQuantized", "GatherElements", "GatherND",
+    "HammingWindow", "HannWindow", "Multinomial", "NonZero", "OneHot", "Pad", "Part", "QLinearConcat", "RandomNormal",
     "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Range", "Reshape", "ReverseSequence", "Scatter",
     "ScatterElements", "ScatterND", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Stack",
     "TensorScatter", "Tile", "Transpose", "Trilu", "Unique", "Unsqueeze",
@@ -252,6 +252,7 @@ FORMULAS: dict[str, Formula] = {
     **dict.fromkeys(("Rfft", "Irfft"), _rfft),
     "AffineGrid": _affine_grid,
     "RotaryEmbedding": _per_element(2),
+    "CDist": _matmul,
 }
 _OF_DOMAIN: dict[str, dict[str, Formula]] = {
     CONTRIB_DOMAIN: {"Attention": _attends(macs_with_weights(4)), "QAttention": _attends(macs_with_weights(8))},

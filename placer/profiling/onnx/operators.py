@@ -144,7 +144,8 @@ def _members(name: str, folded: Folded) -> tuple[str, ...]:
 def _kind(node: Any, operands: tuple[str, ...], folded: Folded) -> str:
     if node.op_type in _CONV:
         held = attribute(node, "group")
-        weights = folded.tensors.get(operands[3 if node.op_type == "QLinearConv" else 1])
+        position = 3 if node.op_type == "QLinearConv" else 1
+        weights = folded.tensors.get(operands[position]) if len(operands) > position else None
         if held is None or held.i < 2 or weights is None or len(weights.shape) < 2:
             return "conv"
         if node.op_type.startswith("ConvTranspose"):

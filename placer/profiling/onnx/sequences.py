@@ -76,7 +76,7 @@ def _position(node: Any, operand: int, values: Mapping[str, Any], count: int, de
     name = node.input[operand] if len(node.input) > operand else ""
     if not name:
         position = default
-    elif name in values and values[name].size == 1:
+    elif name in values and values[name].size == 1 and values[name].dtype.kind in "iu":
         position = int(values[name].reshape(-1)[0])
     else:
         raise ValueError(f"takes its place in the sequence from '{name[:60]}', which depends on the data")

@@ -386,4 +386,5 @@ MUTATIONS: dict[str, Callable[[Rng, bytes], bytes]] = {
     ".txt": mutate_rows,
     ".npz": mutate_npz,
     ".onnx": mutate_onnx,
+    ".tflite": mutate_bytes,
 }

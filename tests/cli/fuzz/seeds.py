@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -18,6 +19,7 @@ from tests.cli.fuzz.mutations import npy
 from tests.instance.build import small_tree, write_tree
 from tests.profiling.calibration.test_formats import FRIGATE, LLAMA, PROMPT, TRITON
 from tests.profiling.onnx.build import ones, save
+from tests.profiling.tflite.build import Net, Op, content, conv, empty
 
 LOSS = """\
 format: placer/instance/1
@@ -165,6 +167,7 @@ def write_seeds(folder: Path) -> Path:
         path.write_text(text, encoding="utf-8")
     _write_tables(folder)
     _write_onnx(folder)
+    _write_tflite(folder)
     _write_answers(folder)
     return folder
 
@@ -208,6 +211,57 @@ def _write_onnx(folder: Path) -> None:
         "g": ones(5, 256),
     }
     save(folder / "net.onnx", nodes, weights, inputs={"x": ["batch", 3, 8, 8]}, outputs=("z", "r"))
+    _write_flow(folder)
+
+
+def _write_flow(folder: Path) -> None:
+    """Control flow that is none: a loop of four laps at most, a branch, a sequence."""
+    from onnx import helper
+
+    make = helper.make_node
+    branch = helper.make_graph([make("MatMul", ["x", "w"], ["t"])], "b", [], [_float("t")])
+    body = helper.make_graph(
+        [
+            make("MatMul", ["h", "w"], ["k"]),
+            make("Less", ["lap", "two"], ["on"]),
+            make("Identity", ["k"], ["slice"]),
+        ],
+        "body",
+        [_float("lap", 7), _float("was", 9), _float("h")],
+        [_float("on", 9), _float("k"), _float("slice")],
+    )
+    nodes = [
+        make("If", ["yes"], ["a"], then_branch=branch, else_branch=branch),
+        make("Loop", ["four", "yes", "a"], ["last", "all"], body=body),
+        make("SequenceConstruct", ["a", "last"], ["s"]),
+        make("SequenceAt", ["s", "one"], ["c"]),
+        make("Einsum", ["all", "c"], ["y"], equation="lij,kj->lk"),
+    ]
+    weights = {
+        "w": ones(6, 6),
+        "yes": np.array(True),
+        "four": np.array(4),
+        "two": np.array(2),
+        "one": np.array(1),
+    }
+    save(folder / "flow.onnx", nodes, weights, inputs={"x": [1, 6]})
+
+
+def _float(name: str, kind: int = 1) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, kind, None)
+
+
+def _write_tflite(folder: Path) -> None:
+    net = Net(
+        {"x": (1, 4, 4, 2), "w": (3, 3, 3, 2), "b": (3,), "c": (1, 4, 4, 3), "s": (2,), "y": (1, 48)},
+        [Op("CONV_2D", ["x", "w", "b"], ["c"], conv()), Op("RESHAPE", ["c", "s"], ["y"], empty("ReshapeOptions"))],
+        ["x"],
+        ["y"],
+        {"w": ones(3, 3, 3, 2), "b": ones(3), "s": np.array([1, 48], dtype=np.int32)},
+    )
+    (folder / "net.tflite").write_bytes(content(net))
 
 
 def _write_answers(folder: Path) -> None:

@@ -18,6 +18,7 @@ from tests.cli.fuzz.guard import MOST_BYTES, Sandbox, run
 from tests.cli.fuzz.targets import TARGETS, damaged, with_options
 
 pytest.importorskip("onnx")
+pytest.importorskip("tflite")
 
 CHUNKS, CASES = 5, 200
 SEED = 7

@@ -138,3 +138,48 @@ def test_little_that_would_fill_much_is_not_computed(tmp_path: Path) -> None:
         assert profile(path)["layers"]
     except InputError as error:
         assert error.problems
+
+
+def looped(path: Path, body: Any, laps: int) -> Path:
+    loop = helper.make_node("Loop", ["laps", "", "x"], ["y"], name="loop", body=body)
+    return save(path, [loop], {"laps": np.array(laps)}, inputs={"x": [1, 8]})
+
+
+def body_of(*nodes: Any) -> Any:
+    ends = [("lap", TensorProto.INT64), ("was", TensorProto.BOOL), ("h", TensorProto.FLOAT)]
+    inputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in ends]
+    outputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in (("was", 9), ("k", 1))]
+    return helper.make_graph(list(nodes), "body", inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ([helper.make_node("Relu", ["gone"], ["k"])], "reads 'gone', which no operator before it makes"),
+        ([helper.make_node("Relu", [], ["k"])], r"'loop/lap0/k' \(Relu\): has 0 operands"),
+        ([helper.make_node("Relu", ["h"], [])], "an operator of type 'Relu' has no type or no output"),
+        ([helper.make_node("If", ["was"], ["k"])], r"\(If\): its attribute .* is missing"),
+        ([helper.make_node("Conv", ["h", ""], ["k"])], "its operand W is left out"),
+    ],
+)
+def test_a_broken_operator_inside_a_loop(tmp_path: Path, nodes: list[Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        profile(looped(tmp_path / "a.onnx", body_of(*nodes), 2))
+
+
+def test_many_laps_of_next_to_nothing_end(tmp_path: Path) -> None:
+    same = body_of()
+    same.output[1].name = "h"
+    with pytest.raises(InputError, match="more than 50000 operators once its loops are laid out"):
+        profile(looped(tmp_path / "a.onnx", same, 10**9))
+    body = helper.make_graph([], "b", [helper.make_tensor_value_info("p", 1, None)], [])
+    body.output.append(helper.make_tensor_value_info("p", 1, None))
+    scan = helper.make_node("Scan", ["x"], ["y"], body=body, num_scan_inputs=1, name="scan")
+    with pytest.raises(InputError, match=r"'scan' .* more than 50000 operators in all its laps"):
+        profile(save(tmp_path / "b.onnx", [scan], inputs={"x": [10**8]}))
+
+
+def test_an_equation_of_no_letters_ends(tmp_path: Path) -> None:
+    node = helper.make_node("Einsum", ["x", "z"], ["y"], equation=b"...i\xff,...jk->...ik")
+    with pytest.raises(InputError, match=r"operator 'y' \(Einsum\).*"):
+        profile(save(tmp_path / "a.onnx", [node], inputs={"x": [2, 3, 4], "z": [2, 4, 4]}))
