@@ -97,7 +97,8 @@ class Oracle:
             elif not usual and keeps(compiled, placement, deployed):
                 return placement
         self.countdown.check("the search for what clashes")
-        found = decide(compiled, self.countdown, deployed)
+        near = None if self.deployed is None else self.deployed.placement
+        found = decide(compiled, self.countdown, deployed, near)
         if found is not None:
             self.known.insert(0, found)
         return found

@@ -30,6 +30,8 @@ TOLERANCE = 1e-3
 """Of figures that no simulation decides."""
 DOUBLINGS, NEARBY = 20, (1.0, 1.03, 1.1)
 """How often a figure is doubled, and what a placement needs is multiplied with, until that is enough."""
+STEP = 0.1, 2.0
+"""Of the time left, to see whether less is enough, and seconds at most: what is not decided in it may be more."""
 Judge = Callable[[Compiled, Countdown, Deployed | None], Placement | None]
 """Finds a placement that keeps every limit of an instance; None when there is none."""
 Keeps = Callable[[Compiled, Placement, Deployed | None], bool]
@@ -151,14 +153,14 @@ def least(shop: Workshop, knob: Knob, placement: Placement | None, share: Countd
     while high - low > (1 if knob.whole else shop.tolerance * high) and not share.over:
         middle = float(np.floor(0.5 * (low + high))) if knob.whole else 0.5 * (low + high)
         trial = knob.change(middle)
-        placement = _surely(shop, trial, share)
+        placement = _surely(shop, trial, share.part(*STEP))
         if placement is None:
             low = middle
             continue
         # what the placement needs may be less than what was given
         high, change = middle, trial
         need = knob.need(placement)
-        if low < need < middle and _surely(shop, closer := knob.change(need), share) is not None:
+        if low < need < middle and _surely(shop, closer := knob.change(need), share.part(*STEP)) is not None:
             high, change = need, closer
     return change
 

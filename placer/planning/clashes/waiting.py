@@ -136,7 +136,8 @@ class WaitingOracle(Oracle):
                 limits = limits[-1:]
             changed = with_service(compiled.instance, service.name, deadline=min(limits))
             compiled = replace(compiled, instance=changed)
-        return decide(compiled, self.countdown, self.deployed if MOVES in held else None)
+        near = None if self.deployed is None else self.deployed.placement
+        return decide(compiled, self.countdown, self.deployed if MOVES in held else None, near)
 
     def _kept(self, compiled: Compiled, placement: Placement, held: frozenset[Group]) -> bool | None:
         """Whether a placement keeps the limits that hold; None where that is not decided."""
