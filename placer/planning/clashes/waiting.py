@@ -49,7 +49,7 @@ FAR = 1.0
 are limited) is taken to break them, and not simulated."""
 NEARLY = 0.1
 """Relative: what is exceeded by more is exceeded by far."""
-SHARE_OF_FIRST, SHARE_OF_PLAN, LONGEST_CHOICE = 0.6, 0.2, 3.0
+SHARE_OF_FIRST, SHARE_OF_PLAN, LONGEST_CHOICE = 0.5, 0.2, 3.0
 """Of the time left, for a plan of a larger instance with all of its limits, and with some; seconds at most where exits
 are chosen."""
 
@@ -112,7 +112,7 @@ class WaitingOracle(Oracle):
             return found
         if self._kept(compiled, found, held) is True:
             return found
-        found = self._sought(compiled, held)
+        found = self._sought(compiled, held, found)
         if found is not None:
             self.known.insert(0, found)
         return found
@@ -168,8 +168,8 @@ class WaitingOracle(Oracle):
             self._seen[placement] = {(c.kind, c.subject): str(c.status) for c in checks if c.kind in WAITING}
         return self._seen[placement]
 
-    def _sought(self, compiled: Compiled, held: frozenset[Group]) -> Placement | None:
-        """A placement that keeps the limits, none being known.
+    def _sought(self, compiled: Compiled, held: frozenset[Group], start: Placement) -> Placement | None:
+        """A placement that keeps the limits, none being known; ``start`` keeps those that hold without waiting.
 
         Raises:
             UnansweredError: it is not decided whether there is one.
@@ -179,7 +179,7 @@ class WaitingOracle(Oracle):
         except InfeasibleError:
             return None
         if count(problem) > (MOST_CHOSEN if chooses(compiled) else MOST_PLACEMENTS):
-            return self._planned(compiled, held)
+            return self._planned(compiled, held, start)
         doubtful, stable = False, all(group in held for group in self.every if group[0] == "stability")
         for excess, placement in self._in_order(problem):
             if excess > FAR and stable and not chooses(compiled):
@@ -203,7 +203,7 @@ class WaitingOracle(Oracle):
         order = np.argsort([excess for excess, _ in scored], kind="stable")
         return (scored[index] for index in order)
 
-    def _planned(self, compiled: Compiled, held: frozenset[Group]) -> Placement | None:
+    def _planned(self, compiled: Compiled, held: frozenset[Group], start: Placement) -> Placement | None:
         """A plan of a larger instance.
 
         Raises:
@@ -212,9 +212,12 @@ class WaitingOracle(Oracle):
         share = self.countdown.part(SHARE_OF_FIRST if len(held) == len(self.every) else SHARE_OF_PLAN)
         if chooses(compiled):
             share = self.countdown.part(SHARE_OF_PLAN, LONGEST_CHOICE)
-        objective = "accuracy" if chooses(compiled) else "latency"
+        limits = Limits(seconds=share.left)
+        request = Request(("loss",), method="loss", limits=limits, keep=start, confirm=False)
+        if chooses(compiled):
+            request = Request(("accuracy",), limits=limits, confirm=False)
         try:
-            found = plan(compiled, Request((objective,), limits=Limits(seconds=share.left), confirm=False))
+            found = plan(compiled, request)
         except InfeasibleError:
             return None
         counted = [check.status for check in found.evaluation.checks if _counts(check, held)]
