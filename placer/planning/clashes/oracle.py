@@ -25,8 +25,11 @@ class Oracle:
     Attributes:
         every: all families of limits.
         known: placements met, the last first.
+        searched: whether some answer is what a search found, and no proof.
         impossible: limits proven to clash.
     """
+
+    searched = False
 
     def __init__(
         self, compiled: Compiled, every: Sequence[Group], countdown: Countdown, deployed: Deployed | None = None
