@@ -89,4 +89,4 @@ def without_waiting(compiled: Compiled, request: Request, listener: Listener | N
     if not small or found.gap <= max(request.limits.gap, CLOSED) or found.termination == "interrupted":
         return answer(compiled, request, found, countdown)
     left = replace(request, limits=request.limits.within(countdown))
-    return plan_ilp(compiled, left, listener, (found.placement, found.bound))
+    return plan_ilp(found.narrowed or compiled, left, listener, (found.placement, found.bound))

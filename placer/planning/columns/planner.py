@@ -48,6 +48,7 @@ class Found:
         value, bound: its cost, and what no placement costs less than.
         termination: why it ended.
         limited: whether limits that couple services were weighed.
+        narrowed: the instance with what no better placement uses taken away; None where that is not known.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Found:
     bound: float
     termination: Termination
     limited: bool
+    narrowed: Compiled | None = None
 
     @property
     def gap(self) -> float:
@@ -195,6 +197,8 @@ def infeasible(compiled: Compiled) -> InfeasibleError:
 
 
 def _result(rounds: Rounds) -> Found:
+    from placer.planning.columns.fixing import narrowed
+
     search, bound = rounds.search, rounds.state.bound
     placement = None
     if search.best:
@@ -205,4 +209,4 @@ def _result(rounds: Rounds) -> Found:
         ended: Termination = "gap-reached" if rounds.gap <= rounds.limits.gap else "heuristic"
     else:
         ended = rounds.ended
-    return Found(NAME, placement, search.value, bound, ended, True)
+    return Found(NAME, placement, search.value, bound, ended, True, narrowed(rounds))

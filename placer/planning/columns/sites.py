@@ -155,6 +155,10 @@ class Sites:
             self._runs[id(site)] = site, runs_that_fit(site)  # the site is kept, and with it its number
         return self._runs[id(site)][1]
 
+    def stages(self, choice: int, prices: Prices) -> list[Stage]:
+        """The stretches of a variant at prices."""
+        return self._stages(self.site(choice), prices)
+
     def _stages(self, site: Site, prices: Prices) -> list[Stage]:
         factor = self.factor(site.choice, prices)
         if self._sites.get(site.choice) is not site:
