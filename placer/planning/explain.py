@@ -50,13 +50,16 @@ class Explanation:
     edits: tuple[tuple[Edit, ...], ...] = ()
 
 
-def explain(compiled: Compiled, limits: Limits | None = None, deployed: Deployed | None = None) -> Explanation:
+def explain(
+    compiled: Compiled, limits: Limits | None = None, deployed: Deployed | None = None, repairing: bool = True
+) -> Explanation:
     """Return an irreducible clash and its repairs, or say that the instance is feasible.
 
     Args:
         compiled: the instance.
         limits: of all of it together; where they end it early, the answer says what was left undone.
         deployed: what is there already, and how many of its layers may move.
+        repairing: whether repairs are looked for, which takes most of the time.
 
     Raises:
         UnansweredError: when it is not decided within the limits whether there is a plan.
@@ -74,14 +77,14 @@ def explain(compiled: Compiled, limits: Limits | None = None, deployed: Deployed
         shop = waiting_workshop(waiting, countdown)
     # where exits are chosen, what holds without waiting depends on the choice too
     if (waiting is None or not chooses(compiled)) and not oracle.possible(oracle.every):
-        return _explained(oracle, shop, countdown)
+        return _explained(oracle, shop, countdown, repairing)
     if waiting is None:
         return Explanation(True)
     waiting.known += oracle.known
-    return Explanation(True) if waiting.possible(waiting.every) else _explained(waiting, shop, countdown)
+    return Explanation(True) if waiting.possible(waiting.every) else _explained(waiting, shop, countdown, repairing)
 
 
-def _explained(oracle: Oracle, shop: Workshop, countdown: Countdown) -> Explanation:
+def _explained(oracle: Oracle, shop: Workshop, countdown: Countdown, repairing: bool) -> Explanation:
     """Why the limits that an oracle knows clash, and what repairs it."""
     compiled, found = oracle.compiled, list[Repair]()
     clash, irreducible = _smallest(oracle)
@@ -89,7 +92,7 @@ def _explained(oracle: Oracle, shop: Workshop, countdown: Countdown) -> Explanat
     if oracle.searched:
         unfinished = "that no shares of exits keep all of these is what a search found, not proven"
     said = sentences_of(compiled, oracle.every, clash, oracle.deployed)
-    if not countdown.over:
+    if repairing and not countdown.over:
         found = list(repairs(shop, clash))
         if shop.remedies is not None and shop.oracle is oracle:
             said, more = shop.remedies(shop, clash, said)
@@ -98,6 +101,9 @@ def _explained(oracle: Oracle, shop: Workshop, countdown: Countdown) -> Explanat
         if undecided:
             open_ = f"the time limit ended the search for repairs: undecided is {', '.join(undecided)}"
             unfinished = f"{unfinished}; {open_}" if unfinished else open_
+    elif repairing:
+        late = "no time was left for repairs"
+        unfinished = f"{unfinished}; {late}" if unfinished else late
     texts = {one.change.text: one.change.edits for one in found if one.change is not None}
     return Explanation(False, tuple(clash), tuple(said), tuple(texts), irreducible, unfinished, tuple(texts.values()))
 
