@@ -30,7 +30,7 @@ TOLERANCE = 1e-3
 """Of figures that no simulation decides."""
 DOUBLINGS, NEARBY = 20, (1.0, 1.03, 1.1)
 """How often a figure is doubled, and what a placement needs is multiplied with, until that is enough."""
-STEP = 0.1, 2.0
+STEP = 0.4, 2.0
 """Of the time left, to see whether less is enough, and seconds at most: what is not decided in it may be more."""
 Judge = Callable[[Compiled, Countdown, Deployed | None], Placement | None]
 """Finds a placement that keeps every limit of an instance; None when there is none."""
