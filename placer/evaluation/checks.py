@@ -117,7 +117,7 @@ def excess_of(actual: ArrayLike, limit: ArrayLike) -> NDArray[np.float64]:
 def beyond(actual: ArrayLike, limit: ArrayLike) -> NDArray[np.float64]:
     """What upper limits are exceeded by, relative to each, negative when kept: the slope behind :func:`excess_of`."""
     value, most = np.asarray(actual, dtype=float), np.asarray(limit, dtype=float)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         over = (value - most) / np.maximum(np.abs(most), LEAST_SCALE)
     return np.asarray(np.minimum(over, LARGEST_EXCESS))
 

@@ -22,6 +22,9 @@ from placer.planning.quickxplain import quick_explain
 from placer.solver.countdown import Countdown
 from placer.solver.progress import Limits
 
+SHARE = 0.95
+"""Of the time limit, for the search; what it began is ended in the rest."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -47,52 +50,83 @@ class Explanation:
     edits: tuple[tuple[Edit, ...], ...] = ()
 
 
-def explain(compiled: Compiled, limits: Limits | None = None, deployed: Deployed | None = None) -> Explanation:
+def explain(
+    compiled: Compiled, limits: Limits | None = None, deployed: Deployed | None = None, repairing: bool = True
+) -> Explanation:
     """Return an irreducible clash and its repairs, or say that the instance is feasible.
 
     Args:
         compiled: the instance.
         limits: of all of it together; where they end it early, the answer says what was left undone.
         deployed: what is there already, and how many of its layers may move.
+        repairing: whether repairs are looked for, which takes most of the time.
 
     Raises:
         UnansweredError: when it is not decided within the limits whether there is a plan.
         InfeasibleError: when even without any limit no layer has a time anywhere.
     """
-    limits = limits or Limits()
-    countdown = limits.start()
-    every = families(compiled, deployed)
-    oracle = Oracle(compiled, every, countdown, deployed)
-    if oracle.possible(every):
-        from placer.planning.clashes.waiting import waiting_clash  # only who has such limits needs it
+    countdown = (limits or Limits()).start().part(SHARE)
+    oracle = Oracle(compiled, families(compiled, deployed), countdown, deployed)
+    shop = Workshop(oracle, decide, countdown)
+    from placer.planning.clashes.choosing import chooses  # only who has such limits needs it
+    from placer.planning.clashes.remedies import waiting_workshop
+    from placer.planning.clashes.waiting import WaitingOracle, waits
 
-        waits = waiting_clash(compiled, limits, countdown)
-        return Explanation(True) if waits is None else Explanation(False, waits.clash, waits.sentences, waits.repairs)
-    return _explained(oracle, every, countdown)
+    waiting = WaitingOracle.of(compiled, countdown, deployed) if waits(compiled) else None
+    if waiting is not None:
+        shop = waiting_workshop(waiting, countdown)
+    # where exits are chosen, what holds without waiting depends on the choice too
+    if (waiting is None or not chooses(compiled)) and not oracle.possible(oracle.every):
+        return _explained(oracle, shop, countdown, repairing)
+    if waiting is None:
+        return Explanation(True)
+    waiting.known += oracle.known
+    return Explanation(True) if waiting.possible(waiting.every) else _explained(waiting, shop, countdown, repairing)
 
 
-def _explained(oracle: Oracle, every: Sequence[Group], countdown: Countdown) -> Explanation:
-    compiled, irreducible, unfinished = oracle.compiled, False, ""
-    found: list[Repair] = []
-    clash = list(every)
-    try:
-        if not oracle.possible([]):
-            raise InfeasibleError(untimed(compiled))
-        clash = quick_explain(list(every), oracle.possible)
-        irreducible = True
-    except UnansweredError:
-        clash = [group for group in every if group in oracle.fewest]
-        unfinished = "the time limit ended the search: some of these may not be needed for the clash"
-    if irreducible:
-        found = list(repairs(Workshop(oracle, decide, countdown), clash))
+def _explained(oracle: Oracle, shop: Workshop, countdown: Countdown, repairing: bool) -> Explanation:
+    """Why the limits that an oracle knows clash, and what repairs it."""
+    compiled, found = oracle.compiled, list[Repair]()
+    clash, irreducible = _smallest(oracle)
+    unfinished = "" if irreducible else "not decided in time is whether all of these are needed for the clash"
+    if oracle.searched:
+        unfinished = "that no shares of exits keep all of these is what a search found, not proven"
+    said = sentences_of(compiled, oracle.every, clash, oracle.deployed)
+    if repairing and not countdown.over:
+        found = list(repairs(shop, clash))
+        if shop.remedies is not None and shop.oracle is oracle:
+            said, more = shop.remedies(shop, clash, said)
+            found += more
         undecided = [f"{kind} of {subject}" for kind, subject in (one.group for one in found if not one.decided)]
         if undecided:
-            unfinished = f"the time limit ended the search for repairs: undecided is {', '.join(undecided)}"
-    texts = {}
-    for one in found:
-        if one.change is not None:
-            texts[one.change.text] = one.change.edits
-    sentences = sentences_of(compiled, every, clash, oracle.deployed)
-    return Explanation(
-        False, tuple(clash), tuple(sentences), tuple(texts), irreducible, unfinished, tuple(texts.values())
-    )
+            open_ = f"the time limit ended the search for repairs: undecided is {', '.join(undecided)}"
+            unfinished = f"{unfinished}; {open_}" if unfinished else open_
+    elif repairing:
+        late = "no time was left for repairs"
+        unfinished = f"{unfinished}; {late}" if unfinished else late
+    texts = {one.change.text: one.change.edits for one in found if one.change is not None}
+    return Explanation(False, tuple(clash), tuple(said), tuple(texts), irreducible, unfinished, tuple(texts.values()))
+
+
+def _smallest(oracle: Oracle) -> tuple[list[Group], bool]:
+    """A set of limits that clash, and whether it is known that none of it can be spared.
+
+    Raises:
+        InfeasibleError: there is no placement even without limits.
+    """
+    doubts = 0
+
+    def possible(held: Sequence[Group]) -> bool:
+        nonlocal doubts
+        try:
+            return oracle.possible(held)
+        except UnansweredError:
+            doubts += 1
+            return True
+
+    if not possible([]):
+        raise InfeasibleError(untimed(oracle.compiled))
+    clash = quick_explain(list(oracle.every), possible)
+    if doubts and not any(proven <= set(clash) for proven in oracle.impossible):
+        clash = [group for group in oracle.every if group in oracle.fewest]
+    return clash, not doubts

@@ -13,6 +13,45 @@ from placer.profiling.model_file import show_exact
 INPUT = "input"
 
 
+def coarsen(layers: Sequence[Mapping[str, Any]], most: int) -> dict[str, str]:
+    """Return the block of each layer, named after its first, so that at most ``most`` are left if that can be.
+
+    A layer whose result only one other block reads goes into that block, the largest result first: it is the dearest to
+    send, and what the block hands on is then still one tensor. Where every result that is left has several readers,
+    more blocks than ``most`` remain.
+
+    Args:
+        layers: as in a model file, in topological order, their figures with units.
+        most: blocks, 1 or more.
+    """
+    place = {layer["name"]: at for at, layer in enumerate(layers)}
+    block = list(range(len(layers)))  # the last layer of each, whose result it hands on
+    sources = [{place[one] for one in layer["inputs"] if one != INPUT} for layer in layers]
+    readers: list[set[int]] = [set() for _ in layers]
+    for reader, read in enumerate(sources):
+        for source in read:
+            readers[source].add(reader)
+    due = [(-BYTES.parse(layer["output"]), at) for at, layer in enumerate(layers)]
+    heapq.heapify(due)
+    left = len(layers)
+    while due and left > most:
+        _, one = heapq.heappop(due)
+        if len(readers[one]) != 1:
+            continue  # it comes up again when its readers have become one block
+        (into,) = readers[one]
+        block[one] = into
+        left -= 1
+        sources[into] = (sources[into] | sources[one]) - {one}
+        for source in sources[one]:
+            readers[source] = (readers[source] - {one}) | {into}
+            heapq.heappush(due, (-BYTES.parse(layers[source]["output"]), source))
+        readers[one] = set()
+    for at in reversed(range(len(layers))):
+        block[at] = block[block[at]]
+    first = {end: layers[at]["name"] for at, end in reversed(list(enumerate(block)))}
+    return {layer["name"]: first[end] for layer, end in zip(layers, block, strict=True)}
+
+
 def merge(layers: Sequence[Mapping[str, Any]], block_of: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a model's layers with those of a block as one.
 

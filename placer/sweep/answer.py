@@ -209,7 +209,7 @@ def _status(error: PlacerError) -> str:
 def _clash(compiled: Compiled, options: Request, error: InfeasibleError) -> str:
     """What cannot hold together; the planner's own words where the placement limits alone do not clash."""
     try:
-        found = explain(compiled, options.limits)
+        found = explain(compiled, options.limits, repairing=False)
     except InfeasibleError as untimed:
         return untimed.message
     except UnansweredError:

@@ -42,6 +42,13 @@ def test_totals_and_what_is_assumed(net: Path, tmp_path: Path) -> None:
     assert run("show", target).returncode == 0
 
 
+def test_blocks(net: Path) -> None:
+    model = json.loads(run("profile", net, "--json", "--blocks", "1").stdout)
+    (block,) = model["layers"]
+    assert (block["name"], block["kind"], block["compute"]) == ("conv", "block", "4.032 kMAC")
+    assert block["assumed"] == ["compute"]
+
+
 def test_json_is_the_model(net: Path) -> None:
     done = run("profile", net, "--json")
     model = json.loads(done.stdout)

@@ -101,3 +101,11 @@ def test_statuses_are_told_apart() -> None:
     assert result.status == "time-limit"
     assert not result.has_incumbent
     assert not result.values
+
+
+def test_what_the_time_did_not_allow_is_said() -> None:
+    """Not one repair was looked for: that is not to say that there is none."""
+    now = iter([0.0, 0.0, *[0.5] * 40, *[100.0] * 10_000])
+    found = explain(compile_instance(read_instance("infeasible")), Limits(seconds=1.0, now=lambda: next(now)))
+    assert not found.feasible
+    assert found.repairs or found.unfinished

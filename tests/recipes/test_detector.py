@@ -10,7 +10,6 @@ import yaml
 from placer.api import plan
 from placer.instance.library import Library, shipped_root
 from placer.instance.units import MACS
-from placer.profiling.blocks import merge
 
 LAYERS = Library().model("yolox-tiny").alternatives[0].layers
 
@@ -70,33 +69,3 @@ def test_it_is_planned_on_three_devices_at_once(tmp_path: Path) -> None:
     answer = plan(path, time_limit=20)
     assert answer.plan.certificate.termination == "optimal"
     assert answer.plan.certificate.objectives[0].gap == 0
-
-
-def layer(name: str, *inputs: str, compute: int = 1, live: int = 1) -> dict[str, object]:
-    return {
-        "name": name, "kind": "conv", "inputs": list(inputs) or ["input"], "compute": f"{compute} MAC",
-        "weights": "1 B", "activations": f"{live} B", "output": "10 B",
-    }  # fmt: skip
-
-
-def test_blocks_add_up_and_hand_on_what_others_read() -> None:
-    layers = [
-        layer("a"), layer("b1", "a", live=7), layer("b2", "b1"), layer("side", "b1"), layer("b3", "b2", live=3),
-        layer("end", "b3", "side"),
-    ]  # fmt: skip
-    merged = merge(layers, {"b1": "b", "b2": "b", "b3": "b"})
-    assert [one["name"] for one in merged] == ["a", "b", "side", "end"]
-    block = merged[1]
-    assert (block["compute"], block["weights"], block["activations"], block["output"]) == (
-        "3 MAC",
-        "3 B",
-        "7 B",
-        "20 B",
-    )
-    assert merged[2]["inputs"] == ["b"]
-    assert merged[3]["inputs"] == ["b", "side"]
-
-
-def test_blocks_that_wait_for_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="blocks wait for each other"):
-        merge([layer("a"), layer("b", "a"), layer("c", "b")], {"a": "x", "c": "x"})

@@ -32,6 +32,11 @@ _T = TypeVar("_T")
 )
 @click.option("--batch", type=click.IntRange(1, 4096), help="Value of a dynamic batch (1).")
 @click.option("--no-fuse", is_flag=True, help="Keep normalisations and activations as layers of their own.")
+@click.option(
+    "--blocks",
+    type=click.IntRange(1, 5000),
+    help="Put layers together until this many are left, those first that hand large tensors to one reader.",
+)
 @json_option
 def command(
     file: Path,
@@ -42,10 +47,12 @@ def command(
     values: tuple[str, ...],
     batch: int | None,
     no_fuse: bool,
+    blocks: int | None,
     as_json: bool,
 ) -> int:
     """Make a model file from an ONNX or TensorFlow Lite graph: layers, work, weights, memory, tensor sizes."""
     from placer.cli.output.profile import assumptions, summary
+    from placer.profiling.blocks import coarsen, merge
     from placer.profiling.model_file import Heading
     from placer.profiling.render import render
 
@@ -56,6 +63,8 @@ def command(
         model = _tflite(file, heading, [option for option, value in given.items() if value])
     else:
         model = _onnx(file, heading, shapes, values, batch, fuse=not no_fuse)
+    if blocks is not None:
+        model["layers"] = merge(model["layers"], coarsen(model["layers"], blocks))
     if target is not None:
         target.write(render(model))
     if as_json:

@@ -16,9 +16,13 @@ from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
 from placer.planning.clashes.deployed import Deployed
-from placer.planning.columns.coupling import NOTHING, Coupling
+from placer.planning.columns.coupling import MOVES, NOTHING, Coupling
 from placer.planning.columns.rounds import Rounds
+from placer.planning.columns.search import Search
 from placer.planning.columns.sites import Sites
+from placer.planning.columns.solution import keeps as kept_by
+from placer.planning.columns.solution import placement_of
+from placer.planning.columns.tariffs import Prices
 from placer.planning.decomposition.programme import Programme, Tables, stages_of
 from placer.planning.decomposition.stretches import Costs
 from placer.planning.domains import Domain, choices_of
@@ -37,13 +41,21 @@ ANY = 1e300
 """Relative gap that any placement closes."""
 
 
-def decide(compiled: Compiled, countdown: Countdown, deployed: Deployed | None = None) -> Placement | None:
+def decide(
+    compiled: Compiled, countdown: Countdown, deployed: Deployed | None = None, near: Placement | None = None
+) -> Placement | None:
     """Return a placement that keeps every limit that is without waiting; None when there is none (proven).
+
+    ``near``: what it should be like, where nothing says how many layers may move.
 
     Raises:
         UnansweredError: it is not decided within the time.
     """
     try:
+        near = near if deployed is None else deployed.placement
+        closest = None if near is None else nearest(compiled, near)
+        if closest is not None and keeps(compiled, closest, deployed):
+            return closest
         found = alone(compiled, countdown)
         if deployed is None and keeps(compiled, found):
             return found
@@ -114,6 +126,33 @@ def _until(programme: Programme, limit: float, countdown: Countdown) -> None:
     programme.tighten(0.0, limit, lambda: not countdown.over and programme.value > limit)
     if programme.value > limit and programme.bound < limit * (1 - 1e-9):
         countdown.check("the search for the least latency of a service")
+
+
+def nearest(compiled: Compiled, old: Placement) -> Placement | None:
+    """What is deployed, but for services that are in the way: these are placed anew, at a price of each layer moved."""
+    coupling = Coupling(compiled, NOTHING, old, sum(len(stations) for stations in old.stations))
+    choices = choices_of(compiled)
+    search = Search(coupling, Sites(coupling, choices), 0)
+    placed = {
+        service: coupling.column(choice, stations)
+        for service, (choice, stations) in enumerate(zip(old.choice, old.stations, strict=True))
+        if choice in choices.domains and choices.domains[choice].usable[np.arange(len(stations)), stations].all()
+    }
+
+    def over(without: int) -> float:
+        rest = [column for service, column in sorted(placed.items()) if service != without]
+        return coupling.resources.overdrawn(placement_of(rest))
+
+    placed = {service: column for service, column in placed.items() if kept_by(coupling, [column])}
+    while placed and not kept_by(coupling, [column for _, column in sorted(placed.items())]):
+        del placed[min(placed, key=over)]
+    for service in range(len(old.choice)):
+        if service not in placed:
+            column = search.insert(service, placed, Prices({MOVES: 1.0}))
+            if column is None:
+                return None
+            placed[service] = column
+    return placement_of([column for _, column in sorted(placed.items())])
 
 
 def _by_columns(compiled: Compiled, countdown: Countdown, deployed: Deployed | None) -> Placement | None:

@@ -64,7 +64,7 @@ def knobs_of(compiled: Compiled, group: Group, deployed: Deployed | None = None)
         return [_common(compiled, "airtime", compiled.max_airtime, f"let channel {subject} carry")]
     if kind == "link":
         common = _common(compiled, "links", compiled.max_link_utilisation, "let links carry")
-        return [*_faster(compiled, subject), common]
+        return [*faster(compiled, subject), common]
     if kind == "range" and instance.radios:
         return [Knob(1.0, lambda factor: _reaching(instance, factor), lambda placement: np.inf)]
     if group == MOVES and deployed is not None:
@@ -208,7 +208,7 @@ def _common(compiled: Compiled, field: str, now: float, words: str) -> Knob:
     return Knob(now, change, figure(compiled, "airtime" if field == "airtime" else "link"), most=1.0)
 
 
-def _faster(compiled: Compiled, carrier: str) -> list[Knob]:
+def faster(compiled: Compiled, carrier: str) -> list[Knob]:
     """The rate of the link that a carrier is a direction of."""
     instance = compiled.instance
     for position, link in enumerate(instance.links):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
 
 from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled
@@ -25,8 +27,11 @@ class Oracle:
     Attributes:
         every: all families of limits.
         known: placements met, the last first.
+        searched: whether some answer is what a search found, and no proof.
         impossible: limits proven to clash.
     """
+
+    searched = False
 
     def __init__(
         self, compiled: Compiled, every: Sequence[Group], countdown: Countdown, deployed: Deployed | None = None
@@ -83,6 +88,16 @@ class Oracle:
             self._broken[placement] = frozenset(found)
         return self._broken[placement]
 
+    def _together(self, held: frozenset[Group]) -> Iterator[Placement]:
+        """Everything on one device whose memory is not limited: the last of them that could run it all."""
+        names, at = self.compiled.device_names, self.compiled.station_device
+        free = [names.index(name) for kind, name in self.every if kind == "memory" and (kind, name) not in held]
+        for station in (int(s) for device in free[:-3:-1] for s in np.flatnonzero(at == device)):
+            variants = [self.compiled.variants[group[0]] for group in self.compiled.service_variants]
+            if all(np.isfinite(variant.time[:, station]).all() for variant in variants):
+                choice = tuple(group[0] for group in self.compiled.service_variants)
+                yield Placement(choice, tuple((station,) * len(variant) for variant in variants))
+
     def _decided(self, held: frozenset[Group]) -> Placement | None:
         deployed = self.deployed if MOVES in held else None
         usual = all(group in held for group in self.every if group[0] in OF_WAYS)
@@ -93,8 +108,13 @@ class Oracle:
                     return placement
             elif not usual and keeps(compiled, placement, deployed):
                 return placement
+        for placement in self._together(held):
+            if keeps(compiled, placement, deployed):
+                self.known.insert(0, placement)
+                return placement
         self.countdown.check("the search for what clashes")
-        found = decide(compiled, self.countdown, deployed)
+        near = None if self.deployed is None else self.deployed.placement
+        found = decide(compiled, self.countdown, deployed, near)
         if found is not None:
             self.known.insert(0, found)
         return found

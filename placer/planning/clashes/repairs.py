@@ -27,10 +27,15 @@ from placer.planning.clashes.substitutes import fewer_requests, link_to, more_se
 from placer.solver.countdown import Countdown
 
 TOLERANCE = 1e-3
-"""Relative: a printed figure is at most so much more than what is just enough, where the time allows to look."""
-DOUBLINGS = 20
+"""Of figures that no simulation decides."""
+DOUBLINGS, NEARBY = 20, (1.0, 1.03, 1.1)
+"""How often a figure is doubled, and what a placement needs is multiplied with, until that is enough."""
+STEP = 0.4, 2.0
+"""Of the time left, to see whether less is enough, and seconds at most: what is not decided in it may be more."""
 Judge = Callable[[Compiled, Countdown, Deployed | None], Placement | None]
 """Finds a placement that keeps every limit of an instance; None when there is none."""
+Keeps = Callable[[Compiled, Placement, Deployed | None], bool]
+Knobs = Callable[[Compiled, Group, Deployed | None], list[Knob]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +46,21 @@ class Workshop:
         oracle: knows the instance and the placements met.
         judge: decides changed instances.
         countdown: for all of it.
+        keeps: whether a placement keeps every limit of an instance.
+        knobs: the figures of a limit that can be raised.
+        tolerance: relative: a printed figure is at most so much more than what is just enough.
+        remembered: placements met that a changed instance is tried with first.
+        remedies: what else is known of a clash: its words, and repairs that raise no limit of it.
     """
 
     oracle: Oracle
     judge: Judge
     countdown: Countdown
+    keeps: Keeps = keeps
+    knobs: Knobs = knobs_of
+    tolerance: float = TOLERANCE
+    remedies: Callable[[Workshop, Sequence[Group], Sequence[str]], tuple[list[str], list[Repair]]] | None = None
+    remembered: int = REMEMBERED
 
     @property
     def compiled(self) -> Compiled:
@@ -62,8 +77,9 @@ class Workshop:
         if deployed is not None and change.moves is not None:
             deployed = Deployed(deployed.placement, change.moves)
         compiled = compile_instance(change.instance)
-        for placement in self.oracle.known[:REMEMBERED]:
-            if keeps(compiled, placement, deployed):
+        for placement in self.oracle.known[: self.remembered]:
+            countdown.check("the search for repairs")
+            if self.keeps(compiled, placement, deployed):
                 return placement
         countdown.check("the search for repairs")
         found = self.judge(compiled, countdown, deployed)
@@ -105,7 +121,7 @@ def repairs(shop: Workshop, clash: Sequence[Group]) -> Iterator[Repair]:
 
 def _repair(shop: Workshop, group: Group, placement: Placement, share: Countdown) -> Change | None:
     """The first figure of a limit that is enough alone; all of them together, or fewer requests, where none is."""
-    knobs = knobs_of(shop.compiled, group, shop.oracle.deployed)
+    knobs = shop.knobs(shop.compiled, group, shop.oracle.deployed)
     for knob in knobs:
         found = least(shop, knob, placement, share)
         if found is not None:
@@ -134,52 +150,74 @@ def least(shop: Workshop, knob: Knob, placement: Placement | None, share: Countd
     if found is None:
         return None
     high, change = found
-    try:
-        while high - low > (1 if knob.whole else TOLERANCE * high) and not share.over:
-            middle = float(np.floor(0.5 * (low + high))) if knob.whole else 0.5 * (low + high)
-            trial = knob.change(middle)
-            placement = shop.holds(trial, share)
-            if placement is None:
-                low = middle
-                continue
-            # what the placement needs may be less than what was given
-            high, change = middle, trial
-            need = knob.need(placement)
-            if low < need < middle and shop.holds(closer := knob.change(need), share) is not None:
-                high, change = need, closer
-    except UnansweredError:
-        pass  # more than what is just enough, and enough
+    while high - low > (1 if knob.whole else shop.tolerance * high) and not share.over:
+        middle = float(np.floor(0.5 * (low + high))) if knob.whole else 0.5 * (low + high)
+        trial = knob.change(middle)
+        placement = _surely(shop, trial, share.part(*STEP))
+        if placement is None:
+            low = middle
+            continue
+        # what the placement needs may be less than what was given
+        high, change = middle, trial
+        need = knob.need(placement)
+        if low < need < middle and _surely(shop, closer := knob.change(need), share.part(*STEP)) is not None:
+            high, change = need, closer
     return change
+
+
+def _surely(shop: Workshop, change: Change, share: Countdown) -> Placement | None:
+    """A placement of a changed instance; None when there is none or that is not decided: then more is printed."""
+    try:
+        return shop.holds(change, share)
+    except UnansweredError:
+        return None
 
 
 def _enough(
     shop: Workshop, knob: Knob, placement: Placement | None, share: Countdown
 ) -> tuple[float, tuple[float, Change] | None]:
-    """A value that is not enough, and one that is with its change; None where none is."""
+    """A value that is not enough, and one that is with its change; None where none is.
+
+    Raises:
+        UnansweredError: it is not decided whether some value is enough.
+    """
+    low, doubt = knob.now, None
+    for value in _values(knob, placement):
+        change = knob.change(value)
+        try:
+            if shop.holds(change, share) is not None:
+                return low, (value, change)
+        except UnansweredError as error:
+            doubt = error
+        if share.over:
+            break
+        low = value
+    if doubt is not None:
+        raise doubt
+    return low, None
+
+
+def _values(knob: Knob, placement: Placement | None) -> Iterator[float]:
+    """Values to try: what a placement needs, as a verdict may be too close to tell a little more, then ever more."""
     low = knob.now
     need = np.inf if placement is None else knob.need(placement)
-    if low < need <= knob.most and np.isfinite(need):
-        change = knob.change(need)
-        if shop.holds(change, share) is not None:
-            return low, (need, change)
-        low = need
-    high = max(low, 1e-6)
+    for factor in NEARBY if np.isfinite(need) else ():
+        if low < factor * need <= knob.most:
+            low = factor * need
+            yield low
+    low = max(low, 1e-6)
     for _ in range(DOUBLINGS):
-        if high >= knob.most:
-            break
-        high = min(2.0 * high, knob.most)
-        change = knob.change(high)
-        if shop.holds(change, share) is not None:
-            return low, (high, change)
-        low = high
-    return low, None
+        if low >= knob.most:
+            return
+        low = min(2.0 * low, knob.most)
+        yield low
 
 
 def _together(shop: Workshop, group: Group, placement: Placement, share: Countdown) -> Change | None:
     """All figures of a limit at what a placement needs: the memory of a device and that of its units."""
     compiled, made = shop.compiled, None
-    for position in range(len(knobs_of(compiled, group))):
-        knob = knobs_of(compiled, group)[position]
+    for position in range(len(shop.knobs(compiled, group, None))):
+        knob = shop.knobs(compiled, group, None)[position]
         if knob.need(placement) <= knob.now:
             continue
         change = knob.change(knob.need(placement))

@@ -26,6 +26,8 @@ def _sentence(compiled: Compiled, group: Group, deployed: Deployed | None) -> st
     kind, subject = group
     if subject in compiled.device_names and kind in ("memory", "flash", "layers", "compute", "utilisation"):
         return _of_device(compiled, kind, compiled.device_names.index(subject))
+    if kind == "stability":
+        return f"{subject} must not get more work than it can do"
     if kind == "airtime":
         return f"channel {subject} carries {units.show_fraction(compiled.max_airtime)}"
     if kind == "link":
@@ -33,6 +35,12 @@ def _sentence(compiled: Compiled, group: Group, deployed: Deployed | None) -> st
     if kind == "max_moves" and deployed is not None:
         return f"{deployed.most} layers may move away from where they are deployed"
     service = next(one for one in compiled.instance.services if one.name == subject)
+    if kind == "max_loss":
+        return f"service {subject} must lose at most {units.show_fraction(service.max_loss or 0.0)}"
+    if kind == "deadline_p95":
+        return (
+            f"service {subject} must answer 95 % of its requests within {units.show_seconds(service.deadline_p95 or 0)}"
+        )
     if kind == "deadline":
         return f"service {subject} must answer within {units.show_seconds(service.deadline or 0.0)}"
     if kind in ("max_devices", "max_fragments"):

@@ -49,10 +49,48 @@ def more_servers(compiled: Compiled, name: str) -> Knob | None:
     def change(value: float) -> Change:
         count = int(np.ceil(value - 1e-9))
         made = with_device(compiled.instance, name, servers=count)
-        words = f"let {name} serve {count} jobs at once (now {now})"
-        return Change(made, words, (Edit(f"devices.{name}.servers", count),))
+        words, edits = f"let {name} serve {count} jobs at once (now {now})", [Edit(f"devices.{name}.servers", count)]
+        if isinstance(device.buffer, int) and device.buffer < count:
+            made = with_device(made, name, buffer=count)
+            words += f", with a buffer of {count} (now {device.buffer})"
+            edits.append(Edit(f"devices.{name}.buffer", count))
+        return Change(made, words, tuple(edits))
 
     return Knob(float(now), change, lambda placement: np.inf, most=64, whole=True)
+
+
+def more_cores(compiled: Compiled, name: str) -> Knob | None:
+    """Cores of the first compute unit of a device: how its speed is raised in a file."""
+    device = next(one for one in compiled.instance.devices if one.name == name)
+    units = compiled.instance.device_type(device).units
+    if not units:
+        return None
+    now = device.cores or units[0].cores
+
+    def change(value: float) -> Change:
+        count = int(np.ceil(value - 1e-9))
+        made = with_device(compiled.instance, name, cores=count)
+        words = f"give {name} {count} cores (now {now}), or another device as much faster"
+        return Change(made, words, (Edit(f"devices.{name}.cores", count),))
+
+    return Knob(float(now), change, lambda placement: np.inf, most=256, whole=True)
+
+
+def more_places(compiled: Compiled, name: str) -> Knob | None:
+    """Jobs that find room in a device."""
+    device = next(one for one in compiled.instance.devices if one.name == name)
+    if not isinstance(device.buffer, int):
+        return None
+    now = device.buffer
+
+    def change(value: float) -> Change:
+        count = int(np.ceil(value - 1e-9))
+        made = with_device(compiled.instance, name, buffer=count)
+        return Change(
+            made, f"give {name} a buffer of {count} jobs (now {now})", (Edit(f"devices.{name}.buffer", count),)
+        )
+
+    return Knob(float(now), change, lambda placement: np.inf, most=4096, whole=True)
 
 
 def link_to(compiled: Compiled, service: str, placement: Placement) -> Knob | None:

@@ -13,7 +13,7 @@ from placer.profiling.onnx.attention import made_by_attention, made_by_group_que
 from placer.profiling.onnx.control import attribute
 from placer.profiling.onnx.operands import FLOAT, Made, Rule, number, numbers
 
-CONTRIB_DOMAIN = "com.microsoft"
+CONTRIB_DOMAIN, BLOCKED_DOMAIN = "com.microsoft", "com.microsoft.nchwc"
 
 
 _UINT8, _INT32 = 2, 6

@@ -134,7 +134,9 @@ def _merges(operator: Operator, before: Group, dag: Dag) -> bool:
     if operator.type not in _AFFINE:
         return False
     absorbs = head.kind in {"conv", "depthwise", "fc"} or head.type == "BatchNormalization"
-    linear_so_far = all(member.writes[0] in before.folded_away for member in before.members[1:])
+    linear_so_far = all(
+        member.type == "QuantizeLinear" or member.writes[0] in before.folded_away for member in before.members[1:]
+    )
     if absorbs and linear_so_far and _is_per_channel(operator, head, dag):
         before.folded_away.add(operator.writes[0])
         return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from placer.profiling.onnx.checking import bits_of
-from placer.profiling.onnx.contrib import OWN_RULES, STANDARD
+from placer.profiling.onnx.contrib import BLOCKED_DOMAIN, OWN_RULES, STANDARD
 from placer.profiling.onnx.control import OWN_DOMAIN, attribute
 from placer.profiling.onnx.einsum import contraction
 from placer.profiling.onnx.reading import need_onnx
@@ -22,6 +22,8 @@ _OF_FIRST = {
     "Abs", "BatchNormalization", "Cast", "Ceil", "Clip", "Dropout", "Elu", "Exp", "Floor", "HardSigmoid",
     "InstanceNormalization", "LeakyRelu", "Log", "Neg", "PRelu", "Reciprocal", "Relu", "Selu", "Sigmoid", "Sqrt",
     "Tanh", "MeanVarianceNormalization", "GroupNormalization",
+    # what onnxruntime writes into the standard domain of older operator sets
+    "LayerNormalization", "SimplifiedLayerNormalization", "Affine", "ImageScaler", "ParametricSoftplus", "ScaledTanh",
 }  # fmt: skip
 _BROADCAST = {"Add", "Div", "Max", "Mean", "Min", "Mul", "Sub", "Sum", "GreaterOrEqual", "LessOrEqual"}
 _NEWER = 13
@@ -63,6 +65,7 @@ class Inference:
         self._opsets = list(model.opset_import)
         self._version = next((one.version for one in self._opsets if one.domain in _STANDARD_DOMAINS), 1)
         self._ir_version = model.ir_version
+        self._block = _block_of(model)
 
     def outputs(self, node: Any, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return what is known of the operator's outputs, by name.
@@ -82,6 +85,8 @@ class Inference:
         if node.domain in _STANDARD_DOMAINS:
             found = self._by_library(node, tensors, values, self._opsets)
             return found or self._old(node, tensors, values)
+        if node.domain == BLOCKED_DOMAIN:
+            return self._blocked(node, tensors, values)
         known = [tensors.get(name) for name in node.input]
         if node.op_type in STANDARD:
             twin, operands = STANDARD[node.op_type](self._onnx, node)
@@ -117,6 +122,30 @@ class Inference:
             raise ValueError((str(error).strip() or type(error).__name__).splitlines()[0][:200]) from error
         return {value.name: tensor for value in inferred.graph.output if (tensor := fixed(value)) is not None}
 
+    def _blocked(self, node: Any, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Convolutions and pools whose channels onnxruntime has laid in blocks, rounded up to whole ones."""
+        first = tensors.get(node.input[0])
+        if first is None:
+            return {}
+        figures = {one.name: self._onnx.helper.get_attribute_value(one) for one in node.attribute}
+        shape = first.shape
+        if node.op_type in {"ReorderInput", "ReorderOutput"}:
+            last = figures.get("channels_last", 0)
+            if node.op_type == "ReorderInput":
+                channels, *space = shape[-1:] + shape[1:-1] if last else shape[1:]
+                return {
+                    node.output[0]: Tensor((shape[0], -(-channels // self._block) * self._block, *space), first.kind)
+                }
+            channels, space = figures["channels"], list(shape[2:])
+            made = (shape[0], *space, channels) if last else (shape[0], channels, *space)
+            return {node.output[0]: Tensor(made, first.kind)}
+        if node.op_type == "Upsample":
+            sizes = (size * scale for size, scale in zip(shape, figures["scales"], strict=True))
+            return {node.output[0]: Tensor(tuple(int(size) for size in sizes), first.kind)}
+        keep = {name: value for name, value in figures.items() if not name.startswith("activation")}
+        twin = self._onnx.helper.make_node(node.op_type, list(node.input[:3]), list(node.output), **keep)
+        return self._by_library(twin, tensors, values, [self._onnx.helper.make_opsetid("", _NEWER)])
+
     def _old(self, node: Any, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> dict[str, Tensor]:
         """The rule for a definition that has none, of operator sets before 7 mostly."""
         known = [tensors.get(name) for name in node.input]
@@ -140,6 +169,13 @@ class Inference:
             return {}
         twin, operands = newer
         return self._by_library(twin, tensors, {**values, **operands}, [self._onnx.helper.make_opsetid("", _NEWER)])
+
+
+def _block_of(model: Any) -> int:
+    """Channels of a block: all filters of a file are whole blocks, of 16 with AVX-512 and of 8 else."""
+    sizes = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
+    blocked = [node.input[1] for node in model.graph.node if node.domain == BLOCKED_DOMAIN and len(node.input) > 1]
+    return 16 if all(sizes.get(name, 0) % 16 == 0 for name in blocked) else 8
 
 
 def _in_newer_words(onnx: Any, node: Any) -> tuple[Any, dict[str, Any]] | None:

@@ -20,7 +20,7 @@ from placer.profiling.onnx.attention import (
     macs_of_multi_head,
     macs_with_weights,
 )
-from placer.profiling.onnx.contrib import CONTRIB_DOMAIN, turned
+from placer.profiling.onnx.contrib import BLOCKED_DOMAIN, CONTRIB_DOMAIN, turned
 from placer.profiling.onnx.control import OWN_DOMAIN, attribute
 from placer.profiling.onnx.einsum import contraction
 from placer.profiling.onnx.operands import number
@@ -50,7 +50,7 @@ NOTHING = {
     "HammingWindow", "HannWindow", "Multinomial", "NonZero", "OneHot", "Pad", "Part", "QLinearConcat", "RandomNormal",
     "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Range", "Reshape", "ReverseSequence", "Scatter",
     "ScatterElements", "ScatterND", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Stack",
-    "TensorScatter", "Tile", "Transpose", "Trilu", "Unique", "Unsqueeze",
+    "ReorderInput", "ReorderOutput", "TensorScatter", "Tile", "Transpose", "Trilu", "Unique", "Unsqueeze",
 }  # fmt: skip
 """Operators without a product that goes into a sum."""
 
@@ -83,7 +83,7 @@ def count(operator: Operator, dag: Dag) -> Count:
         InputError: when its operands lack dimensions that its type needs.
     """
     known = [dag.folded.tensors.get(name) for name in operator.operands]
-    shared = operator.proto.domain in {"", "ai.onnx", CONTRIB_DOMAIN, OWN_DOMAIN}
+    shared = operator.proto.domain in {"", "ai.onnx", CONTRIB_DOMAIN, BLOCKED_DOMAIN, OWN_DOMAIN}
     if shared and operator.type in NOTHING:
         return Count(0)
     formula = _OF_DOMAIN.get(operator.proto.domain, {}).get(operator.type)

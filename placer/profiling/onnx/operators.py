@@ -42,7 +42,7 @@ _KINDS = {
     "activation": ACTIVATIONS,
     "add": {"Add", "Sum", "QLinearAdd"},
     "concat": {"Concat", "QLinearConcat", "Stack"},
-    "reshape": {*VIEWS, "Transpose", "DepthToSpace", "SpaceToDepth"},
+    "reshape": {*VIEWS, "Transpose", "DepthToSpace", "SpaceToDepth", "ReorderInput", "ReorderOutput"},
     "softmax": {"Softmax", "LogSoftmax", "Hardmax", "QLinearSoftmax"},
     "attention": {"Attention", "MultiHeadAttention", "GroupQueryAttention", "QAttention"},
     "recurrent": {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"},

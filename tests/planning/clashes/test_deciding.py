@@ -8,7 +8,8 @@ import pytest
 from placer.errors import InfeasibleError
 from placer.instance.compiled import Compiled
 from placer.plan.placement import Placement
-from placer.planning.clashes.deciding import _by_columns, _by_ilp, decide, keeps
+from placer.planning.clashes.deciding import _by_columns, _by_ilp, decide, keeps, nearest
+from placer.planning.clashes.deployed import Deployed
 from placer.planning.clashes.families import families
 from placer.planning.clashes.oracle import Oracle
 from placer.planning.clashes.relaxing import Relaxing
@@ -94,3 +95,22 @@ def test_many_services_that_do_not_fit_are_explained_in_a_moment() -> None:
     oracle = Oracle(compiled, families(compiled), countdown)
     assert quick_explain(list(oracle.every), oracle.possible) == [("memory", "a")]
     assert countdown.spent < 5.0
+
+
+def test_what_is_deployed_stays_but_for_what_is_in_the_way() -> None:
+    """Two processes on a board that has lost memory for one of them: the other stays where it is."""
+    services = [{"name": f"s{k}", "model": "net", "source": "a", "share": False} for k in range(2)]
+    links = ({"between": ("a", "b"), "rate": 1e7},)
+    compiled = compiled_from(
+        [{"name": "a", "type": "board", "memory": 5e6}, {"name": "b", "type": "board"}],
+        services,
+        models={"net": chain(4)},
+        network={"links": links},
+    )
+    old = Placement((0, 1), ((0,) * 4, (0,) * 4))
+    found = nearest(compiled, old)
+    assert found is not None
+    assert keeps(compiled, found)
+    moved = [sum(station != 0 for station in row) for row in found.stations]
+    assert min(moved) == 0
+    assert 1 <= sum(moved) == Deployed(old, 0).moved(found) <= 4

@@ -514,6 +514,71 @@ def test_operators_of_onnxruntime(tmp_path: Path, name: str) -> None:
     assert BYTES.parse(layer["output"]) == real
 
 
+OPTIMISED = {
+    "gelu": [
+        node("Div", ["x", "root"], ["d"]), node("Erf", ["d"], ["e"]), node("Add", ["e", "one"], ["a"]),
+        node("Mul", ["x", "a"], ["m"]), node("Mul", ["m", "half"], ["y"]),
+    ],
+    "layer normalisation": [
+        node("ReduceMean", ["x"], ["mean"], axes=[-1]), node("Sub", ["x", "mean"], ["s"]),
+        node("Pow", ["s", "two"], ["p"]), node("ReduceMean", ["p"], ["v"], axes=[-1]),
+        node("Add", ["v", "tiny"], ["t"]),
+        node("Sqrt", ["t"], ["r"]), node("Div", ["s", "r"], ["q"]), node("Mul", ["q", "g"], ["h"]),
+        node("Add", ["h", "b"], ["y"]),
+    ],
+    "convolution": [node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]), node("Relu", ["c"], ["y"])],
+    "product of a turned matrix": [
+        node("Transpose", ["x"], ["t"], perm=[0, 1, 3, 2]), node("MatMul", ["x", "t"], ["y"]),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMISED)
+@pytest.mark.parametrize("opset", [11, 17])
+def test_what_onnxruntime_writes_when_it_optimises(tmp_path: Path, name: str, opset: int) -> None:
+    """A file as people save it with optimized_model_filepath: other operators, the same products."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    weights = {
+        "root": np.float32(1.4142135), "one": np.float32(1), "half": np.float32(0.5), "two": np.float32(2),
+        "tiny": np.float32(1e-5), "g": ones(8), "b": ones(8), "w": ones(4, 3, 3, 3),
+    }  # fmt: skip
+    used = {end for one in OPTIMISED[name] for end in one.input}
+    kept = {key: value for key, value in weights.items() if key in used}
+    path = save(tmp_path / "a.onnx", OPTIMISED[name], kept, inputs={"x": [1, 3, 8, 8]}, opset=opset)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "b.onnx")
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    plain, optimised = profile(path), profile(tmp_path / "b.onnx")
+    assert len(onnx.load(tmp_path / "b.onnx").graph.node) < len(OPTIMISED[name])
+    assert "No count is known" not in optimised["source"]
+    normalised = 3 * 64 if name.startswith("layer") else 0  # the scale and shift of a whole normalisation are counted
+    assert macs(optimised) == macs(plain) + normalised
+    assert made(optimised) == made(plain)
+
+
+@pytest.mark.parametrize("block", [8, 16])
+def test_channels_in_blocks(tmp_path: Path, block: int) -> None:
+    """What onnxruntime writes at its highest level: the channels are rounded up, and so is the work."""
+    domain = "com.microsoft.nchwc"
+    graph = helper.make_graph(
+        [
+            node("ReorderInput", ["x"], ["r"], domain=domain),
+            node("Conv", ["r", "w"], ["c"], pads=[1, 1, 1, 1], activation="Relu", domain=domain),
+            node("MaxPool", ["c"], ["p"], kernel_shape=[2, 2], strides=[2, 2], domain=domain),
+            node("Upsample", ["p"], ["u"], scales=[1, 1, 2, 2], mode="nearest", domain=domain),
+            node("ReorderOutput", ["u"], ["y"], channels=5, domain=domain),
+        ],
+        "g", [info("x", 1, 6, 8, 8)], [info("y", None)],
+        [numpy_helper.from_array(ones(block, block, 3, 3), "w")],
+    )  # fmt: skip
+    model = profile(stored(tmp_path / "a.onnx", graph, domains=(domain,)))
+    assert macs(model) == block * 64 * block * 9
+    assert made(model) == 4 * 5 * 64
+    assert model["layers"][0]["output"] == f"{4 * block * 64 / 1000:g} kB"
+
+
 def test_every_standard_operator_is_counted_or_listed_as_assumed() -> None:
     from placer.profiling.onnx.control import CONTROL_FLOW
     from placer.profiling.onnx.macs import FORMULAS, NOTHING

@@ -126,6 +126,21 @@ def test_an_activation_of_several_operators_belongs_to_its_convolution(tmp_path:
     assert BYTES.parse(model["layers"][0]["output"]) == size * 4 * 64
 
 
+def test_a_bias_after_a_quantised_product_belongs_to_it(tmp_path: Path) -> None:
+    pair = {"s": scalar(0.5), "z": np.array(0, dtype=np.int8)}
+    nodes = [
+        node("MatMul", ["x", "w"], ["m"], name="fc"),
+        node("QuantizeLinear", ["m", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        node("Add", ["d", "b"], ["a"], name="bias"),
+        node("QuantizeLinear", ["a", "s", "z"], ["y"]),
+    ]
+    weights = {"w": ones(8, 6), "b": ones(6), **pair}
+    (layer,) = profile(save(tmp_path / "a.onnx", nodes, weights, inputs={"x": [1, 8]}))["layers"]
+    assert layer["output"] == "6 B"
+    assert layer["compute"] == "48 MAC"
+
+
 def gate(*nodes: Any, names: list[str], outputs: tuple[str, ...] = ("y",)) -> tuple[list[Any], list[str], Any]:
     return [CONV, *nodes], names, outputs
 

@@ -253,7 +253,7 @@ def test_a_file_that_is_cut_short_is_refused_or_read(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
-@settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_refused_or_read_in_bounded_time(tmp_path: Path, damages: list[tuple[float, int]]) -> None:
     damaged = bytearray(content(classifier()))
     for place, value in damages:
