@@ -75,13 +75,24 @@ def read_text(path: Path, shown: str, largest: int = LARGEST_FILE) -> str:
         InputError: when it is missing, no regular file, too large, or not UTF-8.
     """
     try:
+        # line ends as open() takes them: a carriage return ends a line too
+        return read_bytes(path, shown, largest).decode().replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(f"is not UTF-8 text (byte {error.start})", file=shown)]) from error
+
+
+def read_bytes(path: Path, shown: str, largest: int = LARGEST_FILE) -> bytes:
+    """Return the content of a file of at most ``largest`` bytes.
+
+    Raises:
+        InputError: when it is missing, no regular file or too large.
+    """
+    try:
         if path.exists() and not path.is_file():
             raise InputError([Problem("is not a file", file=shown)])
         if path.stat().st_size > largest:
             raise InputError([Problem(f"is larger than {largest // 2**20} MiB", file=shown)])
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError([Problem(f"is not UTF-8 text (byte {error.start})", file=shown)]) from error
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError([Problem(f"cannot be read: {reason}", file=shown)]) from error

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placer.instance import shortest_paths as module
-from placer.instance.shortest_paths import Floats, Ints, shortest_paths
+from placer.instance.shortest_paths import Floats, Pointers, shortest_paths
 
-Solver = Callable[[Floats], tuple[Floats, Ints]]
+Solver = Callable[[Floats], tuple[Floats, Pointers]]
 
 
 @st.composite

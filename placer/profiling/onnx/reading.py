@@ -12,6 +12,7 @@ from typing import Any
 
 from placer import optional
 from placer.errors import InputError, Problem
+from placer.instance.reading import read_bytes
 from placer.profiling.onnx.checking import check
 
 _FIRST_IR_WITH_FREE_INITIALISERS = 4
@@ -51,15 +52,7 @@ def read_model(path: Path) -> Any:
     """
     onnx = need_onnx()
     file = str(path)
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError([Problem("is not a file", file=file)])
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError([Problem(f"is larger than {LARGEST_FILE // 2**20} MiB", file=file)])
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError([Problem(f"cannot be read: {reason}", file=file)]) from error
+    content = read_bytes(path, file, LARGEST_FILE)
     try:
         model = onnx.ModelProto.FromString(content)
     except Exception as error:  # protobuf's DecodeError, whose module has no types and moves between versions

@@ -16,6 +16,7 @@ from typing import Any
 
 from placer import optional
 from placer.errors import InputError, Problem
+from placer.instance.reading import read_bytes
 
 LARGEST_FILE = 2**30
 MOST_PARTS = 50_000
@@ -137,15 +138,7 @@ def read_graph(path: Path) -> Graph:
 
 def _content(path: Path) -> bytes:
     file = str(path)
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError([Problem("is not a file", file=file)])
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError([Problem(f"is larger than {LARGEST_FILE // 2**20} MiB", file=file)])
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError([Problem(f"cannot be read: {reason}", file=file)]) from error
+    content = read_bytes(path, file, LARGEST_FILE)
     if content[4:8] != _IDENTIFIER:
         raise InputError([Problem("is no TensorFlow Lite file: it does not bear the mark TFL3", file=file)])
     return content
