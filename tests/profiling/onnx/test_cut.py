@@ -1,0 +1,73 @@
+"""Parts of a graph compute what the whole does, whatever the cut."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from placer.profiling.onnx.cut import Cut, cut, open_graph
+from placer.profiling.onnx.profile import Inputs
+
+spec = importlib.util.find_spec("onnx")
+LIGHT = Path(spec.origin or "").parent / "backend" / "test" / "data" / "light" if spec else Path()
+FILES = sorted(LIGHT.glob("light_*.onnx"))
+
+
+def run(model: Any, given: dict[str, Any]) -> dict[str, Any]:
+    import onnxruntime as runtime
+
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(names, {v.name: given[v.name] for v in session.get_inputs()}), strict=True))
+
+
+def random_cut(rng: np.random.Generator, count: int, parts: int) -> list[int]:
+    """A cut along the order of the layers: parts read only earlier ones, residual and inception blocks fall apart."""
+    ends = np.sort(rng.integers(0, count, size=parts - 1))
+    return [int(np.searchsorted(np.unique(ends), layer, side="left")) for layer in range(count)]
+
+
+def together(found: Cut, given: dict[str, Any]) -> dict[str, Any]:
+    there = dict(given)
+    for part in found.parts:
+        there |= run(part, there)
+    return there
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_parts_compute_what_the_whole_does(file: Path) -> None:
+    check(file, 20)
+
+
+def test_parts_of_a_small_network() -> None:
+    check(next((file for file in FILES if "squeezenet" in file.name), Path("gone")), 2)
+
+
+def check(file: Path, times: int) -> None:
+    if not file.is_file():
+        pytest.skip("this version of onnx carries no light models")
+    graph = open_graph(file, Inputs())
+    rng = np.random.default_rng(3)
+    given = {
+        value.name: rng.standard_normal([dim.dim_value for dim in value.type.tensor_type.shape.dim], dtype=np.float32)
+        for value in graph.model.graph.input
+    }
+    whole = run(graph.model, given)
+    for _ in range(times):
+        found = cut(graph, random_cut(rng, len(graph.layers), 3))
+        parts = together(found, given)
+        assert found.parts
+        for name, value in whole.items():
+            np.testing.assert_array_equal(parts[name], value)
+        names = [tensor.name for part in found.parts for tensor in part.graph.initializer]
+        assert {name for name in names if names.count(name) > 1} == set(found.shared)
