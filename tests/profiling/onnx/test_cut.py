@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ pytest.importorskip("onnxruntime")
 
 from placer.profiling.onnx.cut import Cut, cut, open_graph
 from placer.profiling.onnx.profile import Inputs
+from tests.profiling.onnx.build import save
 
 spec = importlib.util.find_spec("onnx")
 LIGHT = Path(spec.origin or "").parent / "backend" / "test" / "data" / "light" if spec else Path()
@@ -71,3 +73,50 @@ def check(file: Path, times: int) -> None:
             np.testing.assert_array_equal(parts[name], value)
         names = [tensor.name for part in found.parts for tensor in part.graph.initializer]
         assert {name for name in names if names.count(name) > 1} == set(found.shared)
+
+
+def small(folder: Path, external: bool) -> Path:
+    """A residual block with a weight that two of its convolutions share, and two results."""
+    import onnx
+    from onnx import helper
+
+    rng = np.random.default_rng(5)
+    weights = {name: rng.standard_normal((3, 3, 3, 3)).astype(np.float32) for name in ("w", "v")}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["a", "v"], ["b"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["b", "w"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("Identity", ["a"], ["skip"]),
+        helper.make_node("Add", ["c", "skip"], ["y"]),
+        helper.make_node("MaxPool", ["b"], ["z"], kernel_shape=[2, 2]),
+    ]
+    path = save(folder / "small.onnx", nodes, weights, outputs=("y", "z"))
+    if external:
+        onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="small.data", size_threshold=0)
+    return path
+
+
+def test_every_cut_of_a_residual_block_with_a_shared_weight_and_two_results(tmp_path: Path) -> None:
+    graph = open_graph(small(tmp_path, external=False), Inputs())
+    given = {"x": np.random.default_rng(7).standard_normal((1, 3, 8, 8)).astype(np.float32)}
+    whole = run(graph.model, given)
+    count = len(graph.layers)
+    assert count == 5
+    for ends in itertools.product(range(2), repeat=count - 1):
+        part_of = [0, *itertools.accumulate(ends)]
+        found = cut(graph, part_of)
+        got = together(found, given)
+        assert len(found.parts) == part_of[-1] + 1
+        assert all((got[name] == value).all() for name, value in whole.items())
+        readers = {part_of[0], part_of[2]}
+        assert found.shared == ({"w": tuple(sorted(readers))} if len(readers) > 1 else {})
+
+
+def test_external_data_stay_external(tmp_path: Path) -> None:
+    import onnx
+
+    graph = open_graph(small(tmp_path, external=True), Inputs())
+    found = cut(graph, [0, 0, 1, 1, 1])
+    tensors = [tensor for part in found.parts for tensor in part.graph.initializer]
+    assert [tensor.name for tensor in tensors] == ["w", "v", "w"]
+    assert all(tensor.data_location == onnx.TensorProto.EXTERNAL and not tensor.raw_data for tensor in tensors)
