@@ -1,4 +1,8 @@
-"""Parts of a graph compute what the whole does, whatever the cut."""
+"""Parts of a graph compute what the whole does, whatever the cut.
+
+The light models have constant weights, so that their results are uniform: they prove that parts fit together, run and
+have the right shapes. That the values are right is proven by graphs with random weights.
+"""
 
 from __future__ import annotations
 
