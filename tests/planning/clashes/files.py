@@ -99,7 +99,7 @@ def _edit_type(path: Path, data: Any, edit: Edit, number: int) -> None:
     """A unit's figure of one device: its type becomes a file of its own (``types.DEVICE.units.UNIT.FIELD``)."""
     _, device, _, unit, field = edit.path.split(".")
     entry = next(one for one in data["devices"] if one["name"] == device)
-    kind = yaml.safe_load((path.parent / f"{entry['type']}.yaml").read_text(encoding="utf-8"))
+    kind = yaml.safe_load((path.parent / f"{entry['type'].removesuffix('.yaml')}.yaml").read_text(encoding="utf-8"))
     next(one for one in kind["units"] if one.get("name", "cpu") == unit)[field] = edit.value
     own = f"own-{device}-{number}"
     _write(path.parent / f"{own}.yaml", kind)
