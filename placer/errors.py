@@ -60,6 +60,7 @@ class InputError(PlacerError):
             problems = [Problem(problems)]
             text = problems[0].message
         else:
+            problems = list(dict.fromkeys(problems))  # what is written once and meant for many is wrong once
             text = "\n".join(str(problem) for problem in problems)
         super().__init__(text, tip=tip)
         self.problems = tuple(problems)

@@ -120,6 +120,8 @@ def find(reference: str, kind: Kind, folder: Path | None) -> Path:
         names = shipped_names(kind)
         near = difflib.get_close_matches(reference, names, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
+        other = next((one for one in _FOLDERS if one != kind and reference in shipped_names(one)), None)
+        hint += f"; '{reference}' is a shipped {other}" if other else ""
         raise InputError(f"unknown {kind} '{reference}'{hint} (shipped: {', '.join(names)})")
     return shipped
 
@@ -200,7 +202,7 @@ def locate(argument: str, kind: Kind) -> Path:
         if path.is_file():
             return path
         if path.is_dir() and find_shipped(argument, kind) is None:
-            raise InputError([Problem(f"is a folder, not a file of a {kind}", file=argument)])
+            raise InputError([Problem(f"is a folder, not a file ({kind})", file=argument)])
     except (OSError, ValueError) as error:
         raise InputError(f"'{argument[:60]}' cannot be a file name") from error
     if ("/" in argument or argument.endswith((".yaml", ".yml", ".json"))) and not path.exists():

@@ -165,7 +165,17 @@ def validate(model: type[Model], document: Document) -> Model:
     try:
         return model.model_validate(document.data, context={"from_file": True})
     except ValidationError as error:
-        raise InputError(problems_of(error, model, document)) from error
+        raise InputError(_of_another_kind(model, document) or problems_of(error, model, document)) from error
+
+
+def _of_another_kind(model: type[BaseModel], document: Document) -> list[Problem]:
+    """The one problem of a file that is something else: what it lacks as this says nothing more."""
+    field, given = model.model_fields.get("format"), document.data.get("format")
+    wanted = "" if field is None else str(next(iter(typing.get_args(field.annotation)), ""))
+    parts = given.split("/") if isinstance(given, str) else []
+    if len(parts) != 3 or parts[0] != "placer" or parts[1] == wanted.split("/")[1:2][0]:
+        return []
+    return [document.problem(f"is a {given}, where a {wanted} is wanted", ("format",))]
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,24 @@ services: [{name: s, model: cnn-5, source: a}]
         with pytest.raises(InputError, match=told):
             read_instance(write_tree(tmp_path, tree))
         tree["instance.yaml"] = tree["instance.yaml"].replace(wrong, "technology: ethernet-1g")
+
+
+def test_a_mistake_is_told_once_and_as_what_it_is(tmp_path: Path) -> None:
+    """A radio as a link, a model as an instance, and one wrong name that stands for many services."""
+    text = """
+format: placer/instance/1
+devices: [{name: cam, type: esp32-s3, replicas: 9}, {name: hub, type: raspberry-pi-5}]
+network: {links: [{between: [cam-*, hub], technology: TECHNOLOGY}]}
+services: [{name: s, model: cnn-5, sources: cam-*, sink: SINK}]
+"""
+    for technology, sink, told in (
+        ("wifi-5", "hub", "'wifi-5' is a shipped radio"),
+        ("ethernet-1g", "hubb", "did you mean 'hub'?"),
+    ):
+        made = text.replace("TECHNOLOGY", technology).replace("SINK", sink)
+        with pytest.raises(InputError, match=re.escape(told)) as caught:
+            read_instance(write_tree(tmp_path, {"instance.yaml": made}))
+        assert len(caught.value.problems) == 1
+    with pytest.raises(InputError, match="is a placer/model/1, where a placer/instance/1 is wanted") as caught:
+        read_instance(write_tree(tmp_path, {"instance.yaml": small_tree()["parts/net.yaml"]}))
+    assert len(caught.value.problems) == 1

@@ -236,7 +236,9 @@ def print_baselines(answer: Answer, out: Console) -> None:
         return
     whole = next((one.outcome for one in answer.baselines if one.key == "single_node"), None)
     if not any(len({f.device for f in service.fragments}) > 1 for service in answer.plan.services):
-        out.print("Do not split: each service is best whole on one node.")
+        proven = answer.plan.certificate.termination == "optimal"
+        best = "is best whole on one node." if proven else "is whole on one node here, and nothing better was found."
+        out.print(f"Do not split: each service {best}")
     elif whole is not None and whole.evaluation.feasible and _as_good(whole.evaluation, answer.evaluation, name):
         out.print("Do not split: whole networks on one node are as good as this plan.")
 
