@@ -18,9 +18,11 @@ from placer.evaluation.evaluate import evaluate_placement
 from placer.instance.compiled import Compiled, Floats
 from placer.instance.variant import Variant
 from placer.plan.placement import Placement
-from placer.planning.domains import Choices, choices_of
+from placer.planning.domains import Choices
 from placer.planning.tidying import tidied
 from placer.solver.countdown import Countdown
+
+Loads = dict[int, Floats]
 
 SIZES = 64
 """Sizes of layers from which on the larger ones are counted alone."""
@@ -43,17 +45,17 @@ class Stages:
     bound: float
 
 
-def best_stages(compiled: Compiled, countdown: Countdown) -> Stages:
+def best_stages(compiled: Compiled, choices: Choices, countdown: Countdown) -> Stages:
     """Bound the slowest stage, and look for contiguous stages between the bound and the first that fit."""
-    choices = choices_of(compiled)
-    bound = counting_bound(compiled, choices)
+    loads = loads_of(compiled, choices)
+    bound = counting_bound(compiled, choices, loads)
     best: tuple[float, Placement | None] = (np.inf, None)
-    low, high = bound, _everything(compiled, choices)
+    low, high = bound, _everything(choices, loads)
     limit = low
     for step in range(STEPS):
         if countdown.over or (step and high <= low * (1 + 1e-9)):
             break
-        found = _contiguous(compiled, choices, limit * (1 + 1e-9))
+        found = _contiguous(compiled, choices, loads, limit * (1 + 1e-9))
         if found is not None:
             judged = evaluate_placement(compiled, found, "deterministic")
             cost = judged.costs["throughput"]
@@ -72,13 +74,12 @@ def best_stages(compiled: Compiled, countdown: Countdown) -> Stages:
     return Stages(placement, cost, bound)
 
 
-def counting_bound(compiled: Compiled, choices: Choices | None = None) -> float:
+def counting_bound(compiled: Compiled, choices: Choices, loads: Loads) -> float:
     """Load of the slowest stage of any placement, at least: see above. Services with alternatives are left out."""
-    choices = choices or choices_of(compiled)
     times, weights = [], []
     for group in choices.groups:
         if len(group) == 1:
-            times.append(_loads(compiled, choices, group[0]))
+            times.append(loads[group[0]])
             weights.append(compiled.variants[group[0]].weights)
     if not times:
         return 0.0
@@ -100,19 +101,21 @@ def _counted(compiled: Compiled, load: Floats, weight: Floats) -> float:
     return float(np.partition(sums.ravel(), len(load) - 1)[len(load) - 1])
 
 
-def _loads(compiled: Compiled, choices: Choices, index: int) -> Floats:
-    """What each layer adds to the load of each station, shape (M, N); inf where it may not run."""
-    variant = compiled.variants[index]
-    usable = choices.domains[index].usable
-    share = float(compiled.mix[variant.service]) * variant.run[:, None] / compiled.servers[None, :]
-    return np.where(usable, share * np.where(usable, variant.time, 0.0), np.inf)
+def loads_of(compiled: Compiled, choices: Choices) -> Loads:
+    """What each layer of each variant adds to the load of each station, shape (M, N); inf where it may not run."""
+    found = {}
+    for index, domain in choices.domains.items():
+        variant, usable = domain.variant, domain.usable
+        share = float(compiled.mix[variant.service]) * variant.run[:, None] / compiled.servers[None, :]
+        found[index] = np.where(usable, share * np.where(usable, variant.time, 0.0), np.inf)
+    return found
 
 
-def _everything(compiled: Compiled, choices: Choices) -> float:
+def _everything(choices: Choices, loads: Loads) -> float:
     """A load that some placement has at most: each service whole on its slowest station."""
     total = 0.0
     for group in choices.groups:
-        load = _loads(compiled, choices, group[0])
+        load = loads[group[0]]
         total += float(np.where(np.isfinite(load), load, 0.0).max(axis=1).sum())
     return total
 
@@ -125,15 +128,14 @@ class _Room:
     stores: Floats
 
 
-def _contiguous(compiled: Compiled, choices: Choices, limit: float) -> Placement | None:
+def _contiguous(compiled: Compiled, choices: Choices, loads: Loads, limit: float) -> Placement | None:
     """Stages of no more load than ``limit``, service by service: the station that takes the longest run comes next."""
     room = _Room(np.full(len(compiled.stations), limit), compiled.stores.capacity.copy())
-    picked = [
-        min(group, key=lambda index: _loads(compiled, choices, index).min(axis=1).sum()) for group in choices.groups
-    ]
+    work = {index: float(load.min(axis=1).sum()) for index, load in loads.items()}
+    picked = [min(group, key=lambda index: work[index]) for group in choices.groups]
     chosen: dict[int, tuple[int, ...]] = {}
-    for index in sorted(picked, key=lambda index: -float(_loads(compiled, choices, index).min(axis=1).sum())):
-        stations = _staged(compiled, compiled.variants[index], _loads(compiled, choices, index), room)
+    for index in sorted(picked, key=lambda index: -work[index]):
+        stations = _staged(compiled, compiled.variants[index], loads[index], room)
         if stations is None:
             return None
         chosen[compiled.variants[index].service] = stations

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from placer.instance.compiled import Floats
-from placer.planning.columns.pricing import Site
+from placer.planning.columns.pricing import Site, scaled
 from placer.planning.decomposition.graphs import Graph, graph_of
 from placer.planning.decomposition.programme import Stage, backward
 
@@ -53,15 +53,11 @@ def legs_of(site: Site, stages: list[Stage]) -> list[Leg]:
     found = []
     for (_, layers), stage, after in zip(variant.stretches, stages, rest, strict=True):
         stretch = stage.table.stretch
-        send, cost = [_times(stage.run, one) for one in stretch.send], [_times(stage.run, one) for one in stretch.cost]
+        send, cost = [scaled(stage.run, one) for one in stretch.send], [scaled(stage.run, one) for one in stretch.cost]
         cost[-1] = cost[-1] + stage.extra
         price = list(stretch.price or [np.zeros(1)] * stretch.inner)
         found.append(Leg(stage, layers, send, cost, price, to_go(stage, send, cost, price, after), after))
     return found
-
-
-def _times(factor: float, figures: Floats) -> Floats:
-    return np.where(np.isfinite(figures), factor * np.where(np.isfinite(figures), figures, 0.0), np.inf)
 
 
 def to_go(

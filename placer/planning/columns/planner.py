@@ -130,7 +130,7 @@ def found_by(
             method, termination = method_of(compiled), termination_of(alone)
             return Found(method, alone.placement, alone.value, alone.bound, termination, method != "shortest-path")
     if objective == "throughput" and not moves:
-        staged = best_stages(compiled, countdown.part(STAGED))
+        staged = best_stages(compiled, choices_of(compiled), countdown.part(STAGED))
         floor = staged.bound
         if floor == math.inf:
             raise infeasible(compiled)

@@ -78,7 +78,7 @@ class Site:
         for (before, layers), stage in zip(variant.stretches, self.unpriced, strict=True):
             gate = not stage.table.stretch.ends_at_decision
             inside = price[layers[0] : layers[-1] + (0 if gate else 1)]
-            extra = _scaled(factor, stage.extra)
+            extra = scaled(factor, stage.extra)
             if gate:
                 extra = extra + price[layers[-1]]
                 share = float(variant.leave[layers[-1]])
@@ -108,7 +108,7 @@ class Site:
         Where seconds count and layers run side by side, what tensors pay inside is left out: never more than what is
         paid.
         """
-        send, cost = [_scaled(factor, one) for one in base.send], [_scaled(factor, one) for one in base.cost]
+        send, cost = [scaled(factor, one) for one in base.send], [scaled(factor, one) for one in base.cost]
         if base.inner and factor > 0:
             return replace(base, send=tuple(send), cost=tuple(cost), price=tuple(inside))
         run, at = float(self.costs.domain.variant.run[layers[0]]), self.costs.compiled.station_device
@@ -150,7 +150,8 @@ class Site:
         return Priced(programme.bound + fixed, programme.value + fixed, stations)
 
 
-def _scaled(factor: float, figures: Floats) -> Floats:
+def scaled(factor: float, figures: Floats) -> Floats:
+    """A factor times figures; what is not possible stays so, at a factor of 0 too."""
     return np.where(np.isfinite(figures), factor * np.where(np.isfinite(figures), figures, 0.0), np.inf)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from placer.instance.compiled import Floats, Ints
+from placer.instance.compiled import Ints
 from placer.planning.columns.coupling import Coupling
-from placer.planning.columns.pricing import Priced, Site
+from placer.planning.columns.pricing import Priced, Site, scaled
 from placer.planning.decomposition.programme import Stage
 
 Truths = NDArray[np.bool_]
@@ -64,9 +64,9 @@ def cheapest(site: Site, stages: list[Stage], fits: Truths, fixed: float) -> Pri
     own, ways = [], []
     for stage in stages:
         stretch = stage.table.stretch
-        cost = _times(stage.run, stretch.cost[-1]) + stage.extra
+        cost = scaled(stage.run, stretch.cost[-1]) + stage.extra
         own.append(np.where(np.isfinite(cost), cost, 0.0))
-        ways.append(_times(stage.run, stretch.send[0]))
+        ways.append(scaled(stage.run, stretch.send[0]))
     before = np.vstack([np.zeros(count), np.cumsum(own, axis=0)])  # cost of the layers before each
     enter, ended = np.empty((len(stages), count)), np.empty((len(stages), count))
     came, began = np.zeros((len(stages), count), np.int64), np.zeros((len(stages), count), np.int64)
@@ -96,7 +96,3 @@ def _traced(subset: Ints, came: Ints, began: Ints, station: int) -> tuple[int, .
         found += [int(subset[station])] * (layer - first + 1)
         layer, station = first - 1, int(came[first][station])
     return tuple(reversed(found))
-
-
-def _times(factor: float, figures: Floats) -> Floats:
-    return np.where(np.isfinite(figures), factor * np.where(np.isfinite(figures), figures, 0.0), np.inf)
